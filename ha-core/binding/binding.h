@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The binding cache: which care-of addresses a home address has (RFC 5944 §3.8.1). Keyed by home
+ * address and home agent; a mobile node with simultaneous bindings has several under one key,
+ * linked through `sibling`, the latest first. Finding, putting and deleting are O(1).
+ */
+#ifndef HA_CORE_BINDING_BINDING_H
+#define HA_CORE_BINDING_BINDING_H
+
+#include "common/addr.h"
+#include "common/hash.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BINDING_NEVER_MS UINT64_MAX /* expires_ms of Lifetime 0xffff */
+
+struct sa_peer;
+
+struct binding_key {
+	struct in_addr home_addr;
+	struct in_addr home_agent; /* as in the Registration Reply: outer source of the tunnel */
+};
+
+/** What a tunnel has carried; inner packets and octets. */
+struct binding_count {
+	uint64_t packets_to, bytes_to;     /* to the mobile node */
+	uint64_t packets_from, bytes_from; /* from it, reverse tunnelled */
+};
+
+/** How the tunnel of a binding looks on the wire. */
+struct binding_tunnel {
+	struct in_addr
+		peer;       /* where it ends: the care-of address, or the request's source if udp */
+	uint16_t peer_port; /* udp only: the request's source port; host order */
+	uint8_t encap;      /* enum encap_mode; inside UDP the Next Header */
+	bool udp;           /* RFC 3519 */
+	bool half_bound;    /* udp: peer_port is to be learnt from a keepalive, RFC 3519 §4.6;
+			     * until then it is the one before, or 0: hold */
+	bool reverse;       /* T granted: inner packets may leave through us, RFC 3024 */
+};
+
+struct binding {
+	struct hash_node link;
+	struct binding_key key;
+	struct in_addr care_of; /* as registered */
+	struct in_addr src;     /* of the last accepted request */
+	uint16_t src_port;      /* host order */
+	uint8_t flags;          /* enum reg_flag of the last accepted request */
+	struct binding_tunnel tunnel;
+	bool udp_forced;
+	bool from_fa;         /* a foreign agent asked for the UDP tunnel, RFC 3519 §4.5 */
+	uint16_t keepalive_s; /* told to the mobile node; 0: none */
+	uint16_t lifetime_s;  /* granted */
+	uint32_t spi;
+	uint64_t ident;      /* of the reply */
+	uint64_t expires_ms; /* monotonic; BINDING_NEVER_MS */
+	struct binding_count count;
+	struct sa_peer *node; /* not owned; outlives the binding */
+	struct binding *sibling;
+	/* expiry.c */
+	struct binding *expiry_next, **expiry_prev;
+	/* order of "show": all bindings in the order they came to the cache */
+	struct binding *all_next, **all_prev;
+};
+
+struct binding_cache {
+	struct hash by_key;  /* of the first binding of each key */
+	struct binding *all; /* every binding, siblings included */
+	size_t cnt;          /* bindings, siblings included */
+};
+
+/** @param expected  mobile nodes configured. @retval -ENOMEM */
+int binding_cache_init(struct binding_cache *cache, size_t expected);
+
+/** Frees all bindings. */
+void binding_cache_done(struct binding_cache *cache);
+
+/** The first binding of a key; the others follow by `sibling`. NULL: none. */
+struct binding *binding_find(const struct binding_cache *cache, struct binding_key key);
+
+/** The binding of a key with this care-of address (as registered), or NULL. */
+struct binding *binding_find_care_of(const struct binding_cache *cache, struct binding_key key,
+				     struct in_addr care_of);
+
+/** How many bindings the key has. */
+unsigned int binding_cnt(const struct binding *first);
+
+/** A zeroed binding, in the cache, first among its siblings. NULL: out of memory. */
+struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
+			    struct in_addr care_of);
+
+/** Takes the binding out and frees it. It must not be in the expiry ring. */
+void binding_del(struct binding_cache *cache, struct binding *b);
+
+/** Seconds left, rounded up; REG_LIFETIME_INFINITE never ends. */
+uint32_t binding_remaining_s(const struct binding *b, uint64_t now_ms);
+
+static inline bool binding_is_expired(const struct binding *b, uint64_t now_ms)
+{
+	return b->expires_ms <= now_ms;
+}
+
+#endif
