@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The validity rules (RFC 5944 §3.8.2.1, §3.8.2.3, §3.8.3.2; RFC 3024 §4.3.1; RFC 2794).
+ *
+ * Nothing of a request is believed before check_authentication(), and nothing it carries changes
+ * our state before check_identification(). Up to there a request that fails is discarded: an
+ * answer would tell a stranger which homes exist, and would let a forged source be flooded. The
+ * one exception is Code 131, which is sent where a foreign agent whose own authenticator is good
+ * vouches for the sender (§3.8.2.1a: MUST there, MAY without an agent).
+ */
+#include "ha-core/engine/check.h"
+
+#include "common/err.h"
+
+#include <string.h>
+
+static struct reg_outcome check_message(struct engine *e, struct exchange *x)
+{
+	struct wire_reader r = wire_reader(x->msg, x->len);
+	int rc;
+
+	(void)e;
+	rc = reg_request_decode(&r, &x->req);
+	if (rc == ERR_INVALID)
+		return outcome_discard(REG_REASON_UNKNOWN_TYPE);
+	if (rc < 0)
+		return outcome_discard(REG_REASON_MALFORMED);
+	x->reply_ident = x->req.ident;
+	return outcome_go_on();
+}
+
+/* Sorts one extension. What stands before the mobile node's authenticator is the node's own word.
+ */
+static int note_extension(struct exchange *x, const struct ext *ext)
+{
+	struct reg_auth auth;
+	int rc;
+
+	switch (ext->type) {
+	case EXT_MOBILE_HOME_AUTH:
+		rc = reg_auth_decode(x->msg, ext, &auth);
+		if (rc < 0)
+			return rc;
+		if (x->mhae_cnt < CHECK_AUTH_MAX)
+			x->mhae[x->mhae_cnt] = auth;
+		x->mhae_cnt++;
+		return 0;
+	case EXT_FOREIGN_HOME_AUTH:
+		rc = reg_auth_decode(x->msg, ext, &auth);
+		if (rc < 0)
+			return rc;
+		if (x->fhae_cnt == 0)
+			x->fhae = auth;
+		if (x->mhae_cnt == 0)
+			x->fhae_first = true;
+		x->fhae_cnt++;
+		return 0;
+	case EXT_NAI:
+		if (x->mhae_cnt == 0 && x->nai.len == 0)
+			x->nai = *ext;
+		return 0;
+	case EXT_UDP_TUNNEL_REQUEST:
+		if (!x->udp_request.data) {
+			x->udp_request = *ext;
+			x->udp_from_fa = x->mhae_cnt > 0;
+		}
+		return 0;
+	case EXT_UDP_TUNNEL_REPLY:
+		return ERR_UNKNOWN_EXT; /* known, but never in a request */
+	default:
+		return 0; /* padding, what is the foreign agent's (33), what may be skipped */
+	}
+}
+
+/* §1.8: an unknown extension below 128 condemns the message wherever it stands. */
+static struct reg_outcome check_extensions(struct engine *e, struct exchange *x)
+{
+	struct wire_reader r = wire_reader(x->msg + REG_REQUEST_LEN, x->len - REG_REQUEST_LEN);
+	unsigned int cnt = 0;
+	struct ext ext;
+	int rc;
+
+	(void)e;
+	while ((rc = ext_next(&r, &ext)) > 0) {
+		rc = ++cnt > EXT_MAX ? ERR_TOO_MANY : note_extension(x, &ext);
+		if (rc < 0)
+			break;
+	}
+	if (rc == ERR_UNKNOWN_EXT)
+		return outcome_discard(REG_REASON_UNKNOWN_EXTENSION);
+	if (rc < 0)
+		return outcome_discard(REG_REASON_MALFORMED);
+	return outcome_go_on();
+}
+
+static struct reg_outcome check_has_authentication(struct engine *e, struct exchange *x)
+{
+	(void)e;
+	if (x->mhae_cnt == 0)
+		return outcome_discard(REG_REASON_NO_AUTHENTICATION);
+	return outcome_go_on();
+}
+
+/*
+ * By NAI first (RFC 2794): a node may move between addresses, its name stays. A name that nobody
+ * configured is no reason to refuse a node that is known by its address.
+ */
+static struct reg_outcome check_mobile_node_is_known(struct engine *e, struct exchange *x)
+{
+	x->home_addr = x->req.home_addr;
+	if (x->nai.len > 0)
+		x->node = sa_peer_find_nai(&e->nodes, x->nai.data, x->nai.len);
+	if (!x->node && !addr_is_any(x->req.home_addr))
+		x->node = sa_peer_find(&e->nodes, x->req.home_addr);
+	if (!x->node)
+		return outcome_discard(REG_REASON_UNKNOWN_NODE);
+	if (addr_is_any(x->home_addr))
+		x->home_addr = x->node->addr;
+	return outcome_go_on();
+}
+
+static bool verifies(struct sa *sa, const struct exchange *x, const struct reg_auth *auth)
+{
+	return sa && mac_verify(sa->mac, x->msg, auth->covered_len, auth->mac, auth->mac_len) == 0;
+}
+
+/*
+ * The foreign agent is known by the source address (§3.5.4). A NAT may stand between an agent and
+ * us, and then it is known by the care-of address, which is the agent's own where D is clear.
+ */
+static void find_foreign_agent(struct engine *e, struct exchange *x)
+{
+	bool co_located = x->req.flags & REG_FLAG_D;
+
+	x->agent = sa_peer_find(&e->agents, x->from->src);
+	if (!x->agent && !co_located && exchange_source_differs(x))
+		x->agent = sa_peer_find(&e->agents, x->req.care_of);
+	if (!x->agent)
+		return;
+	x->agent_sa = x->agent->sas;
+	if (x->fhae_cnt > 0) {
+		struct sa *sa = sa_find(x->agent, x->fhae.spi);
+
+		x->agent_verified = x->fhae_cnt == 1 && verifies(sa, x, &x->fhae);
+		if (sa)
+			x->agent_sa = sa;
+	}
+}
+
+static struct reg_outcome check_authentication(struct engine *e, struct exchange *x)
+{
+	enum reg_reason failure = REG_REASON_AUTH_FAILURE;
+	unsigned int i;
+
+	find_foreign_agent(e, x);
+	for (i = 0; i < x->mhae_cnt && i < CHECK_AUTH_MAX; i++) {
+		struct sa *sa = sa_find(x->node, x->mhae[i].spi);
+
+		if (!sa)
+			failure = REG_REASON_UNKNOWN_SPI;
+		if (!verifies(sa, x, &x->mhae[i]))
+			break;
+		if (i == 0)
+			x->sa = sa;
+	}
+	if (i == x->mhae_cnt || i == CHECK_AUTH_MAX)
+		return outcome_go_on();
+	if (!x->agent_verified)
+		return outcome_discard(failure);
+	/* §3.8.2.1a: sign with the association the node is likeliest to hold, its first. */
+	x->sa = x->node->sas;
+	if (x->sa->replay.style ==
+	    REPLAY_NONCE) /* every reply has a new one; not given, not kept */
+		x->reply_ident = (uint64_t)e->hooks.random(e->hooks.ctx) << 32 |
+				 (x->req.ident & 0xffffffffu);
+	return outcome_deny(REG_MN_FAILED_AUTH, failure);
+}
+
+static struct reg_outcome check_identification(struct engine *e, struct exchange *x)
+{
+	uint32_t nonce = 0;
+
+	if (x->sa->replay.style == REPLAY_NONCE)
+		nonce = e->hooks.random(e->hooks.ctx);
+	switch (replay_check(&x->sa->replay, x->req.ident, x->now->ntp, nonce, &x->reply_ident)) {
+	case 0:
+		return outcome_go_on();
+	case ERR_CLOCK_SKEW:
+		return outcome_deny(REG_IDENT_MISMATCH, REG_REASON_CLOCK_SKEW);
+	case ERR_STALE_NONCE:
+		return outcome_deny(REG_IDENT_MISMATCH, REG_REASON_STALE_NONCE);
+	default:
+		return outcome_deny(REG_IDENT_MISMATCH, REG_REASON_REPLAY);
+	}
+}
+
+/*
+ * §3.8.2.1c, d. An agent that relays for a node with a co-located address may not add its
+ * authenticator, says §3.5.4; it must, say §3.7.2.2 and this rule. We side with the first where
+ * it shows (D set, source not the care-of address): the second would shut out every such node.
+ */
+static struct reg_outcome check_foreign_agent(struct engine *e, struct exchange *x)
+{
+	bool co_located = x->req.flags & REG_FLAG_D;
+	bool leaving = reg_is_dereg(&x->req) || addr_eq(x->home_addr, x->req.care_of);
+
+	(void)e;
+	if (!x->agent) {
+		if (x->fhae_cnt > 0)
+			return outcome_discard(REG_REASON_UNEXPECTED_FHAE);
+		return outcome_go_on();
+	}
+	x->agent_required = !leaving && !(co_located && exchange_source_differs(x));
+	if (x->agent_verified || (x->fhae_cnt == 0 && !x->agent_required))
+		return outcome_go_on();
+	return outcome_deny(REG_FA_FAILED_AUTH, REG_REASON_FA_AUTH_FAILURE);
+}
+
+/* §3.8.2.1: home agent discovery. Routers may have rewritten the subnet broadcast to all ones. */
+static struct reg_outcome check_destination_is_unicast(struct engine *e, struct exchange *x)
+{
+	struct in_addr dst = x->from->dst;
+	size_t i;
+
+	if (addr_is_broadcast(dst))
+		return outcome_deny(REG_UNKNOWN_HOME_AGENT, REG_REASON_NOT_UNICAST);
+	for (i = 0; i < e->conf.home_network_cnt; i++)
+		if (addr_eq(dst, addr_prefix_broadcast(e->conf.home_networks[i])) &&
+		    !addr_eq(dst, e->conf.home_agent))
+			return outcome_deny(REG_UNKNOWN_HOME_AGENT, REG_REASON_NOT_UNICAST);
+	return outcome_go_on();
+}
+
+/*
+ * §3.3 has r and x ignored on reception, §3.8.2.3 would refuse reserved bits: the field's own
+ * definition wins, and so old and new nodes are served. What is left to refuse is an order or a
+ * number of authenticators that no sender could mean (§3.2, §3.6.1.3).
+ */
+static struct reg_outcome check_form(struct engine *e, struct exchange *x)
+{
+	(void)e;
+	if (x->mhae_cnt > 1 || x->fhae_first)
+		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
+	return outcome_go_on();
+}
+
+static struct reg_outcome check_home_agent(struct engine *e, struct exchange *x)
+{
+	if (!addr_eq(x->req.home_agent, e->conf.home_agent))
+		return outcome_deny(REG_UNKNOWN_HOME_AGENT, REG_REASON_WRONG_HOME_AGENT);
+	return outcome_go_on();
+}
+
+static struct reg_outcome check_home_address(struct engine *e, struct exchange *x)
+{
+	const struct reg_outcome refused =
+		outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_HOME_ADDRESS);
+	size_t i;
+
+	if (addr_is_any(x->home_addr)) /* to be assigned, unless it is leaving */
+		return reg_is_dereg(&x->req) ? refused : outcome_go_on();
+	/*
+	 * A NAI and an address that belong to different nodes, or not to this one. A node of the
+	 * pool that has none yet may ask for the one it remembers from before we started; it may
+	 * not leave it, for it may be somebody else's by now.
+	 */
+	if (!addr_eq(x->home_addr, x->node->addr) &&
+	    (reg_is_dereg(&x->req) || !exchange_wants_lease(x)))
+		return refused;
+	for (i = 0; i < e->conf.home_network_cnt; i++)
+		if (addr_prefix_contains(e->conf.home_networks[i], x->home_addr))
+			return outcome_go_on();
+	return refused;
+}
+
+/* A tunnel to the home address, to ourselves or to nobody would loop or lead nowhere. */
+static struct reg_outcome check_care_of_address(struct engine *e, struct exchange *x)
+{
+	struct in_addr care_of = x->req.care_of;
+
+	if (!addr_is_unicast(care_of) || addr_eq(care_of, x->home_addr) ||
+	    addr_eq(care_of, e->conf.home_agent))
+		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_CARE_OF_ADDRESS);
+	return outcome_go_on();
+}
+
+static struct reg_outcome check_binding_limit(struct engine *e, struct exchange *x)
+{
+	const struct binding_key key = { x->home_addr, e->conf.home_agent };
+
+	if (!(x->req.flags & REG_FLAG_S) || binding_find_care_of(&e->cache, key, x->req.care_of) ||
+	    binding_cnt(binding_find(&e->cache, key)) < e->conf.max_bindings)
+		return outcome_go_on();
+	return outcome_deny(REG_TOO_MANY_BINDINGS, REG_REASON_TOO_MANY_BINDINGS);
+}
+
+static struct reg_outcome check_reverse_tunnel_is_requested(struct engine *e, struct exchange *x)
+{
+	if (e->conf.reverse == ENGINE_REVERSE_REQUIRED && !(x->req.flags & REG_FLAG_T))
+		return outcome_deny(REG_REVERSE_TUNNEL_MANDATORY, REG_REASON_REVERSE_MANDATORY);
+	return outcome_go_on();
+}
+
+/* RFC 3024 §4.3.1 makes 137 the last check. */
+static struct reg_outcome check_reverse_tunnel_is_available(struct engine *e, struct exchange *x)
+{
+	x->grant.reverse = x->req.flags & REG_FLAG_T;
+	if (x->grant.reverse && e->conf.reverse == ENGINE_REVERSE_DISABLED)
+		return outcome_deny(REG_REVERSE_TUNNEL_UNAVAILABLE, REG_REASON_REVERSE_UNAVAILABLE);
+	return outcome_go_on();
+}
+
+const struct check_row check_rows[] = {
+	{ check_message, false },
+	{ check_extensions, false },
+	{ check_has_authentication, false },
+	{ check_mobile_node_is_known, false },
+	{ check_authentication, false },
+	{ check_identification, false },
+	{ check_foreign_agent, false },
+	{ check_destination_is_unicast, false },
+	{ check_form, false },
+	{ check_home_agent, false },
+	{ check_home_address, false },
+	{ check_care_of_address, true },
+	{ check_udp_tunnel, false },
+	{ check_encapsulation, true },
+	{ check_binding_limit, true },
+	{ check_reverse_tunnel_is_requested, true },
+	{ check_reverse_tunnel_is_available, true },
+};
+const size_t check_row_cnt = sizeof(check_rows) / sizeof(check_rows[0]);

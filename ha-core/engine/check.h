@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The validity rules of a Registration Request, one function each, in the order in which they are
+ * asked (RFC 5944 §3.8.2.1; the order that the RFC leaves open is that of check_rows). A rule
+ * reads and fills the exchange, and answers with a verdict: REG_ACCEPT goes on to the next one.
+ */
+#ifndef HA_CORE_ENGINE_CHECK_H
+#define HA_CORE_ENGINE_CHECK_H
+
+#include "ha-core/engine/engine.h"
+#include "ha-core/wire/udp_tunnel.h"
+
+/** Authenticators of one kind that are looked at; more of them make the request poorly formed. */
+#define CHECK_AUTH_MAX 2
+
+/** One request on its way through the house. */
+struct exchange {
+	const uint8_t *msg;
+	size_t len;
+	const struct reg_origin *from;
+	const struct clock *now;
+	struct reg_request req;
+
+	/* what the extension walk found */
+	struct reg_auth mhae[CHECK_AUTH_MAX]; /* Mobile-Home Authentication */
+	unsigned int mhae_cnt;                /* all of them, kept or not */
+	struct reg_auth fhae;                 /* the first Foreign-Home Authentication */
+	unsigned int fhae_cnt;
+	struct ext nai;         /* before the Mobile-Home Authentication; len 0: none */
+	struct ext udp_request; /* the first UDP Tunnel Request; data NULL: none */
+	bool udp_from_fa;       /* it stands behind the Mobile-Home Authentication */
+	bool fhae_first;        /* an authentication extension stands before the mobile node's */
+
+	/* what the rules found out */
+	struct sa_peer *node; /* the mobile node */
+	struct sa *sa;        /* the association that signs the reply; NULL: no reply can be made */
+	struct sa_peer *agent; /* the foreign agent, if we share an association with it */
+	struct sa *agent_sa;
+	bool agent_verified;      /* its authenticator is good */
+	bool agent_required;      /* ... and had to be there */
+	struct in_addr home_addr; /* asked for, or the one the node has; 0.0.0.0: to be assigned */
+	uint64_t reply_ident;
+	struct reg_grant grant;
+};
+
+typedef struct reg_outcome check_fn(struct engine *e, struct exchange *x);
+
+struct check_row {
+	check_fn *check;
+	bool skip_dereg; /* leaving must always be possible: not asked of a deregistration */
+};
+
+extern const struct check_row check_rows[];
+extern const size_t check_row_cnt;
+
+/** Does the request come from, or through, somebody other than the owner of the care-of address? */
+static inline bool exchange_source_differs(const struct exchange *x)
+{
+	return !addr_eq(x->from->src, x->req.care_of);
+}
+
+/** Is a home address to be taken from the pool: any, or the one that the request names? */
+static inline bool exchange_wants_lease(const struct exchange *x)
+{
+	return x->node->is_dynamic && addr_is_any(x->node->addr);
+}
+
+static inline struct reg_outcome outcome_go_on(void)
+{
+	return (struct reg_outcome){ .verdict = REG_ACCEPT };
+}
+
+static inline struct reg_outcome outcome_deny(enum reg_code code, enum reg_reason reason)
+{
+	return (struct reg_outcome){ REG_DENY, (uint8_t)code, reason };
+}
+
+static inline struct reg_outcome outcome_discard(enum reg_reason reason)
+{
+	return (struct reg_outcome){ .verdict = REG_DISCARD, .reason = reason };
+}
+
+/** NAT traversal and the choice of encapsulation (nat.c). */
+check_fn check_udp_tunnel;
+check_fn check_encapsulation;
+
+#endif

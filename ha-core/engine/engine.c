@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The registrar. A request runs down the rows of check.c; the first that objects decides. What
+ * passes them all changes the binding cache (RFC 5944 §3.8.2.2), the data path is told, and only
+ * then is the reply built (§3.8.3), so that a node which hears yes has its packets already.
+ *
+ * Objects: the engine owns the associations, the pool of home addresses, the cache and the ring
+ * of expiries. A mobile node outlives its bindings; a lease of the pool stays with its node, so
+ * that who comes back gets the address it had (RFC 2794).
+ */
+#include "ha-core/engine/engine.h"
+
+#include "common/err.h"
+#include "ha-core/engine/check.h"
+
+#include <stddef.h>
+#include <string.h>
+
+int engine_init(struct engine *e, const struct engine_conf *conf, size_t expected_nodes,
+		const struct ha_policy *policy, const void *policy_ctx,
+		const struct engine_hooks *hooks, const struct clock *now)
+{
+	int rc;
+
+	*e = (struct engine){
+		.conf = *conf,
+		.policy = policy,
+		.policy_ctx = policy_ctx,
+		.hooks = *hooks,
+		.started_ntp = now->ntp,
+	};
+	rc = sa_table_init(&e->nodes, expected_nodes);
+	if (rc == 0)
+		rc = sa_table_init(&e->agents, 0);
+	if (rc == 0)
+		rc = binding_cache_init(&e->cache, expected_nodes);
+	if (rc == 0)
+		rc = expiry_init(&e->expiry, now->mono_ms);
+	if (rc < 0)
+		engine_done(e);
+	return rc;
+}
+
+void engine_done(struct engine *e)
+{
+	expiry_done(&e->expiry);
+	binding_cache_done(&e->cache);
+	pool_done(&e->pool);
+	sa_table_done(&e->agents);
+	sa_table_done(&e->nodes);
+}
+
+int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai, uint32_t spi,
+		    enum mac_algorithm alg, const void *key, size_t key_len,
+		    enum replay_style style, uint64_t tolerance_ntp)
+{
+	struct sa_peer *peer;
+	int rc;
+
+	rc = sa_peer_put(&e->nodes, home_addr, nai, &peer);
+	if (rc < 0)
+		return rc;
+	rc = sa_put(peer, spi, alg, key, key_len, style, tolerance_ntp);
+	if (rc < 0)
+		return rc;
+	if (style == REPLAY_TIMESTAMP) {
+		/* What was accepted before we started is not known: nothing older may pass. */
+		struct replay *rp = &sa_find(peer, spi)->replay;
+
+		rp->last_ident = e->started_ntp;
+		rp->seen = true;
+	}
+	if (!addr_is_any(home_addr))
+		pool_reserve(&e->pool, home_addr);
+	return 0;
+}
+
+int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi,
+			     enum mac_algorithm alg, const void *key, size_t key_len)
+{
+	struct sa_peer *peer;
+	int rc;
+
+	rc = sa_peer_put(&e->agents, addr, NULL, &peer);
+	if (rc < 0)
+		return rc;
+	/* Identification is between the mobile node and us; an agent has no replay state. */
+	return sa_put(peer, spi, alg, key, key_len, REPLAY_TIMESTAMP, 0);
+}
+
+/* --- bindings --- */
+
+static void end_binding(struct engine *e, struct binding *b)
+{
+	expiry_disarm(&e->expiry, b);
+	binding_del(&e->cache, b);
+}
+
+static size_t end_all(struct engine *e, struct binding_key key, const struct binding *but)
+{
+	struct binding *b, *next;
+	size_t cnt = 0;
+
+	for (b = binding_find(&e->cache, key); b; b = next) {
+		next = b->sibling;
+		if (b == but)
+			continue;
+		end_binding(e, b);
+		cnt++;
+	}
+	return cnt;
+}
+
+static int tell_change(struct engine *e, struct binding_key key)
+{
+	return e->hooks.changed(e->hooks.ctx, key, binding_find(&e->cache, key));
+}
+
+static struct reg_outcome deregister(struct engine *e, struct exchange *x)
+{
+	const struct binding_key key = { x->home_addr, e->conf.home_agent };
+	struct binding *b;
+
+	/* §3.8.2.2: the home address as care-of address means all of them. */
+	if (addr_eq(x->req.care_of, x->home_addr)) {
+		end_all(e, key, NULL);
+	} else {
+		b = binding_find_care_of(&e->cache, key, x->req.care_of);
+		if (b)
+			end_binding(e, b);
+	}
+	(void)tell_change(e, key); /* taking away does not fail a node that leaves */
+	return (struct reg_outcome){ REG_ACCEPT, REG_ACCEPTED, REG_REASON_DEREGISTERED };
+}
+
+static bool same_tunnel(const struct binding_tunnel *a, const struct binding_tunnel *b)
+{
+	return addr_eq(a->peer, b->peer) && a->peer_port == b->peer_port && a->encap == b->encap &&
+	       a->udp == b->udp && a->half_bound == b->half_bound && a->reverse == b->reverse;
+}
+
+static struct binding_tunnel tunnel_of(const struct exchange *x, const struct binding *old)
+{
+	struct binding_tunnel t = {
+		.peer = x->req.care_of,
+		.encap = x->grant.encap,
+		.reverse = x->grant.reverse,
+	};
+
+	if (!x->grant.udp)
+		return t;
+	t.udp = true;
+	t.peer = x->from->src; /* RFC 3519 §4.6: the effective care-of address */
+	t.half_bound = x->grant.half_bound;
+	if (!t.half_bound)
+		t.peer_port = x->from->src_port;
+	else if (old && old->tunnel.udp && addr_eq(old->tunnel.peer, t.peer))
+		t.peer_port = old->tunnel.peer_port; /* goes on until a keepalive shows another */
+	return t;
+}
+
+static uint16_t granted_lifetime(const struct engine_conf *conf, const struct exchange *x)
+{
+	uint16_t max = conf->max_lifetime_s;
+
+	if (x->grant.udp && conf->udp_max_lifetime_s < max)
+		max = conf->udp_max_lifetime_s;
+	return x->req.lifetime_s < max ? x->req.lifetime_s : max;
+}
+
+static struct reg_outcome deny_resources(void)
+{
+	return outcome_deny(REG_INSUFFICIENT_RESOURCES, REG_REASON_RESOURCES);
+}
+
+static struct reg_outcome assign_home_address(struct engine *e, struct exchange *x)
+{
+	if (!exchange_wants_lease(x))
+		return outcome_go_on();
+	if (addr_is_any(x->home_addr)) {
+		if (pool_take(&e->pool, &x->home_addr) < 0)
+			return deny_resources();
+	} else if (pool_take_this(&e->pool, x->home_addr) < 0) {
+		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_HOME_ADDRESS);
+	}
+	sa_peer_assign(&e->nodes, x->node, x->home_addr);
+	return outcome_go_on();
+}
+
+static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
+{
+	struct reg_outcome outcome = { REG_ACCEPT, REG_ACCEPTED, REG_REASON_RENEWED };
+	struct binding_key key;
+	struct binding_tunnel tunnel;
+	struct binding *b;
+	bool changed = false;
+
+	outcome = assign_home_address(e, x);
+	if (outcome.verdict != REG_ACCEPT)
+		return outcome;
+	outcome.reason = REG_REASON_RENEWED;
+	key = (struct binding_key){ x->home_addr, e->conf.home_agent };
+	b = binding_find_care_of(&e->cache, key, x->req.care_of);
+	tunnel = tunnel_of(x, b);
+	if (!b) {
+		outcome.reason =
+			binding_find(&e->cache, key) ? REG_REASON_MOVED : REG_REASON_REGISTERED;
+		b = binding_put(&e->cache, key, x->req.care_of);
+		if (!b)
+			return deny_resources();
+		changed = true;
+	} else if (!same_tunnel(&b->tunnel, &tunnel)) {
+		outcome.reason = REG_REASON_MOVED;
+		changed = true;
+	}
+	if (!(x->req.flags & REG_FLAG_S) && end_all(e, key, b) > 0)
+		changed = true;
+
+	x->grant.lifetime_s = granted_lifetime(&e->conf, x);
+	b->src = x->from->src;
+	b->src_port = x->from->src_port;
+	b->flags = x->req.flags;
+	b->tunnel = tunnel;
+	b->udp_forced = x->grant.udp_forced;
+	b->from_fa = x->grant.udp && x->grant.from_fa;
+	b->keepalive_s = x->grant.keepalive_s;
+	b->lifetime_s = x->grant.lifetime_s;
+	b->spi = x->sa->spi;
+	b->ident = x->reply_ident;
+	b->node = x->node;
+	b->expires_ms = b->lifetime_s == REG_LIFETIME_INFINITE
+				? BINDING_NEVER_MS
+				: x->now->mono_ms + (uint64_t)b->lifetime_s * 1000;
+	expiry_arm(&e->expiry, b);
+	if (changed && tell_change(e, key) < 0) {
+		end_all(e, key, NULL);
+		(void)tell_change(e, key);
+		return deny_resources();
+	}
+	return outcome;
+}
+
+/* --- the reply --- */
+
+static void put_authenticator(struct wire_writer *w, enum ext_type type, struct sa *sa)
+{
+	size_t len = mac_len(mac_algorithm(sa->mac));
+	uint8_t *mac;
+
+	ext_put_header(w, type, (uint8_t)(sizeof(sa->spi) + len));
+	wire_put_u32(w, sa->spi);
+	mac = wire_room(w, len);
+	/* Covered is all that stands before the authenticator, its own header included (§3.5.1). */
+	if (mac && mac_sign(sa->mac, w->start, wire_len(w) - len, mac) < 0)
+		w->failed = true;
+}
+
+static void put_udp_tunnel_reply(struct wire_writer *w, const struct exchange *x)
+{
+	const struct udp_tunnel_reply reply = {
+		.code = x->grant.udp ? UDP_TUNNEL_REPLY_WILL : UDP_TUNNEL_REPLY_DECLINE,
+		.forced = x->grant.udp_forced,
+		.keepalive_s = x->grant.keepalive_s,
+	};
+
+	udp_tunnel_reply_encode(w, &reply);
+}
+
+/* Extensions in the order of §3.8.3.3: for the node, its authenticator, for the agent, its own. */
+static size_t build_reply(struct engine *e, const struct exchange *x,
+			  const struct reg_outcome *outcome, uint8_t *buf, size_t size)
+{
+	struct wire_writer w = wire_writer(buf, size);
+	bool accepted = outcome->verdict == REG_ACCEPT;
+	bool udp_reply = accepted && x->grant.udp_reply; /* RFC 3519: denials carry none */
+	const struct reg_reply reply = {
+		.code = outcome->code,
+		/* A denial's Lifetime means nothing; §3.8.3.2 has it copied. */
+		.lifetime_s = accepted && !reg_is_dereg(&x->req) ? x->grant.lifetime_s
+								 : x->req.lifetime_s,
+		.home_addr = addr_is_any(x->req.home_addr) ? x->home_addr : x->req.home_addr,
+		.home_agent = e->conf.home_agent,
+		.ident = x->reply_ident,
+	};
+
+	reg_reply_encode(&w, &reply);
+	if (x->nai.len > 0) { /* RFC 2794 §3: MUST be echoed */
+		ext_put_header(&w, EXT_NAI, (uint8_t)x->nai.len);
+		wire_put_bytes(&w, x->nai.data, x->nai.len);
+	}
+	if (udp_reply && !x->grant.from_fa)
+		put_udp_tunnel_reply(&w, x);
+	if (e->policy->extend_reply)
+		e->policy->extend_reply(e->policy_ctx, &w);
+	put_authenticator(&w, EXT_MOBILE_HOME_AUTH, x->sa);
+	if (udp_reply && x->grant.from_fa)
+		put_udp_tunnel_reply(&w, x);
+	/*
+	 * §3.8.3.3 has it in every reply to an agent we share an association with, §3.5.4 never
+	 * on a deregistration: it mirrors the request there.
+	 */
+	if (x->agent && (x->fhae_cnt > 0 || x->agent_required))
+		put_authenticator(&w, EXT_FOREIGN_HOME_AUTH, x->agent_sa);
+	return w.failed ? 0 : wire_len(&w);
+}
+
+/* --- a request's way through the house --- */
+
+static struct reg_outcome run_checks(struct engine *e, struct exchange *x)
+{
+	struct reg_outcome outcome = outcome_go_on();
+	size_t i;
+
+	for (i = 0; i < check_row_cnt && outcome.verdict == REG_ACCEPT; i++) {
+		/* The request's Lifetime is read by the first row, which every request runs. */
+		if (check_rows[i].skip_dereg && reg_is_dereg(&x->req))
+			continue;
+		outcome = check_rows[i].check(e, x);
+	}
+	return outcome;
+}
+
+static struct reg_outcome decide(struct engine *e, struct exchange *x)
+{
+	struct reg_outcome outcome;
+	enum reg_reason admission;
+
+	if (e->policy->admits) {
+		admission = e->policy->admits(e->policy_ctx, x->from);
+		if (admission != REG_REASON_REGISTERED)
+			return outcome_discard(admission);
+	}
+	/* Nobody who could be answered: and Linux takes 0.0.0.0 for this host. */
+	if (!addr_is_unicast(x->from->src) || x->from->src_port == 0)
+		return outcome_discard(REG_REASON_MALFORMED);
+	outcome = run_checks(e, x);
+	if (outcome.verdict != REG_ACCEPT)
+		return outcome;
+	return reg_is_dereg(&x->req) ? deregister(e, x) : register_binding(e, x);
+}
+
+static void count_code(struct stats *s, uint8_t code)
+{
+	switch ((enum reg_code)code) {
+	case REG_REASON_UNSPECIFIED:
+		s->denied_128++;
+		break;
+	case REG_ADMINISTRATIVELY_PROHIBITED:
+		s->denied_129++;
+		break;
+	case REG_INSUFFICIENT_RESOURCES:
+		s->denied_130++;
+		break;
+	case REG_MN_FAILED_AUTH:
+		s->denied_131++;
+		break;
+	case REG_FA_FAILED_AUTH:
+		s->denied_132++;
+		break;
+	case REG_IDENT_MISMATCH:
+		s->denied_133++;
+		break;
+	case REG_POORLY_FORMED:
+		s->denied_134++;
+		break;
+	case REG_TOO_MANY_BINDINGS:
+		s->denied_135++;
+		break;
+	case REG_UNKNOWN_HOME_AGENT:
+		s->denied_136++;
+		break;
+	case REG_REVERSE_TUNNEL_UNAVAILABLE:
+		s->denied_137++;
+		break;
+	case REG_REVERSE_TUNNEL_MANDATORY:
+		s->denied_138++;
+		break;
+	case REG_ENCAPSULATION_UNAVAILABLE:
+		s->denied_139++;
+		break;
+	case REG_UDP_ENCAPSULATION_UNAVAILABLE:
+		s->denied_142++;
+		break;
+	case REG_ACCEPTED:
+	case REG_ACCEPTED_NO_SIMULTANEOUS:
+		break;
+	}
+}
+
+/* What went wrong, whether it was answered or not. Offset 0: the reason has no counter. */
+static void count_reason(struct stats *s, enum reg_reason reason)
+{
+#define COUNTER(member) offsetof(struct stats, member)
+	static const size_t offsets[REG_REASON_CNT] = {
+		[REG_REASON_DEREGISTERED] = COUNTER(deregistrations),
+		[REG_REASON_UNTRUSTED] = COUNTER(requests_dropped_untrusted),
+		[REG_REASON_INSIDE] = COUNTER(requests_dropped_inside),
+		[REG_REASON_MALFORMED] = COUNTER(requests_malformed),
+		[REG_REASON_UNKNOWN_TYPE] = COUNTER(messages_unknown_type),
+		[REG_REASON_UNKNOWN_EXTENSION] = COUNTER(unknown_extensions),
+		[REG_REASON_NO_AUTHENTICATION] = COUNTER(missing_authentication),
+		[REG_REASON_UNKNOWN_NODE] = COUNTER(unknown_mobile_nodes),
+		[REG_REASON_UNKNOWN_SPI] = COUNTER(unknown_spis),
+		[REG_REASON_AUTH_FAILURE] = COUNTER(auth_failures),
+		[REG_REASON_UNEXPECTED_FHAE] = COUNTER(foreign_agent_auth_failures),
+		[REG_REASON_FA_AUTH_FAILURE] = COUNTER(foreign_agent_auth_failures),
+		[REG_REASON_REPLAY] = COUNTER(replay_failures),
+		[REG_REASON_CLOCK_SKEW] = COUNTER(replay_failures),
+		[REG_REASON_STALE_NONCE] = COUNTER(replay_failures),
+	};
+#undef COUNTER
+	_Static_assert(offsetof(struct stats, requests_received) == 0, "0 means none");
+
+	if (offsets[reason] != 0)
+		(*(uint64_t *)((char *)s + offsets[reason]))++;
+	if (reason == REG_REASON_UNKNOWN_SPI)
+		s->auth_failures++; /* nothing verifies under an SPI that is not there */
+}
+
+static void count(struct stats *s, const struct exchange *x, const struct reg_outcome *outcome)
+{
+	s->requests_received++;
+	count_reason(s, outcome->reason);
+	switch (outcome->verdict) {
+	case REG_DISCARD:
+		s->requests_discarded++;
+		break;
+	case REG_DENY:
+		s->requests_denied++;
+		count_code(s, outcome->code);
+		break;
+	case REG_ACCEPT:
+		s->requests_accepted++;
+		if (x->grant.udp)
+			s->udp_tunnels_granted++;
+		else if (x->grant.udp_reply && !reg_is_dereg(&x->req))
+			s->udp_tunnels_declined++;
+		break;
+	}
+}
+
+void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struct reg_origin *from,
+		   const struct clock *now, struct engine_result *out)
+{
+	struct exchange x = { .msg = msg, .len = len, .from = from, .now = now };
+	struct wire_reader r = wire_reader(msg, len);
+
+	out->outcome = decide(e, &x);
+	count(&e->stats, &x, &out->outcome);
+
+	out->reply_len = 0;
+	if (out->outcome.verdict != REG_DISCARD)
+		out->reply_len = build_reply(e, &x, &out->outcome, out->reply, sizeof(out->reply));
+
+	/* For the log, which wants to say whom a stranger claimed to be, too. */
+	out->has_request = reg_request_decode(&r, &out->req) == 0;
+	if (out->has_request && x.node && addr_is_any(out->req.home_addr))
+		out->req.home_addr = x.home_addr;
+	out->node = x.node;
+	out->spi = x.mhae_cnt > 0 ? x.mhae[0].spi : 0;
+	out->grant = x.grant;
+}
+
+size_t engine_expire(struct engine *e, const struct clock *now,
+		     void (*expired)(void *ctx, const struct binding *b), void *ctx)
+{
+	struct binding_key key;
+	struct binding *b;
+	size_t cnt = 0;
+
+	while ((b = expiry_next_due(&e->expiry, now->mono_ms))) {
+		key = b->key;
+		if (expired)
+			expired(ctx, b);
+		binding_del(&e->cache, b);
+		(void)tell_change(e, key);
+		e->stats.bindings_expired++;
+		cnt++;
+	}
+	return cnt;
+}
+
+size_t engine_clear(struct engine *e, struct binding_key key)
+{
+	size_t cnt = end_all(e, key, NULL);
+
+	if (cnt > 0)
+		(void)tell_change(e, key);
+	return cnt;
+}
+
+/* --- reload --- */
+
+/* What the running configuration knows of a peer of the new one. */
+static void carry_over_peer(struct engine *fresh, struct sa_peer *peer, const struct engine *old)
+{
+	const struct sa_peer *before =
+		peer->is_dynamic ? sa_peer_find_nai(&old->nodes, peer->nai, peer->nai_len)
+				 : sa_peer_find(&old->nodes, peer->addr);
+	const struct sa *known;
+	struct sa *sa;
+
+	if (!before)
+		return;
+	for (sa = peer->sas; sa; sa = sa->next) {
+		known = sa_find(before, sa->spi);
+		if (!known || known->replay.style != sa->replay.style)
+			continue;
+		sa->replay.seen = known->replay.seen;
+		sa->replay.last_ident = known->replay.last_ident;
+		sa->replay.nonce = known->replay.nonce;
+	}
+	/* A lease goes on unless the address has been given to a node of its own. */
+	if (peer->is_dynamic && !addr_is_any(before->addr) &&
+	    !sa_peer_find(&fresh->nodes, before->addr)) {
+		sa_peer_assign(&fresh->nodes, peer, before->addr);
+		pool_reserve(&fresh->pool, before->addr);
+	}
+}
+
+/* A lease is its name's: the next owner of the address does not inherit the tunnel. */
+static bool is_same_node(const struct sa_peer *a, const struct sa_peer *b)
+{
+	if (!a->is_dynamic && !b->is_dynamic)
+		return true;
+	return a->nai && b->nai && a->nai_len == b->nai_len &&
+	       memcmp(a->nai, b->nai, a->nai_len) == 0;
+}
+
+#define SWAP(a, b)                        \
+	do {                              \
+		__typeof__(a) swap = (a); \
+		(a) = (b);                \
+		(b) = swap;               \
+	} while (0)
+
+size_t engine_reload(struct engine *e, struct engine *fresh)
+{
+	struct binding *b, *next;
+	struct sa_peer *peer;
+	struct binding_key key;
+	size_t ended = 0;
+
+	for (peer = fresh->nodes.peers; peer; peer = peer->next)
+		carry_over_peer(fresh, peer, e);
+
+	fresh->conf.home_agent = e->conf.home_agent;
+	fresh->conf.home_networks = e->conf.home_networks;
+	fresh->conf.home_network_cnt = e->conf.home_network_cnt;
+	e->conf = fresh->conf;
+	e->policy_ctx = fresh->policy_ctx;
+	SWAP(e->nodes, fresh->nodes);
+	SWAP(e->agents, fresh->agents);
+	SWAP(e->pool, fresh->pool);
+
+	for (b = e->cache.all; b; b = next) {
+		next = b->all_next;
+		peer = sa_peer_find(&e->nodes, b->key.home_addr);
+		if (peer && is_same_node(peer, b->node)) {
+			b->node = peer;
+			continue;
+		}
+		key = b->key;
+		end_binding(e, b);
+		(void)tell_change(e, key);
+		ended++;
+	}
+	return ended;
+}

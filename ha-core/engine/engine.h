@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The registrar: a Registration Request and its origin go in, an outcome, a change of the binding
+ * cache and a reply come out (RFC 5944 §3.8). It reads no clock and touches no socket.
+ */
+#ifndef HA_CORE_ENGINE_ENGINE_H
+#define HA_CORE_ENGINE_ENGINE_H
+
+#include "common/clock.h"
+#include "ha-core/auth/sa.h"
+#include "ha-core/binding/binding.h"
+#include "ha-core/binding/expiry.h"
+#include "ha-core/binding/pool.h"
+#include "ha-core/engine/ha_policy.h"
+#include "ha-core/stats.h"
+
+#define ENGINE_REPLY_MAX 1024 /* fixed part, NAI, challenge, our extensions, two authenticators */
+
+enum engine_reverse { ENGINE_REVERSE_OPTIONAL, ENGINE_REVERSE_REQUIRED, ENGINE_REVERSE_DISABLED };
+
+struct engine_conf {
+	struct in_addr home_agent;
+	const struct addr_prefix *home_networks; /* not owned */
+	size_t home_network_cnt;
+	uint16_t max_lifetime_s;     /* REG_LIFETIME_INFINITE: no limit */
+	uint16_t udp_max_lifetime_s; /* of UDP-tunnelled bindings */
+	unsigned int max_bindings;   /* of one home address */
+	uint8_t encap[3];            /* enum encap_mode, in order of preference */
+	size_t encap_cnt;
+	enum engine_reverse reverse;
+	bool nat_enabled, nat_forced;
+	uint16_t keepalive_s;
+};
+
+/** How the engine reaches the rest of the daemon. */
+struct engine_hooks {
+	/**
+	 * The bindings of this key are now `first` and its siblings; NULL: none. Called after the
+	 * cache changed and before the reply is built. A failure of a put turns the registration
+	 * into a denial with Code 130, and the key is then left without a binding.
+	 */
+	int (*changed)(void *ctx, struct binding_key key, const struct binding *first);
+	/** A random number of RFC 4086 quality, for nonces. */
+	uint32_t (*random)(void *ctx);
+	void *ctx;
+};
+
+struct engine {
+	struct engine_conf conf;
+	const struct ha_policy *policy;
+	const void *policy_ctx;
+	struct engine_hooks hooks;
+	struct sa_table nodes, agents; /* mobile nodes, foreign agents */
+	struct pool pool;
+	struct binding_cache cache;
+	struct expiry expiry;
+	struct stats stats;
+	uint64_t started_ntp;
+};
+
+/** What came of a request. */
+struct engine_result {
+	struct reg_outcome outcome;
+	bool has_request;           /* req was decoded */
+	struct reg_request req;     /* home_addr as assigned, once it is */
+	const struct sa_peer *node; /* NULL: unknown */
+	uint32_t spi;               /* of the Mobile-Home Authentication; 0: none */
+	struct reg_grant grant;     /* of an accepted request */
+	size_t reply_len;           /* 0: silence */
+	uint8_t reply[ENGINE_REPLY_MAX];
+};
+
+/**
+ * @param expected_nodes  mobile nodes to come: sizes the tables
+ * @param now             when time begins: an older timestamp is a replay (no state survives from
+ *                        before, so nothing older can be told from one)
+ * @retval -ENOMEM
+ */
+int engine_init(struct engine *e, const struct engine_conf *conf, size_t expected_nodes,
+		const struct ha_policy *policy, const void *policy_ctx,
+		const struct engine_hooks *hooks, const struct clock *now);
+
+void engine_done(struct engine *e);
+
+/**
+ * Adds a mobile node, or a further association of one.
+ *
+ * @param home_addr      0.0.0.0: a dynamic home address from the pool
+ * @param nai            NULL: none
+ * @param tolerance_ntp  of timestamps, NTP 32.32
+ * @retval ERR_DUPLICATE, ERR_INVALID, ERR_CRYPTO, -ENOMEM  see sa_peer_put() and sa_put()
+ */
+int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai, uint32_t spi,
+		    enum mac_algorithm alg, const void *key, size_t key_len,
+		    enum replay_style style, uint64_t tolerance_ntp);
+
+/** Adds an association with a foreign agent. Errors as above. */
+int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi,
+			     enum mac_algorithm alg, const void *key, size_t key_len);
+
+/**
+ * Takes over the settings and associations of `fresh`, which then holds the old ones and is to be
+ * done with. Replay state and dynamic home addresses go on; a binding whose mobile node is no
+ * longer configured ends. Home agent and home networks stay: they are of one run.
+ * @return bindings ended
+ */
+size_t engine_reload(struct engine *e, struct engine *fresh);
+
+/**
+ * Handles one datagram of message type 1 (others are counted and dropped). Never fails; out is
+ * always filled.
+ */
+void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struct reg_origin *from,
+		   const struct clock *now, struct engine_result *out);
+
+/**
+ * Ends what has expired. @param expired  called for each binding before it goes; may be NULL
+ * @return bindings ended
+ */
+size_t engine_expire(struct engine *e, const struct clock *now,
+		     void (*expired)(void *ctx, const struct binding *b), void *ctx);
+
+/** Ends all bindings of a key, as an operator asked. @return how many there were */
+size_t engine_clear(struct engine *e, struct binding_key key);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * One counter per outcome and drop, under the name operators see. Counted before anything is
+ * logged or answered, and never limited.
+ */
+#ifndef HA_CORE_STATS_H
+#define HA_CORE_STATS_H
+
+#include <stdint.h>
+
+/* X(member, "operators-name") */
+#define STATS_COUNTERS(X)                                                                      \
+	X(requests_received, "requests-received") /* whatever became of them */                \
+	X(requests_accepted, "requests-accepted")                                              \
+	X(requests_denied, "requests-denied")                                                  \
+	X(requests_discarded, "requests-discarded") /* in silence, for whatever reason */      \
+	X(requests_dropped_untrusted, "requests-dropped-untrusted")                            \
+	X(requests_dropped_inside, "requests-dropped-inside")                                  \
+	X(requests_malformed, "requests-malformed")                                            \
+	X(messages_unknown_type, "messages-unknown-type")                                      \
+	X(unknown_extensions, "unknown-extensions") /* discards for types below 128 */         \
+	X(missing_authentication, "missing-authentication")                                    \
+	X(unknown_mobile_nodes, "unknown-mobile-nodes")                                        \
+	X(unknown_spis, "unknown-spis")                                                        \
+	X(auth_failures, "auth-failures") /* the mobile node's authenticator */                \
+	X(foreign_agent_auth_failures, "foreign-agent-auth-failures")                          \
+	X(replay_failures, "replay-failures")                                                  \
+	X(deregistrations, "deregistrations") /* accepted, Lifetime 0 */                       \
+	X(bindings_expired, "bindings-expired")                                                \
+	X(replies_sent, "replies-sent")                                                        \
+	X(reply_send_failures, "reply-send-failures")                                          \
+	X(replies_with_tnc, "replies-with-tnc")                                                \
+	X(udp_tunnels_granted, "udp-tunnels-granted")                                          \
+	X(udp_tunnels_declined, "udp-tunnels-declined")                                        \
+	X(denied_128, "denied-128-reason-unspecified")                                         \
+	X(denied_129, "denied-129-administratively-prohibited")                                \
+	X(denied_130, "denied-130-insufficient-resources")                                     \
+	X(denied_131, "denied-131-mobile-node-failed-authentication")                          \
+	X(denied_132, "denied-132-foreign-agent-failed-authentication")                        \
+	X(denied_133, "denied-133-identification-mismatch")                                    \
+	X(denied_134, "denied-134-poorly-formed")                                              \
+	X(denied_135, "denied-135-too-many-bindings")                                          \
+	X(denied_136, "denied-136-unknown-home-agent")                                         \
+	X(denied_137, "denied-137-reverse-tunnel-unavailable")                                 \
+	X(denied_138, "denied-138-reverse-tunnel-mandatory")                                   \
+	X(denied_139, "denied-139-encapsulation-unavailable")                                  \
+	X(denied_142, "denied-142-udp-encapsulation-unavailable")                              \
+	X(packets_to_nodes, "packets-to-nodes")                                                \
+	X(bytes_to_nodes, "bytes-to-nodes") /* inner octets */                                 \
+	X(packets_from_nodes, "packets-from-nodes")                                            \
+	X(bytes_from_nodes, "bytes-from-nodes")                                                \
+	X(keepalives, "keepalives")             /* answered */                                 \
+	X(no_binding_drops, "drops-no-binding") /* to a home address without one */            \
+	X(tunnel_malformed_drops, "drops-tunnel-malformed")                                    \
+	X(tunnel_no_binding_drops, "drops-tunnel-no-binding") /* inner source has none */      \
+	X(tunnel_wrong_source_drops, "drops-tunnel-wrong-source")                              \
+	X(tunnel_wrong_encapsulation_drops, "drops-tunnel-wrong-encapsulation")                \
+	X(tunnel_no_reverse_drops, "drops-tunnel-no-reverse")   /* T was not granted */        \
+	X(tunnel_signalling_drops, "drops-tunnel-signalling")   /* port 434 inside a tunnel */ \
+	X(tunnel_destination_drops, "drops-tunnel-destination") /* inner one is no host's */   \
+	X(tunnel_ttl_drops, "drops-tunnel-ttl")                                                \
+	X(tunnel_too_big_drops, "drops-tunnel-too-big") /* answered with ICMP */               \
+	X(tunnel_loop_drops, "drops-tunnel-loop")                                              \
+	X(tunnel_half_bound_drops, "drops-tunnel-half-bound") /* peer port not yet known */    \
+	X(tunnel_send_failures, "drops-tunnel-send-failure")                                   \
+	X(filter_drops, "drops-filter") /* forwarding.policy */                                \
+	X(icmp_errors_sent, "icmp-errors-sent")                                                \
+	X(icmp_errors_limited, "icmp-errors-limited")
+
+struct stats {
+#define X(member, name) uint64_t member;
+	STATS_COUNTERS(X)
+#undef X
+};
+
+/** Calls fn for each counter, in the order above. */
+static inline void stats_for_each(const struct stats *s,
+				  void (*fn)(void *ctx, const char *name, uint64_t value),
+				  void *ctx)
+{
+#define X(member, name) fn(ctx, name, s->member);
+	STATS_COUNTERS(X)
+#undef X
+}
+
+#endif
