@@ -1,0 +1,819 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rows of the keys that both home agents share, the rules that hold between keys, and the
+ * file of mobile nodes. ha.c calls it at start, at --check and at each reload; a configuration is
+ * read into a fresh struct, so a faulty one leaves the running one alone.
+ *
+ * RFC 5944 §3.8.1 says what a home agent must be told: its address, the prefix of its home
+ * network, and the security association of each mobile node. An SPI below 256 is reserved
+ * (§1.6). IP-in-IP is the encapsulation that everyone must offer (§4.1).
+ *
+ * A node may have several associations, each its own list element or line: the first one to name
+ * a home address or a NAI says whose they are, and later ones may name either or both, but
+ * nothing else. That is what sa_peer_put() accepts later on.
+ */
+#include "ha-core/ha_conf.h"
+
+#include "common/err.h"
+#include "common/hash.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#define SPI_MIN       256
+#define KEEPALIVE_MIN 10  /* seconds; below, keepalives outweigh what they keep alive */
+#define SOCKET_MAX    107 /* octets of sockaddr_un.sun_path, less the terminator */
+#define LINE_FIELDS   6
+#define WHY_MAX       512
+
+/* ---- Rules of one value ------------------------------------------------------------------- */
+
+static const char *check_unicast(const void *field)
+{
+	const struct in_addr *a = field;
+
+	return addr_is_unicast(*a) ? NULL : "not a unicast address of a host";
+}
+
+static const char *check_home_prefix(const void *field)
+{
+	const struct addr_prefix *p = field;
+
+	return addr_is_unicast(p->addr) ? NULL : "not a network of unicast addresses";
+}
+
+static const char *check_interface(const void *field)
+{
+	const char *name = field;
+
+	if (strlen(name) >= IF_NAMESIZE)
+		return "the name of an interface has at most 15 octets";
+	if (!name[0] || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strpbrk(name, "/: \t"))
+		return "not a name that an interface can have";
+	return NULL;
+}
+
+static const char *check_interface_item(const void *item)
+{
+	return check_interface(*(char *const *)item);
+}
+
+static const char *check_absolute(const void *field)
+{
+	return **(char *const *)field == '/' ? NULL : "an absolute path is wanted: /...";
+}
+
+/* ---- Rows --------------------------------------------------------------------------------- */
+
+static const char *const algorithms[] = { [MAC_HMAC_MD5] = "hmac-md5",
+					  [MAC_KEYED_MD5] = "keyed-md5",
+					  [MAC_HMAC_SHA1] = "hmac-sha1",
+					  [MAC_HMAC_SHA256] = "hmac-sha256",
+					  [MAC_ALGORITHM_CNT] = NULL };
+
+static const char *const replays[] = {
+	[HA_CONF_REPLAY_TIMESTAMP] = "timestamp", [HA_CONF_REPLAY_NONCE] = "nonce", NULL
+};
+
+static const char *const data_paths[] = {
+	[HA_CONF_DATA_PATH_AUTO] = "auto", [HA_CONF_DATA_PATH_XDP] = "xdp",
+	[HA_CONF_DATA_PATH_TC] = "tc",     [HA_CONF_DATA_PATH_KERNEL] = "kernel",
+	[HA_CONF_DATA_PATH_TUN] = "tun",   NULL
+};
+
+static const char *const encaps[] = { [HA_CONF_ENCAP_IPIP] = "ip-in-ip",
+				      [HA_CONF_ENCAP_MINIMAL] = "minimal",
+				      [HA_CONF_ENCAP_GRE] = "gre",
+				      NULL };
+
+static const char *const reverses[] = { [HA_CONF_REVERSE_OPTIONAL] = "optional",
+					[HA_CONF_REVERSE_REQUIRED] = "required",
+					[HA_CONF_REVERSE_DISABLED] = "disabled",
+					NULL };
+
+static const char *const levels[] = {
+	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
+	[LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",     NULL
+};
+
+static const struct conf_key home_network_rows[] = {
+	{ "prefix", CONF_PREFIX, CONF_FIELD(struct ha_conf_home_network, prefix), .required = true,
+	  .check = check_home_prefix,
+	  .doc = "The network that home addresses are of. Home networks must not overlap." },
+	{ "interface", CONF_CHARS, CONF_FIELD(struct ha_conf_home_network, interface), .min = 1,
+	  .check = check_interface,
+	  .doc = "The interface of a physical home link, where the home agent answers ARP for "
+		 "nodes "
+		 "that are away. Without it the home network is virtual: no node is ever at "
+		 "home." },
+	{ "dynamic-pool", CONF_PREFIX,
+	  CONF_FIELD2(struct ha_conf_home_network, dynamic_pool, has_dynamic_pool),
+	  .doc = "Addresses for nodes that ask for one by NAI. Lies within prefix." },
+	{ 0 }
+};
+
+static const struct conf_key mobile_node_rows[] = {
+	{ "home-address", CONF_ADDRESS, CONF_FIELD(struct ha_conf_node, home_addr),
+	  .check = check_unicast,
+	  .doc = "The node's permanent address. Without it, the node is known by its nai and is "
+		 "given an address of a dynamic-pool." },
+	{ "nai", CONF_STRING, CONF_FIELD(struct ha_conf_node, nai), .min = 1,
+	  .max = HA_CONF_NAI_MAX, .doc = "Network Access Identifier, user@realm (RFC 2794)." },
+	{ "spi", CONF_UINT, CONF_FIELD(struct ha_conf_node, spi), .min = SPI_MIN, .required = true,
+	  .doc = "Security Parameter Index that the node names this key by. Values below 256 are "
+		 "reserved (RFC 5944)." },
+	{ "algorithm", CONF_ENUM, CONF_FIELD(struct ha_conf_node, algorithm), .choices = algorithms,
+	  .dflt = "hmac-md5",
+	  .doc = "How messages are authenticated. hmac-md5 is what every node "
+		 "knows; prefer hmac-sha256 where the node has it." },
+	{ "key", CONF_KEY, CONF_FIELD2(struct ha_conf_node, key, key_len), .min = 1,
+	  .max = MAC_KEY_MAX, .required = true,
+	  .doc = "The secret shared with the node, in hex. Random, 16 octets or more." },
+	{ "replay", CONF_ENUM, CONF_FIELD(struct ha_conf_node, replay), .choices = replays,
+	  .dflt = "timestamp",
+	  .doc = "Replay protection: timestamp needs clocks that agree within "
+		 "registration.timestamp-tolerance; nonce needs none." },
+	{ 0 }
+};
+
+static const struct conf_key foreign_agent_rows[] = {
+	{ "address", CONF_ADDRESS, CONF_FIELD(struct ha_conf_foreign_agent, address),
+	  .required = true, .check = check_unicast,
+	  .doc = "The source address of the foreign agent's requests." },
+	{ "spi", CONF_UINT, CONF_FIELD(struct ha_conf_foreign_agent, spi), .min = SPI_MIN,
+	  .required = true, .doc = "As of mobile-nodes." },
+	{ "algorithm", CONF_ENUM, CONF_FIELD(struct ha_conf_foreign_agent, algorithm),
+	  .choices = algorithms, .dflt = "hmac-md5", .doc = "As of mobile-nodes." },
+	{ "key", CONF_KEY, CONF_FIELD2(struct ha_conf_foreign_agent, key, key_len), .min = 1,
+	  .max = MAC_KEY_MAX, .required = true, .doc = "As of mobile-nodes." },
+	{ 0 }
+};
+
+#define FIELD(member)          CONF_FIELD(struct ha_conf, member)
+#define FIELD2(member, second) CONF_FIELD2(struct ha_conf, member, second)
+
+const struct conf_key ha_conf_rows[] = {
+	{ "home-agent.address", CONF_ADDRESS, FIELD(address), .required = true,
+	  .check = check_unicast,
+	  .doc = "Where mobile nodes register, and the near end of every tunnel." },
+	{ "home-agent.port", CONF_UINT, FIELD(port), .min = 1, .max = 65535, .dflt = "434",
+	  .doc = "UDP port of registrations and of UDP tunnels." },
+	{ "home-networks", CONF_MAPPINGS, FIELD2(home_networks, home_network_cnt), .min = 1,
+	  .required = true, .rows = home_network_rows,
+	  .element_size = sizeof(struct ha_conf_home_network),
+	  .doc = "The networks that home addresses are of; at least one." },
+	{ "mobile-nodes", CONF_MAPPINGS, FIELD2(mobile_nodes, mobile_node_cnt),
+	  .rows = mobile_node_rows, .element_size = sizeof(struct ha_conf_node),
+	  .doc = "The nodes served, one element a security association." },
+	{ "mobile-nodes-file", CONF_STRING, FIELD(mobile_nodes_file), .min = 1,
+	  .doc = "More nodes, one a line: HOME-ADDRESS|- NAI|- SPI ALGORITHM HEXKEY [REPLAY]; # "
+		 "begins a comment. A relative path starts at this file's directory." },
+	{ "allow-readable-keys", CONF_BOOL, FIELD(allow_readable_keys), .dflt = "false",
+	  .doc = "Accept files with keys that users outside the file's group may read or write." },
+	{ "foreign-agents", CONF_MAPPINGS, FIELD2(foreign_agents, foreign_agent_cnt),
+	  .rows = foreign_agent_rows, .element_size = sizeof(struct ha_conf_foreign_agent),
+	  .doc = "Foreign agents that share a key with the home agent." },
+	{ "registration.max-lifetime", CONF_SECONDS, FIELD(registration.max_lifetime_s), .min = 1,
+	  .max = 65535, .dflt = "1800",
+	  .doc = "Longest lifetime granted to a mobile node; 65535 is no limit." },
+	{ "registration.timestamp-tolerance", CONF_SECONDS,
+	  FIELD(registration.timestamp_tolerance_s), .min = 1, .max = 3600, .dflt = "7",
+	  .doc = "How far a node's clock may be from ours. RFC 5944 advises more than 3." },
+	{ "registration.max-simultaneous-bindings", CONF_UINT,
+	  FIELD(registration.max_simultaneous_bindings), .min = 1, .max = 64, .dflt = "4",
+	  .unit = "bindings", .doc = "Care-of addresses that one node may have at a time." },
+	{ "tunnel.data-path", CONF_ENUM, FIELD(tunnel.data_path), .choices = data_paths,
+	  .dflt = "auto", .doc = "What carries the traffic; auto takes the fastest there is." },
+	{ "tunnel.interfaces", CONF_STRING_LIST, FIELD2(tunnel.interfaces, tunnel.interface_cnt),
+	  .check = check_interface_item,
+	  .doc = "Where the fast path attaches; by default every interface but loopback." },
+	{ "tunnel.encapsulation", CONF_ENUM_LIST,
+	  FIELD2(tunnel.encapsulation, tunnel.encapsulation_cnt), .min = 1, .choices = encaps,
+	  .dflt = "[ip-in-ip, minimal, gre]",
+	  .doc = "What a node may ask for, the preferred first. ip-in-ip is always among them." },
+	{ "tunnel.reverse-tunnel", CONF_ENUM, FIELD(tunnel.reverse_tunnel), .choices = reverses,
+	  .dflt = "optional", .doc = "May nodes, or must they, send through the home agent?" },
+	{ "tunnel.mtu", CONF_UINT, FIELD(tunnel.mtu), .min = 576, .max = 65535, .dflt = "1500",
+	  .unit = "octets",
+	  .doc = "Of the path that carries the tunnels: no outer packet is longer." },
+	{ "nat-traversal.enabled", CONF_BOOL, FIELD(nat.enabled), .dflt = "true",
+	  .doc = "Tunnel in UDP where a NAT is on the way (RFC 3519)." },
+	{ "nat-traversal.forced", CONF_BOOL, FIELD(nat.forced), .dflt = "true",
+	  .doc = "Grant a mobile node's request for UDP without a NAT." },
+	{ "nat-traversal.keepalive", CONF_SECONDS, FIELD(nat.keepalive_s), .min = KEEPALIVE_MIN,
+	  .max = 65535, .dflt = "110",
+	  .doc = "How often nodes are told to refresh the NAT's mapping." },
+	{ "nat-traversal.max-lifetime", CONF_SECONDS, FIELD(nat.max_lifetime_s), .max = 65535,
+	  .dflt = "0",
+	  .doc = "Longest lifetime of a binding that is tunnelled in UDP; 0 is as "
+		 "registration.max-lifetime." },
+	{ "state.directory", CONF_STRING, FIELD(state_directory), .min = 1,
+	  .dflt = "/var/lib/home-agent/{program}", .check = check_absolute,
+	  .doc = "What must survive a restart: bindings, leases, replay protection." },
+	{ "control.socket", CONF_STRING, FIELD(control.socket), .min = 1, .max = SOCKET_MAX,
+	  .dflt = "/run/home-agent/{program}.sock", .check = check_absolute,
+	  .doc = "Where hactl asks." },
+	{ "control.group", CONF_STRING, FIELD(control.group), .min = 1,
+	  .doc = "The group that may use the control socket; by default the daemon's own." },
+	{ "snmp.enabled", CONF_BOOL, FIELD(snmp.enabled), .dflt = "true",
+	  .doc = "Be a subagent of the host's SNMP master agent." },
+	{ "snmp.agentx", CONF_STRING, FIELD(snmp.agentx), .min = 1, .dflt = "/var/agentx/master",
+	  .doc = "Where the master agent listens: a socket's path, or tcp:HOST:PORT." },
+	{ "log.level", CONF_ENUM, FIELD(log_level), .choices = levels, .dflt = "info",
+	  .doc = "The least important lines that are logged." },
+	{ 0 }
+};
+
+/* ---- Checks across keys ------------------------------------------------------------------- */
+
+/** Where the fields of a line of the mobile-nodes-file stood: columns by the order of the line. */
+struct line_mark {
+	uint32_t line;
+	uint32_t home_addr, nai, spi;
+};
+
+struct check {
+	const char *path;
+	const struct conf_doc *doc;
+	struct conf_faults *faults;
+	struct ha_conf *conf;
+	size_t yaml_node_cnt;    /* nodes before this one are of the YAML file, the rest ... */
+	struct line_mark *lines; /* ... of the mobile-nodes-file: owned */
+};
+
+#define fault(c, ...) conf_faults_add((c)->faults, (c)->path, __VA_ARGS__)
+
+static const char *node_file(const struct check *c, size_t index)
+{
+	return index < c->yaml_node_cnt ? c->path : c->conf->mobile_nodes_file;
+}
+
+static struct conf_mark node_mark(const struct check *c, size_t index, const char *key)
+{
+	const struct line_mark *l;
+
+	/* Faults beyond the limit are only counted: no need to look for their place. */
+	if (c->faults->cnt == CONF_FAULTS_MAX)
+		return (struct conf_mark){ 1, 1 };
+	if (index < c->yaml_node_cnt)
+		return conf_where_in(c->doc, "mobile-nodes", index, key);
+	l = &c->lines[index - c->yaml_node_cnt];
+	if (strcmp(key, "nai") == 0)
+		return (struct conf_mark){ l->line, l->nai };
+	return (struct conf_mark){ l->line, strcmp(key, "spi") == 0 ? l->spi : l->home_addr };
+}
+
+#define node_fault(c, index, key, ...) \
+	conf_faults_add((c)->faults, node_file(c, index), node_mark(c, index, key), __VA_ARGS__)
+
+static void check_home_networks(const struct check *c)
+{
+	const struct ha_conf_home_network *n = c->conf->home_networks;
+	size_t i, k;
+
+	for (i = 0; i < c->conf->home_network_cnt; i++) {
+		for (k = 0; k < i; k++) {
+			if (!addr_prefix_overlaps(n[i].prefix, n[k].prefix))
+				continue;
+			fault(c, conf_where_in(c->doc, "home-networks", i, "prefix"),
+			      "home-networks: %s overlaps %s: a home address must have one home",
+			      addr_prefix_text(n[i].prefix).s, addr_prefix_text(n[k].prefix).s);
+			break;
+		}
+		if (n[i].has_dynamic_pool &&
+		    (n[i].dynamic_pool.len < n[i].prefix.len ||
+		     !addr_prefix_contains(n[i].prefix, n[i].dynamic_pool.addr)))
+			fault(c, conf_where_in(c->doc, "home-networks", i, "dynamic-pool"),
+			      "dynamic-pool: %s is not within its home network %s",
+			      addr_prefix_text(n[i].dynamic_pool).s,
+			      addr_prefix_text(n[i].prefix).s);
+	}
+}
+
+static void check_tunnel(const struct check *c)
+{
+	size_t i;
+
+	if (!conf_is_sound(c->doc, "tunnel.encapsulation"))
+		return;
+	for (i = 0; i < c->conf->tunnel.encapsulation_cnt; i++)
+		if (c->conf->tunnel.encapsulation[i] == HA_CONF_ENCAP_IPIP)
+			return;
+	fault(c, conf_where(c->doc, "tunnel.encapsulation"),
+	      "tunnel.encapsulation: ip-in-ip must be among them (RFC 5944 section 4.1)");
+}
+
+static void check_foreign_agents(const struct check *c)
+{
+	const struct ha_conf_foreign_agent *fa = c->conf->foreign_agents;
+	size_t i, k;
+
+	for (i = 0; i < c->conf->foreign_agent_cnt; i++) {
+		if (addr_eq(fa[i].address, c->conf->address))
+			fault(c, conf_where_in(c->doc, "foreign-agents", i, "address"),
+			      "foreign-agents: %s is the home agent's own address",
+			      addr_text(fa[i].address).s);
+		for (k = 0; k < i; k++) {
+			if (!addr_eq(fa[i].address, fa[k].address) || fa[i].spi != fa[k].spi)
+				continue;
+			fault(c, conf_where_in(c->doc, "foreign-agents", i, "spi"),
+			      "foreign-agents: %s has SPI %u already, in line %u",
+			      addr_text(fa[i].address).s, fa[i].spi,
+			      conf_where_in(c->doc, "foreign-agents", k, "spi").line);
+			break;
+		}
+	}
+}
+
+static const struct ha_conf_home_network *home_network_of(const struct ha_conf *conf,
+							  struct in_addr a)
+{
+	size_t i;
+
+	for (i = 0; i < conf->home_network_cnt; i++)
+		if (addr_prefix_contains(conf->home_networks[i].prefix, a))
+			return &conf->home_networks[i];
+	return NULL;
+}
+
+static bool has_pool(const struct ha_conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->home_network_cnt; i++)
+		if (conf->home_networks[i].has_dynamic_pool)
+			return true;
+	return false;
+}
+
+/** Can this home agent serve a node at this address? (RFC 5944 §3.8.3.2) */
+static void check_home_address(const struct check *c, size_t i)
+{
+	struct in_addr a = c->conf->mobile_nodes[i].home_addr;
+	const struct ha_conf_home_network *net = home_network_of(c->conf, a);
+
+	if (addr_eq(a, c->conf->address))
+		node_fault(c, i, "home-address", "home-address: %s is the home agent's own",
+			   addr_text(a).s);
+	if (!net) {
+		/* If a home network is faulty, this may be why. */
+		if (conf_is_sound(c->doc, "home-networks"))
+			node_fault(c, i, "home-address",
+				   "home-address: %s is in none of the home-networks",
+				   addr_text(a).s);
+		return;
+	}
+	if (net->prefix.len > 30)
+		return;
+	if (addr_eq(a, net->prefix.addr))
+		node_fault(c, i, "home-address",
+			   "home-address: %s is the address of the network %s", addr_text(a).s,
+			   addr_prefix_text(net->prefix).s);
+	else if (addr_eq(a, addr_prefix_broadcast(net->prefix)))
+		node_fault(c, i, "home-address", "home-address: %s is the broadcast address of %s",
+			   addr_text(a).s, addr_prefix_text(net->prefix).s);
+}
+
+/** One association, in the tables that find those of the same node. */
+struct entry {
+	struct hash_node by_addr, by_nai, by_spi;
+	size_t index;
+	size_t first; /* the node's first association */
+};
+
+struct tables {
+	struct hash by_addr, by_nai, by_spi;
+	struct entry *entries;
+};
+
+/** The user part to the letter, the realm without regard to case, as sa.c compares. */
+static bool nai_eq(const char *a, const char *b)
+{
+	size_t user = strcspn(a, "@");
+
+	return strcspn(b, "@") == user && memcmp(a, b, user) == 0 &&
+	       strcasecmp(a + user, b + user) == 0;
+}
+
+static uint64_t nai_hash(const struct hash *t, const char *nai)
+{
+	char folded[HA_CONF_NAI_MAX];
+	size_t len = strlen(nai);
+	size_t user = strcspn(nai, "@");
+	size_t i;
+
+	for (i = 0; i < len && i < sizeof(folded); i++)
+		folded[i] = i < user ? nai[i] : (char)tolower((unsigned char)nai[i]);
+	return hash_bytes(t, folded, i);
+}
+
+static const struct entry *find_addr(const struct tables *t, const struct ha_conf_node *nodes,
+				     struct in_addr a)
+{
+	struct hash_node *n;
+	const struct entry *e;
+
+	for (n = hash_first(&t->by_addr, hash_u64(&t->by_addr, a.s_addr)); n;
+	     n = hash_next(n, n->hash)) {
+		e = hash_entry(n, struct entry, by_addr);
+		if (addr_eq(nodes[e->index].home_addr, a))
+			return e;
+	}
+	return NULL;
+}
+
+static const struct entry *find_nai(const struct tables *t, const struct ha_conf_node *nodes,
+				    const char *nai)
+{
+	struct hash_node *n;
+	const struct entry *e;
+
+	for (n = hash_first(&t->by_nai, nai_hash(&t->by_nai, nai)); n; n = hash_next(n, n->hash)) {
+		e = hash_entry(n, struct entry, by_nai);
+		if (nai_eq(nodes[e->index].nai, nai))
+			return e;
+	}
+	return NULL;
+}
+
+static uint64_t spi_hash(const struct hash *t, size_t first, uint32_t spi)
+{
+	return hash_u64(t, hash_u64(t, first) ^ spi);
+}
+
+/**
+ * Whose association is this? *out_first is the index of the node's first one, maybe this. False:
+ * it mixes two nodes, and that has been said.
+ */
+static bool check_identity(const struct check *c, const struct tables *t, size_t i,
+			   size_t *out_first)
+{
+	const struct ha_conf_node *nodes = c->conf->mobile_nodes, *node = &nodes[i], *other;
+	const struct entry *by_addr, *by_nai;
+
+	by_addr = addr_is_any(node->home_addr) ? NULL : find_addr(t, nodes, node->home_addr);
+	by_nai = node->nai ? find_nai(t, nodes, node->nai) : NULL;
+	*out_first = by_addr ? by_addr->index : by_nai ? by_nai->index : i;
+	if (by_addr && node->nai && by_nai != by_addr) {
+		other = &nodes[by_addr->index];
+		node_fault(c, i, "nai", "nai: home-address %s has %s in %s:%u",
+			   addr_text(node->home_addr).s, other->nai ? "another nai" : "no nai",
+			   node_file(c, by_addr->index),
+			   node_mark(c, by_addr->index, "home-address").line);
+		return false;
+	}
+	if (by_nai && !addr_is_any(node->home_addr) && by_addr != by_nai) {
+		other = &nodes[by_nai->index];
+		node_fault(c, i, "nai", "nai: belongs to %s%s in %s:%u",
+			   addr_is_any(other->home_addr) ? "a node without home-address"
+							 : "home-address ",
+			   addr_is_any(other->home_addr) ? "" : addr_text(other->home_addr).s,
+			   node_file(c, by_nai->index), node_mark(c, by_nai->index, "nai").line);
+		return false;
+	}
+	return true;
+}
+
+static void check_node(const struct check *c, struct tables *t, size_t i)
+{
+	const struct ha_conf_node *nodes = c->conf->mobile_nodes, *node = &nodes[i];
+	struct entry *e = &t->entries[i];
+	struct hash_node *n;
+	size_t other;
+
+	e->index = i;
+	if (addr_is_any(node->home_addr) && !node->nai) {
+		node_fault(c, i, "home-address",
+			   "a mobile node needs a home-address, an nai, or both");
+		return;
+	}
+	if (!addr_is_any(node->home_addr))
+		check_home_address(c, i);
+	else if (!find_nai(t, nodes, node->nai) && !has_pool(c->conf) &&
+		 conf_is_sound(c->doc, "home-networks"))
+		node_fault(c, i, "nai",
+			   "nai: a node without home-address needs a dynamic-pool in "
+			   "one of the home-networks");
+	if (!check_identity(c, t, i, &e->first))
+		return;
+	for (n = hash_first(&t->by_spi, spi_hash(&t->by_spi, e->first, node->spi)); n;
+	     n = hash_next(n, n->hash)) {
+		other = hash_entry(n, struct entry, by_spi)->index;
+		if (t->entries[other].first != e->first || nodes[other].spi != node->spi)
+			continue;
+		node_fault(c, i, "spi", "spi: this node has SPI %u already, in %s:%u", node->spi,
+			   node_file(c, other), node_mark(c, other, "spi").line);
+		return;
+	}
+	hash_put(&t->by_spi, &e->by_spi, spi_hash(&t->by_spi, e->first, node->spi));
+	if (e->first != i)
+		return;
+	if (!addr_is_any(node->home_addr))
+		hash_put(&t->by_addr, &e->by_addr, hash_u64(&t->by_addr, node->home_addr.s_addr));
+	if (node->nai)
+		hash_put(&t->by_nai, &e->by_nai, nai_hash(&t->by_nai, node->nai));
+}
+
+static int check_nodes(const struct check *c)
+{
+	size_t cnt = c->conf->mobile_node_cnt;
+	struct tables t = { .entries = calloc(cnt ? cnt : 1, sizeof(*t.entries)) };
+	size_t i;
+	int err = -ENOMEM;
+
+	if (t.entries && hash_init(&t.by_addr, cnt) == 0 && hash_init(&t.by_nai, cnt) == 0 &&
+	    hash_init(&t.by_spi, cnt) == 0) {
+		for (i = 0; i < cnt; i++)
+			check_node(c, &t, i);
+		err = 0;
+	}
+	hash_done(&t.by_addr);
+	hash_done(&t.by_nai);
+	hash_done(&t.by_spi);
+	free(t.entries);
+	return err;
+}
+
+/* ---- Files with keys ---------------------------------------------------------------------- */
+
+/*
+ * "Others" are users outside the file's group: a service that does not run as root reads its keys
+ * by group (root:home-agent 0640), so the group is the operator's choice. Who may write a key may
+ * as well know it.
+ */
+static void check_key_file(const struct check *c, const char *file, struct conf_mark at,
+			   mode_t mode)
+{
+	if (!(mode & (S_IROTH | S_IWOTH)) || c->conf->allow_readable_keys)
+		return;
+	conf_faults_add(
+		c->faults, file, at,
+		"this file holds keys, and others may %s it (mode %04o): chmod o-rwx it, or "
+		"say allow-readable-keys: true",
+		mode & S_IROTH ? "read" : "write", (unsigned int)(mode & 07777));
+}
+
+static void check_yaml_mode(const struct check *c)
+{
+	static const char *const lists[] = { "mobile-nodes", "foreign-agents" };
+	const size_t cnts[] = { c->yaml_node_cnt, c->conf->foreign_agent_cnt };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (cnts[i] == 0 && conf_is_sound(c->doc, lists[i]))
+			continue;
+		check_key_file(c, c->path,
+			       cnts[i] ? conf_where_in(c->doc, lists[i], 0, "key")
+				       : conf_where(c->doc, lists[i]),
+			       conf_doc_mode(c->doc));
+		return;
+	}
+}
+
+/* ---- The file of mobile nodes ------------------------------------------------------------- */
+
+struct field {
+	char *text; /* terminated, within the line */
+	uint32_t column;
+};
+
+/** Cuts a line at blanks, up to a comment. Returns how many fields there are, stored or not. */
+static size_t split_line(char *line, struct field fields[static LINE_FIELDS])
+{
+	size_t cnt = 0;
+	char *p = line;
+
+	for (;;) {
+		p += strspn(p, " \t\r");
+		if (!*p || *p == '#')
+			return cnt;
+		if (cnt < LINE_FIELDS)
+			fields[cnt] = (struct field){ p, (uint32_t)(p - line) + 1 };
+		cnt++;
+		p += strcspn(p, " \t\r");
+		if (*p)
+			*p++ = '\0';
+	}
+}
+
+/** The rows of mobile-nodes in the order of a line. */
+struct line_rows {
+	const struct conf_key *row[LINE_FIELDS];
+};
+
+static struct line_rows line_rows(void)
+{
+	static const char *const order[LINE_FIELDS] = { "home-address", "nai", "spi",
+							"algorithm",    "key", "replay" };
+	struct line_rows rows;
+	size_t i;
+
+	for (i = 0; i < LINE_FIELDS; i++)
+		rows.row[i] = conf_row(mobile_node_rows, order[i]);
+	return rows;
+}
+
+/** A field forgotten shifts a key into another's place: so no fault here repeats a text. */
+static const char *line_why(const struct conf_key *row, const char *why)
+{
+	if (row->type == CONF_ENUM)
+		return strstr(why, "not one of");
+	if (row->type == CONF_UINT)
+		return "a number of 256 to 4294967295 is wanted";
+	if (row->type == CONF_ADDRESS)
+		return "the IPv4 address of a host, or -, is wanted";
+	return why;
+}
+
+/** A line's fields into a node. ERR_CONFIG: faulty, and said; the node owns nothing then. */
+static int node_from_line(const struct check *c, const struct line_rows *rows, uint32_t line,
+			  const struct field *fields, size_t cnt, struct ha_conf_node *ret_node)
+{
+	struct ha_conf_node node = { 0 };
+	const struct conf_key *row;
+	const char *text;
+	char why[WHY_MAX];
+	bool faulty = false;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < LINE_FIELDS && err != -ENOMEM; i++) {
+		row = rows->row[i];
+		text = i < cnt ? fields[i].text : row->dflt;
+		if (i < 2 && strcmp(text, "-") == 0)
+			continue;
+		err = conf_value(row, text, &node, why, sizeof(why));
+		if (err == ERR_INVALID) {
+			conf_faults_add(c->faults, c->conf->mobile_nodes_file,
+					(struct conf_mark){ line, fields[i].column }, "%s: %s",
+					row->path, line_why(row, why));
+			faulty = true;
+		}
+	}
+	if (faulty || err == -ENOMEM) {
+		conf_done(mobile_node_rows, &node);
+		return err == -ENOMEM ? err : ERR_CONFIG;
+	}
+	*ret_node = node;
+	return 0;
+}
+
+/** Appends to both arrays; *room is how many lines they have room for. */
+static int node_keep(struct check *c, const struct ha_conf_node *node, struct line_mark mark,
+		     size_t *room)
+{
+	struct ha_conf *conf = c->conf;
+	struct ha_conf_node *nodes;
+	struct line_mark *lines;
+	size_t cnt = conf->mobile_node_cnt - c->yaml_node_cnt;
+
+	if (cnt == *room) {
+		*room = *room ? 2 * *room : 64;
+		nodes = reallocarray(conf->mobile_nodes, c->yaml_node_cnt + *room, sizeof(*nodes));
+		if (nodes)
+			conf->mobile_nodes = nodes;
+		lines = reallocarray(c->lines, *room, sizeof(*lines));
+		if (lines)
+			c->lines = lines;
+		if (!nodes || !lines)
+			return -ENOMEM;
+	}
+	c->lines[cnt] = mark;
+	conf->mobile_nodes[conf->mobile_node_cnt++] = *node;
+	return 0;
+}
+
+static int read_line(struct check *c, const struct line_rows *rows, uint32_t line, char *text,
+		     size_t len, size_t *room)
+{
+	struct field fields[LINE_FIELDS] = { 0 };
+	struct ha_conf_node node;
+	size_t cnt;
+	int err;
+
+	if (strlen(text) != len) {
+		conf_faults_add(c->faults, c->conf->mobile_nodes_file,
+				(struct conf_mark){ line, (uint32_t)strlen(text) + 1 },
+				"a NUL octet: this file is text");
+		return 0;
+	}
+	cnt = split_line(text, fields);
+	if (cnt == 0)
+		return 0;
+	if (cnt < LINE_FIELDS - 1 || cnt > LINE_FIELDS) {
+		conf_faults_add(c->faults, c->conf->mobile_nodes_file,
+				(struct conf_mark){ line, fields[0].column },
+				"%zu fields; a node is HOME-ADDRESS|- NAI|- SPI ALGORITHM HEXKEY "
+				"[REPLAY]",
+				cnt);
+		return 0;
+	}
+	err = node_from_line(c, rows, line, fields, cnt, &node);
+	if (err < 0)
+		return err == ERR_CONFIG ? 0 : err;
+	err = node_keep(c, &node,
+			(struct line_mark){ line, fields[0].column, fields[1].column,
+					    fields[2].column },
+			room);
+	if (err < 0)
+		conf_done(mobile_node_rows, &node);
+	return err;
+}
+
+/** A relative path starts at the directory of the configuration. */
+static int resolve(const char *from, char **path)
+{
+	const char *slash = strrchr(from, '/');
+	char *joined;
+
+	if (**path == '/' || !slash)
+		return 0;
+	if (asprintf(&joined, "%.*s/%s", (int)(slash - from), from, *path) < 0)
+		return -ENOMEM;
+	free(*path);
+	*path = joined;
+	return 0;
+}
+
+static int read_nodes_file(struct check *c)
+{
+	struct ha_conf *conf = c->conf;
+	const struct line_rows rows = line_rows();
+	char *text, *p, *end;
+	size_t len, room = 0;
+	uint32_t line = 0;
+	mode_t mode;
+	int err;
+
+	err = resolve(c->path, &conf->mobile_nodes_file);
+	if (err < 0)
+		return err;
+	err = conf_slurp(conf->mobile_nodes_file, c->path, conf_where(c->doc, "mobile-nodes-file"),
+			 c->faults, &text, &len, &mode);
+	if (err < 0)
+		return err == ERR_CONFIG ? 0 : err;
+	for (p = text; p < text + len && err == 0; p = end + 1) {
+		end = memchr(p, '\n', (size_t)(text + len - p));
+		if (!end)
+			end = text + len;
+		*end = '\0';
+		err = read_line(c, &rows, ++line, p, (size_t)(end - p), &room);
+	}
+	if (err == 0 && line > 0)
+		check_key_file(c, conf->mobile_nodes_file, (struct conf_mark){ 1, 1 }, mode);
+	conf_wipe_free(text, len);
+	return err;
+}
+
+/* ---- All of it ---------------------------------------------------------------------------- */
+
+int ha_conf_read(const char *path, const char *name, const struct conf_key *daemon_rows,
+		 void *daemon_conf, struct conf_faults *faults, struct ha_conf **ret_conf)
+{
+	struct ha_conf *conf = calloc(1, sizeof(*conf));
+	const struct conf_section sections[] = { { ha_conf_rows, conf },
+						 { daemon_rows, daemon_conf } };
+	struct check c = { .path = path, .faults = faults, .conf = conf };
+	struct conf_doc *doc = NULL;
+	int err;
+
+	if (!conf)
+		return -ENOMEM;
+	err = conf_read(path, name, sections, 2, faults, &doc);
+	if (err < 0)
+		goto out;
+	c.doc = doc;
+	c.yaml_node_cnt = conf->mobile_node_cnt;
+	check_home_networks(&c);
+	check_tunnel(&c);
+	check_foreign_agents(&c);
+	check_yaml_mode(&c);
+	if (conf->mobile_nodes_file)
+		err = read_nodes_file(&c);
+	if (err == 0)
+		err = check_nodes(&c);
+	if (err == 0 && conf_faults_any(faults))
+		err = ERR_CONFIG;
+out:
+	conf_doc_free(doc);
+	free(c.lines);
+	if (err < 0) {
+		ha_conf_free(conf);
+		conf_done(daemon_rows, daemon_conf);
+		return err;
+	}
+	*ret_conf = conf;
+	return 0;
+}
+
+struct ha_conf *ha_conf_free(struct ha_conf *conf)
+{
+	if (conf)
+		conf_done(ha_conf_rows, conf);
+	free(conf);
+	return NULL;
+}

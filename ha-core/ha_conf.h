@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The configuration that both home agents share, as a struct. Rows, ranges and defaults are in
+ * ha_conf.c; cross-checks too. Times are in seconds; addresses in network order.
+ */
+#ifndef HA_CORE_HA_CONF_H
+#define HA_CORE_HA_CONF_H
+
+#include "common/addr.h"
+#include "common/conf.h"
+#include "common/log.h"
+#include "ha-core/auth/mac.h"
+
+#include <net/if.h>
+
+#define HA_CONF_NAI_MAX 255 /* octets; the extension's Length is one octet */
+
+enum ha_conf_replay { HA_CONF_REPLAY_TIMESTAMP, HA_CONF_REPLAY_NONCE };
+enum ha_conf_data_path {
+	HA_CONF_DATA_PATH_AUTO,
+	HA_CONF_DATA_PATH_XDP,
+	HA_CONF_DATA_PATH_TC,
+	HA_CONF_DATA_PATH_KERNEL,
+	HA_CONF_DATA_PATH_TUN
+};
+enum ha_conf_encap { HA_CONF_ENCAP_IPIP, HA_CONF_ENCAP_MINIMAL, HA_CONF_ENCAP_GRE };
+enum ha_conf_reverse {
+	HA_CONF_REVERSE_OPTIONAL,
+	HA_CONF_REVERSE_REQUIRED,
+	HA_CONF_REVERSE_DISABLED
+};
+
+struct ha_conf_home_network {
+	struct addr_prefix prefix;
+	char interface[IF_NAMESIZE]; /* "": a virtual home network */
+	bool has_dynamic_pool;
+	struct addr_prefix dynamic_pool; /* lies within prefix */
+};
+
+/** One security association; several may name the same node with different SPIs. */
+struct ha_conf_node {
+	struct in_addr home_addr; /* 0.0.0.0: assigned dynamically, nai is then set */
+	char *nai;                /* owned; NULL: none */
+	uint32_t spi;
+	enum mac_algorithm algorithm;
+	uint8_t *key; /* owned; wiped before it is freed */
+	size_t key_len;
+	enum ha_conf_replay replay;
+};
+
+struct ha_conf_foreign_agent {
+	struct in_addr address;
+	uint32_t spi;
+	enum mac_algorithm algorithm;
+	uint8_t *key;
+	size_t key_len;
+};
+
+struct ha_conf {
+	struct in_addr address; /* home-agent.address */
+	uint16_t port;
+	struct ha_conf_home_network *home_networks;
+	size_t home_network_cnt;
+	struct ha_conf_node *mobile_nodes; /* of both the YAML list and mobile-nodes-file */
+	size_t mobile_node_cnt;
+	char *mobile_nodes_file; /* NULL: none */
+	bool allow_readable_keys;
+	struct ha_conf_foreign_agent *foreign_agents;
+	size_t foreign_agent_cnt;
+	struct {
+		uint16_t max_lifetime_s; /* 1..65534, 65535: unlimited */
+		uint32_t timestamp_tolerance_s;
+		uint32_t max_simultaneous_bindings;
+	} registration;
+	struct {
+		enum ha_conf_data_path data_path;
+		char **interfaces; /* empty: every one but loopback */
+		size_t interface_cnt;
+		enum ha_conf_encap encapsulation[3]; /* in order of preference */
+		size_t encapsulation_cnt;
+		enum ha_conf_reverse reverse_tunnel;
+		uint32_t
+			mtu; /* of the path that carries the tunnels: outer packets are no longer */
+	} tunnel;
+	struct {
+		bool enabled;
+		bool forced;
+		uint16_t keepalive_s;
+		uint16_t max_lifetime_s; /* of a UDP-tunnelled binding; 0: as
+					    registration.max-lifetime */
+	} nat;
+	char *state_directory;
+	struct {
+		char *socket;
+		char *group; /* NULL: the daemon's own */
+	} control;
+	struct {
+		bool enabled;
+		char *agentx;
+	} snmp;
+	enum log_level log_level;
+};
+
+/** The shared rows, ended by a zero row; offsets are into struct ha_conf. */
+extern const struct conf_key ha_conf_rows[];
+
+/**
+ * Reads one file into a fresh configuration.
+ *
+ * @param daemon_rows  rows of the daemon's own keys, ended by a zero row; their offsets are into
+ *                     daemon_conf, which the caller has zeroed; on error it is zeroed again,
+ *                     on success it is the caller's to release with conf_done()
+ * @param name         "ihad" or "xhad": for defaults that carry the name (socket, state)
+ * @param faults       gets every fault found; the caller prints them
+ * @retval ERR_CONFIG  faults were reported; *ret_conf is untouched
+ * @retval -errno      out of memory
+ */
+int ha_conf_read(const char *path, const char *name, const struct conf_key *daemon_rows,
+		 void *daemon_conf, struct conf_faults *faults, struct ha_conf **ret_conf);
+
+/** Wipes keys and frees. Takes NULL, returns NULL. */
+struct ha_conf *ha_conf_free(struct ha_conf *conf);
+
+#endif
