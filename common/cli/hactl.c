@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hactl: asks a running daemon over its control socket and shows the answer, to a person or as
+ * JSON. It knows shapes (message, record, table) and not one command: "hactl help" lists what the
+ * daemon at hand can be asked.
+ *
+ * A table is held back until it is whole or HELD_ROWS long: rows that are held are put in order
+ * and set the widths of the columns; the rest passes as it comes. On a narrow terminal, columns
+ * that the daemon calls details are left out, and a last line says which.
+ *
+ * Whatever is printed is made harmless first: a terminal obeys control characters, and names come
+ * from outside.
+ */
+#include "common/ctl.h"
+#include "common/err.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIRECTORY  "/run/home-agent"
+#define TIMEOUT_MS 10000
+#define HELD_ROWS  2000
+#define GAP        2 /* blanks between columns */
+
+enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_CONNECTION = 3 };
+
+static const char *const default_sockets[] = { DIRECTORY "/ihad.sock", DIRECTORY "/xhad.sock" };
+
+/* A row of a table, or a field of a record. Values point into text, which is owned. */
+struct row {
+	struct ctl_value values[CTL_COLUMN_MAX];
+	struct ctl_column field; /* of a record */
+	char *text;
+	size_t number; /* as it came: rows that compare equal keep their order */
+};
+
+struct table {
+	const struct ctl_head *head;
+	struct row *rows; /* held */
+	size_t row_cnt;
+	bool whole; /* the held rows are all there are */
+};
+
+/* How an answer looks. */
+struct writer {
+	void (*message)(const char *text);
+	void (*record)(const struct table *fields);
+	void (*table_begin)(const struct table *t);
+	void (*table_row)(const struct table *t, const struct ctl_value *values, bool first);
+	void (*table_end)(const struct table *t);
+};
+
+/* ---- UTF-8 ---- */
+
+/*
+ * Length of the well-formed UTF-8 sequence at p, 0 if there is none (RFC 3629 §4); its code point
+ * in *out_code.
+ */
+static size_t utf8_next(const char *text, size_t len, unsigned int *out_code)
+{
+	static const unsigned int least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n = p[0] < 0x80       ? 1
+		   : p[0] >> 5 == 6  ? 2
+		   : p[0] >> 4 == 14 ? 3
+		   : p[0] >> 3 == 30 ? 4
+				     : 0;
+	unsigned int code;
+
+	*out_code = 0xfffd;
+	if (n == 0 || n > len)
+		return 0;
+	code = n == 1 ? p[0] : p[0] & (0xffu >> (n + 1));
+	for (size_t i = 1; i < n; i++) {
+		if (p[i] >> 6 != 2)
+			return 0;
+		code = code << 6 | (p[i] & 0x3f);
+	}
+	if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+		return 0;
+	*out_code = code;
+	return n;
+}
+
+/* ---- JSON (RFC 8259) ---- */
+
+static void json_string(const char *text, size_t len)
+{
+	unsigned int code;
+	size_t n;
+
+	putchar('"');
+	for (size_t i = 0; i < len; i += n ? n : 1) {
+		n = utf8_next(text + i, len - i, &code);
+		if (n == 0)
+			fputs("\\ufffd", stdout);
+		else if (code == '"' || code == '\\')
+			printf("\\%c", (int)code);
+		else if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+			printf("\\u%04x", code);
+		else
+			fwrite(text + i, 1, n, stdout);
+	}
+	putchar('"');
+}
+
+static void json_pair(const struct ctl_column *column, const struct ctl_value *value)
+{
+	json_string(column->name, strlen(column->name));
+	fputs(": ", stdout);
+	if (!value->text)
+		fputs("null", stdout);
+	else if (column->type == CTL_STRING)
+		json_string(value->text, value->len);
+	else
+		fputs(value->text, stdout); /* ctl.c has checked digits, true and false */
+}
+
+static void json_message(const char *text)
+{
+	fputs("{\"message\": ", stdout);
+	json_string(text, strlen(text));
+	fputs("}\n", stdout);
+}
+
+static void json_record(const struct table *fields)
+{
+	for (size_t i = 0; i < fields->row_cnt; i++) {
+		fputs(i == 0 ? "{\n  " : ",\n  ", stdout);
+		json_pair(&fields->rows[i].field, &fields->rows[i].values[0]);
+	}
+	fputs(fields->row_cnt > 0 ? "\n}\n" : "{}\n", stdout);
+}
+
+static void json_table_begin(const struct table *t)
+{
+	(void)t;
+	putchar('[');
+}
+
+static void json_table_row(const struct table *t, const struct ctl_value *values, bool first)
+{
+	fputs(first ? "\n  {" : ",\n  {", stdout);
+	for (size_t i = 0; i < t->head->column_cnt; i++) {
+		if (i > 0)
+			fputs(", ", stdout);
+		json_pair(&t->head->columns[i], &values[i]);
+	}
+	putchar('}');
+}
+
+static void json_table_end(const struct table *t)
+{
+	fputs(t->row_cnt > 0 ? "\n]\n" : "]\n", stdout);
+}
+
+static const struct writer json_writer = {
+	.message = json_message,
+	.record = json_record,
+	.table_begin = json_table_begin,
+	.table_row = json_table_row,
+	.table_end = json_table_end,
+};
+
+/* ---- Text ---- */
+
+/* What a person sees of a table: how wide each column is; 0: left out. */
+static size_t widths[CTL_COLUMN_MAX];
+
+/* Prints harmlessly, or only measures if out is NULL. @return columns on the terminal */
+static size_t text_put(FILE *out, const char *text, size_t len)
+{
+	size_t width = 0;
+	unsigned int code;
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n ? n : 1) {
+		n = utf8_next(text + i, len - i, &code);
+		if (n > 0 && code >= 0x20 && (code < 0x7f || code >= 0xa0)) {
+			if (out)
+				fwrite(text + i, 1, n, out);
+			width++;
+			continue;
+		}
+		n = 1;
+		if (out)
+			fprintf(out, "\\x%02x", (unsigned char)text[i]);
+		width += 4;
+	}
+	return width;
+}
+
+/* The same for a value, in a person's words. */
+static size_t text_value(FILE *out, const struct ctl_column *column, const struct ctl_value *value)
+{
+	const char *word;
+
+	if (value->text && column->type != CTL_BOOL)
+		return text_put(out, value->text, value->len);
+	word = !value->text ? "-" : *value->text == 't' ? "yes" : "no";
+	return text_put(out, word, strlen(word));
+}
+
+static void text_cell(const struct ctl_column *column, const struct ctl_value *value, size_t width,
+		      bool right, bool last)
+{
+	size_t used = text_value(NULL, column, value);
+	int pad = used < width ? (int)(width - used) : 0;
+
+	if (right)
+		printf("%*s", pad, "");
+	(void)text_value(stdout, column, value);
+	if (last)
+		putchar('\n');
+	else
+		printf("%*s", (right ? 0 : pad) + GAP, "");
+}
+
+static void text_message(const char *text)
+{
+	(void)text_put(stdout, text, strlen(text));
+	putchar('\n');
+}
+
+/* Names to the left; numbers to the right if there is nothing else, as in a list of counters. */
+static void text_record(const struct table *fields)
+{
+	size_t name_width = 0, value_width = 0, width;
+	bool numbers = true;
+
+	for (size_t i = 0; i < fields->row_cnt; i++) {
+		const struct row *f = &fields->rows[i];
+
+		width = text_put(NULL, f->field.name, strlen(f->field.name));
+		name_width = width > name_width ? width : name_width;
+		width = text_value(NULL, &f->field, &f->values[0]);
+		value_width = width > value_width ? width : value_width;
+		numbers = numbers && f->field.type == CTL_NUMBER;
+	}
+	for (size_t i = 0; i < fields->row_cnt; i++) {
+		const struct row *f = &fields->rows[i];
+
+		width = text_put(stdout, f->field.name, strlen(f->field.name));
+		printf("%*s", (int)(name_width - width) + GAP, "");
+		text_cell(&f->field, &f->values[0], value_width, numbers, true);
+	}
+}
+
+/* Columns of the terminal, or of whoever sets $COLUMNS; 0: without end. */
+static size_t screen_width(void)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+
+	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
+	    size.ws_col > 0)
+		return size.ws_col;
+	return columns ? strtoul(columns, NULL, 10) : 0;
+}
+
+/* Leaves details out, the last first, until a line fits or there are none left. */
+static void fit_widths(const struct ctl_head *head)
+{
+	size_t screen = screen_width();
+	size_t line = 0;
+
+	for (size_t i = 0; i < head->column_cnt; i++)
+		line += widths[i] + (i > 0 ? GAP : 0);
+	for (size_t i = head->column_cnt; screen > 0 && line > screen && i-- > 0;) {
+		if (head->columns[i].detail) {
+			line -= widths[i] + GAP;
+			widths[i] = 0;
+		}
+	}
+}
+
+static size_t last_shown(const struct ctl_head *head)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < head->column_cnt; i++)
+		if (widths[i] > 0)
+			last = i;
+	return last;
+}
+
+static void text_table_begin(const struct table *t)
+{
+	static const struct ctl_column heading = { .type = CTL_STRING };
+	const struct ctl_head *head = t->head;
+	char name[64];
+	size_t i, k;
+
+	if (t->row_cnt == 0) {
+		text_message(head->text);
+		return;
+	}
+	for (i = 0; i < head->column_cnt; i++) {
+		widths[i] = strlen(head->columns[i].name);
+		for (k = 0; k < t->row_cnt; k++) {
+			size_t width = text_value(NULL, &head->columns[i], &t->rows[k].values[i]);
+
+			widths[i] = width > widths[i] ? width : widths[i];
+		}
+	}
+	fit_widths(head);
+	for (i = 0; i < head->column_cnt; i++) {
+		for (k = 0; head->columns[i].name[k] && k < sizeof(name) - 1; k++)
+			name[k] = (char)toupper((unsigned char)head->columns[i].name[k]);
+		name[k] = '\0';
+		if (widths[i] > 0)
+			text_cell(&heading, &(struct ctl_value){ name, k }, widths[i],
+				  head->columns[i].type == CTL_NUMBER, i == last_shown(head));
+	}
+}
+
+static void text_table_row(const struct table *t, const struct ctl_value *values, bool first)
+{
+	const struct ctl_column *columns = t->head->columns;
+	size_t last = last_shown(t->head);
+
+	(void)first;
+	for (size_t i = 0; i <= last; i++)
+		if (widths[i] > 0)
+			text_cell(&columns[i], &values[i], widths[i], columns[i].type == CTL_NUMBER,
+				  i == last);
+}
+
+static void text_table_end(const struct table *t)
+{
+	const char *before = "No room for: ";
+
+	for (size_t i = 0; t->row_cnt > 0 && i < t->head->column_cnt; i++) {
+		if (widths[i] == 0) {
+			printf("%s%s", before, t->head->columns[i].name);
+			before = ", ";
+		}
+	}
+	if (*before == ',')
+		puts(" (a wider terminal or --json shows all)");
+}
+
+static const struct writer text_writer = {
+	.message = text_message,
+	.record = text_record,
+	.table_begin = text_table_begin,
+	.table_row = text_table_row,
+	.table_end = text_table_end,
+};
+
+/* ---- The answer ---- */
+
+/* Copies a row that was received, so that the next may come. */
+static int row_keep(struct row *row, const struct ctl_head *head, const struct ctl_value *values,
+		    const struct ctl_column *field)
+{
+	size_t cnt = head->shape == CTL_RECORD ? 1 : head->column_cnt;
+	size_t size = head->shape == CTL_RECORD ? strlen(field->name) + 1 : 0;
+	char *at;
+
+	for (size_t i = 0; i < cnt; i++)
+		size += values[i].len + 1;
+	at = row->text = malloc(size);
+	if (!at)
+		return -ENOMEM;
+	for (size_t i = 0; i < cnt; i++) {
+		row->values[i] = values[i];
+		if (!values[i].text)
+			continue;
+		row->values[i].text = memcpy(at, values[i].text, values[i].len + 1);
+		at += values[i].len + 1;
+	}
+	if (head->shape == CTL_RECORD) {
+		row->field = *field;
+		row->field.name = strcpy(at, field->name);
+	}
+	return 0;
+}
+
+/* Receives rows until the answer is whole or HELD_ROWS are held. */
+static int hold_rows(struct ctl_client *c, struct table *t)
+{
+	struct ctl_value values[CTL_COLUMN_MAX];
+	struct ctl_column field;
+	int rc;
+
+	while (t->row_cnt < HELD_ROWS) {
+		rc = ctl_client_row(c, values, &field);
+		if (rc <= 0) {
+			t->whole = rc == 0;
+			return rc;
+		}
+		rc = row_keep(&t->rows[t->row_cnt], t->head, values, &field);
+		if (rc < 0)
+			return rc;
+		t->rows[t->row_cnt].number = t->row_cnt;
+		t->row_cnt++;
+	}
+	return 0;
+}
+
+/* By the first column; numbers within it count as numbers, and so addresses come in order. */
+static int row_compare(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	const char *s = x->values[0].text, *t = y->values[0].text;
+	int order = s && t ? strverscmp(s, t) : (s == NULL) - (t == NULL);
+
+	return order ? order : (x->number > y->number) - (x->number < y->number);
+}
+
+static int show_table(struct ctl_client *c, struct table *t, const struct writer *w)
+{
+	struct ctl_value values[CTL_COLUMN_MAX];
+	int rc = 0;
+
+	if (t->whole)
+		qsort(t->rows, t->row_cnt, sizeof(*t->rows), row_compare);
+	w->table_begin(t);
+	for (size_t i = 0; i < t->row_cnt; i++)
+		w->table_row(t, t->rows[i].values, i == 0);
+	if (!t->whole)
+		while (!ferror(stdout) && (rc = ctl_client_row(c, values, NULL)) > 0)
+			w->table_row(t, values, false);
+	if (rc == 0 && !ferror(stdout))
+		w->table_end(t);
+	return rc < 0 ? rc : 0;
+}
+
+static int show_rows(struct ctl_client *c, const struct ctl_head *head, const struct writer *w)
+{
+	struct table t = { .head = head, .rows = calloc(HELD_ROWS, sizeof(*t.rows)) };
+	int rc;
+
+	if (!t.rows)
+		return -ENOMEM;
+	rc = hold_rows(c, &t);
+	if (rc == 0 && head->shape == CTL_TABLE)
+		rc = show_table(c, &t, w);
+	else if (rc == 0 && t.whole)
+		w->record(&t);
+	else if (rc == 0)
+		rc = ERR_TOO_MANY; /* fields */
+	for (size_t i = 0; i < t.row_cnt; i++)
+		free(t.rows[i].text);
+	free(t.rows);
+	return rc;
+}
+
+/* Shows an answer; an error goes to stderr. @return an exit code, or an error */
+static int show_answer(struct ctl_client *c, const struct ctl_head *head, const struct writer *w)
+{
+	struct ctl_value none;
+	int rc;
+
+	if (head->shape == CTL_TABLE || head->shape == CTL_RECORD)
+		return show_rows(c, head, w);
+	rc = ctl_client_row(c, &none, NULL);
+	if (rc < 0)
+		return rc;
+	if (head->shape == CTL_MESSAGE) {
+		w->message(head->text);
+		return EXIT_DONE;
+	}
+	fputs("hactl: ", stderr);
+	(void)text_put(stderr, head->text, strlen(head->text));
+	fputc('\n', stderr);
+	return EXIT_REFUSED;
+}
+
+/* ---- What went wrong ---- */
+
+/* The daemon that a socket belongs to, by the socket's name: "ihad". */
+static const char *daemon_name(const char *path, char *buf, size_t size)
+{
+	const char *base = strrchr(path, '/');
+
+	(void)snprintf(buf, size, "%s", base ? base + 1 : path);
+	if (strlen(buf) > 5 && strcmp(buf + strlen(buf) - 5, ".sock") == 0)
+		buf[strlen(buf) - 5] = '\0';
+	return buf;
+}
+
+static int connection_failed(const char *path, int err)
+{
+	struct group *gr = NULL;
+	struct stat st;
+	char buf[64];
+	const char *name = daemon_name(path, buf, sizeof(buf));
+
+	fprintf(stderr, "hactl: cannot reach %s: ", path);
+	switch (-err) {
+	case ENOENT:
+		fprintf(stderr,
+			"there is no such socket: is %s running? Try: systemctl status %s\n", name,
+			name);
+		break;
+	case ECONNREFUSED:
+		fprintf(stderr, "nobody listens: %s has died; try: systemctl restart %s\n", name,
+			name);
+		break;
+	case EACCES:
+		if (stat(path, &st) == 0)
+			gr = getgrgid(st.st_gid);
+		if (gr)
+			fprintf(stderr, "permission denied: you are not in group %s; try sudo\n",
+				gr->gr_name);
+		else
+			fprintf(stderr, "permission denied; try sudo\n");
+		break;
+	case EAGAIN:
+		fprintf(stderr, "%s is too busy to answer; try again\n", name);
+		break;
+	default:
+		fprintf(stderr, "%s\n", err_text(err));
+		break;
+	}
+	return EXIT_CONNECTION;
+}
+
+static int answer_failed(const char *path, int err)
+{
+	char buf[64];
+	const char *name = daemon_name(path, buf, sizeof(buf));
+
+	switch (err) {
+	case ERR_INVALID:
+		fprintf(stderr, "hactl: an empty word cannot be asked\n");
+		return EXIT_USAGE;
+	case ERR_NO_SPACE:
+		fprintf(stderr, "hactl: too long: a request has at most %d octets\n",
+			CTL_REQUEST_MAX);
+		return EXIT_USAGE;
+	case ERR_TRUNCATED:
+		fprintf(stderr,
+			"hactl: the answer of %s was cut off: it ended, or waited too long "
+			"for us; ask again\n",
+			name);
+		break;
+	case ERR_MALFORMED:
+		fprintf(stderr,
+			"hactl: %s is no control socket that this hactl understands; "
+			"use the hactl of the same version\n",
+			path);
+		break;
+	case -EAGAIN:
+		fprintf(stderr, "hactl: %s did not answer within %d s; look at its log\n", name,
+			TIMEOUT_MS / 1000);
+		break;
+	default:
+		fprintf(stderr, "hactl: no answer from %s: %s\n", name, err_text(err));
+		break;
+	}
+	return EXIT_CONNECTION;
+}
+
+/* ---- The command line ---- */
+
+static void print_help(FILE *out)
+{
+	fprintf(out,
+		"hactl asks a running home agent over its control socket.\n"
+		"\n"
+		"Usage: hactl [-s PATH] [-j] COMMAND ...\n"
+		"\n"
+		"  -s, --socket PATH  control socket (default: ihad.sock or xhad.sock in\n"
+		"                     " DIRECTORY ", if only one is there)\n"
+		"  -j, --json         print JSON\n"
+		"  -V, --version      print name and version\n"
+		"  -h, --help         print this\n"
+		"\n"
+		"  hactl help           what the daemon can be asked\n"
+		"  hactl show bindings  which mobile nodes are registered, and where\n"
+		"\n"
+		"Exit codes: 0 done, 1 the daemon refused, 2 bad command line, 3 no connection or\n"
+		"a broken answer.\n");
+}
+
+/* The one default socket that exists; NULL after saying why there is none. */
+static const char *find_socket(int *out_exit)
+{
+	const char *found = NULL;
+
+	for (size_t i = 0; i < sizeof(default_sockets) / sizeof(default_sockets[0]); i++) {
+		if (access(default_sockets[i], F_OK) < 0)
+			continue;
+		if (found) {
+			fprintf(stderr,
+				"hactl: two home agents run here; choose one: -s %s or -s %s\n",
+				found, default_sockets[i]);
+			*out_exit = EXIT_USAGE;
+			return NULL;
+		}
+		found = default_sockets[i];
+	}
+	if (!found) {
+		fprintf(stderr, "hactl: no control socket in " DIRECTORY ": is ihad or xhad "
+				"running? Name another place with -s\n");
+		*out_exit = EXIT_CONNECTION;
+	}
+	return found;
+}
+
+static int ask(const char *path, char *const *words, size_t word_cnt, const struct writer *w)
+{
+	const struct ctl_head *head;
+	struct ctl_client *c;
+	int rc;
+
+	rc = ctl_client_open(path, TIMEOUT_MS, &c);
+	if (rc < 0)
+		return connection_failed(path, rc);
+	rc = ctl_client_ask(c, words, word_cnt, &head);
+	if (rc == 0)
+		rc = show_answer(c, head, w);
+	ctl_client_close(c);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		if (errno == EPIPE) /* "| head" has seen enough */
+			return EXIT_DONE;
+		fprintf(stderr, "hactl: cannot write the answer: %s\n", strerror(errno));
+		return EXIT_CONNECTION;
+	}
+	return rc < 0 ? answer_failed(path, rc) : rc;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, 's' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	const struct writer *writer = &text_writer;
+	const char *path = NULL;
+	int opt, exit_code;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	while ((opt = getopt_long(argc, argv, "s:jVh", options, NULL)) != -1) {
+		switch (opt) {
+		case 's':
+			path = optarg;
+			break;
+		case 'j':
+			writer = &json_writer;
+			break;
+		case 'V':
+			puts("hactl " HOME_AGENT_VERSION);
+			return EXIT_DONE;
+		case 'h':
+			print_help(stdout);
+			return EXIT_DONE;
+		default:
+			fputs("Try 'hactl --help'.\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc) {
+		fputs("hactl: nothing asked\n", stderr);
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (!path)
+		path = find_socket(&exit_code);
+	if (!path)
+		return exit_code;
+	return ask(path, argv + optind, (size_t)(argc - optind), writer);
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What an operator can ask a home agent; ha.c opens it, hactl asks. Commands are the rows at the
+ * end. Names of columns and fields are the operator's (JSON keys, words of the configuration) and
+ * part of the interface.
+ *
+ * Bindings and mobile nodes may be a million, so both are streamed. The cursor is the number of a
+ * hash bucket: tables are never rehashed and an object never changes its bucket, so bindings may
+ * come, move and go between two steps, and each one that is there all the time is shown once.
+ * Nothing needs to know of the cursor, and it holds no pointer. (A reload brings another table of
+ * mobile nodes: a list of them in progress may then miss or repeat some, and no worse.)
+ *
+ * Keys are never shown, nor anything made with them.
+ */
+#include "ha-core/ha_ctl.h"
+
+#include "common/log.h"
+#include "ha-core/tunnel/encap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUCKETS_PER_STEP 64 /* looked at in one step of a walk, most of them empty */
+
+struct ha_ctl {
+	struct ha_ctl_env env;
+	struct ctl_server *server;
+	uint64_t started_mono_ms;
+	char started_at[sizeof("2000-01-01T00:00:00Z")];
+};
+
+static struct binding_key key_of(const struct ha_ctl *c, struct in_addr home_addr)
+{
+	return (struct binding_key){ .home_addr = home_addr,
+				     .home_agent = c->env.engine->conf.home_agent };
+}
+
+static void put_addr(struct ctl_reply *r, struct in_addr addr)
+{
+	ctl_string(r, addr_text(addr).s);
+}
+
+static void put_nai(struct ctl_reply *r, const struct sa_peer *peer)
+{
+	if (peer && peer->nai)
+		ctl_octets(r, peer->nai, peer->nai_len);
+	else
+		ctl_null(r);
+}
+
+/* A walk over a hash table, one ctl_stream() long. */
+struct walk {
+	const struct ha_ctl *ctl;
+	size_t bucket; /* the next to be looked at */
+	bool second_pass;
+};
+
+/* Without memory for the cursor the answer ends after its head, and hactl says so. */
+static int walk_failed(void *cursor, struct ctl_reply *r)
+{
+	(void)cursor;
+	(void)r;
+	return -ENOMEM;
+}
+
+static void walk_start(const struct ha_ctl *c, struct ctl_reply *r,
+		       int (*next)(void *cursor, struct ctl_reply *r))
+{
+	struct walk *w = calloc(1, sizeof(*w));
+
+	if (w)
+		w->ctl = c;
+	ctl_stream(r, w ? next : walk_failed, free, w);
+}
+
+/* A step of a walk over a table: the objects of the next bucket that has some. NULL: none yet. */
+static struct hash_node *next_bucket(const struct hash *t, size_t *bucket)
+{
+	struct hash_node *n = NULL;
+
+	for (int i = 0; i < BUCKETS_PER_STEP && !n && *bucket <= t->mask; i++)
+		n = hash_bucket(t, (*bucket)++);
+	return n;
+}
+
+/* ---- show bindings ---- */
+
+static const struct ctl_column binding_columns[] = {
+	{ "home-address", CTL_STRING },
+	{ "home-agent", CTL_STRING, .detail = true },
+	{ "care-of-address", CTL_STRING },
+	{ "nai", CTL_STRING, .detail = true },
+	{ "encapsulation", CTL_STRING },
+	{ "reverse-tunnel", CTL_BOOL, .detail = true },
+	{ "source-address", CTL_STRING },
+	{ "source-port", CTL_NUMBER },
+	{ "lifetime", CTL_NUMBER, .detail = true },
+	{ "remaining", CTL_NUMBER },
+	{ "spi", CTL_NUMBER, .detail = true },
+	{ "packets-to-node", CTL_NUMBER, .detail = true },
+	{ "bytes-to-node", CTL_NUMBER, .detail = true },
+	{ "packets-from-node", CTL_NUMBER, .detail = true },
+	{ "bytes-from-node", CTL_NUMBER, .detail = true },
+};
+
+#define BINDING_COLUMN_CNT (sizeof(binding_columns) / sizeof(binding_columns[0]))
+
+static void put_binding(struct ctl_reply *r, const struct binding *b, uint64_t now_ms)
+{
+	ctl_row(r);
+	put_addr(r, b->key.home_addr);
+	put_addr(r, b->key.home_agent);
+	put_addr(r, b->care_of);
+	put_nai(r, b->node);
+	ctl_string(r, b->tunnel.udp ? "udp" : encap_mode_name(b->tunnel.encap));
+	ctl_bool(r, b->tunnel.reverse);
+	put_addr(r, b->src);
+	ctl_number(r, b->src_port);
+	ctl_number(r, b->lifetime_s);
+	ctl_number(r, binding_remaining_s(b, now_ms));
+	ctl_number(r, b->spi);
+	ctl_number(r, b->count.packets_to);
+	ctl_number(r, b->count.bytes_to);
+	ctl_number(r, b->count.packets_from);
+	ctl_number(r, b->count.bytes_from);
+}
+
+static void put_bindings_of(const struct ha_ctl *c, struct ctl_reply *r, const struct binding *b)
+{
+	for (; b; b = b->sibling)
+		put_binding(r, b, loop_now(c->env.loop)->mono_ms);
+}
+
+static int next_bindings(void *cursor, struct ctl_reply *r)
+{
+	struct walk *w = cursor;
+	const struct hash *t = &w->ctl->env.engine->cache.by_key;
+	const struct hash_node *n;
+
+	for (n = next_bucket(t, &w->bucket); n; n = n->next)
+		put_bindings_of(w->ctl, r, hash_entry(n, struct binding, link));
+	return w->bucket <= t->mask;
+}
+
+/* Could it be an NAI? Those have no blanks (RFC 4282 §2.1), and a mistyped address is none. */
+static bool is_nai(const char *text)
+{
+	return text[strspn(text, "0123456789./")] && !text[strcspn(text, " \t\n\r")];
+}
+
+/* Those of one home address. A person who mistyped it is told more than "none". */
+static void show_bindings_of(const struct ha_ctl *c, struct ctl_reply *r, const char *target)
+{
+	const struct sa_table *nodes = &c->env.engine->nodes;
+	const struct sa_peer *node;
+	struct in_addr addr;
+
+	if (addr_parse(target, &addr) == 0) {
+		node = sa_peer_find(nodes, addr);
+	} else if (!is_nai(target)) {
+		ctl_error(r,
+			  "\"%s\" is neither an IPv4 address nor an NAI; try 192.0.2.7 or "
+			  "user@realm",
+			  target);
+		return;
+	} else {
+		node = sa_peer_find_nai(nodes, (const uint8_t *)target, strlen(target));
+		addr = node ? node->addr : (struct in_addr){ INADDR_ANY };
+	}
+	ctl_table(r, binding_columns, BINDING_COLUMN_CNT, "no binding: %s is %s", target,
+		  node ? "not registered here" : "not a mobile node of this home agent");
+	put_bindings_of(c, r, binding_find(&c->env.engine->cache, key_of(c, addr)));
+}
+
+static void show_bindings(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	if (argc > 0) {
+		show_bindings_of(c, r, argv[0]);
+		return;
+	}
+	ctl_table(r, binding_columns, BINDING_COLUMN_CNT,
+		  "no bindings: no mobile node is registered");
+	walk_start(c, r, next_bindings);
+}
+
+/* ---- show mobile-nodes ---- */
+
+static const struct ctl_column node_columns[] = {
+	{ "home-address", CTL_STRING }, { "nai", CTL_STRING },       { "kind", CTL_STRING },
+	{ "spi", CTL_NUMBER },          { "algorithm", CTL_STRING }, { "replay", CTL_STRING },
+	{ "bindings", CTL_NUMBER },
+};
+
+#define NODE_COLUMN_CNT (sizeof(node_columns) / sizeof(node_columns[0]))
+
+/* One row for each security association, as in the configuration. */
+static void put_node(const struct ha_ctl *c, struct ctl_reply *r, const struct sa_peer *node)
+{
+	const struct binding *first = NULL;
+
+	if (!addr_is_any(node->addr))
+		first = binding_find(&c->env.engine->cache, key_of(c, node->addr));
+	for (const struct sa *sa = node->sas; sa; sa = sa->next) {
+		ctl_row(r);
+		if (addr_is_any(node->addr))
+			ctl_null(r);
+		else
+			put_addr(r, node->addr);
+		put_nai(r, node);
+		ctl_string(r, node->is_dynamic ? "dynamic" : "static");
+		ctl_number(r, sa->spi);
+		ctl_string(r, mac_name(mac_algorithm(sa->mac)));
+		ctl_string(r, sa->replay.style == REPLAY_NONCE ? "nonce" : "timestamp");
+		ctl_number(r, binding_cnt(first));
+	}
+}
+
+/* Those that have no address yet, by NAI; then the others, by address. */
+static int next_nodes(void *cursor, struct ctl_reply *r)
+{
+	struct walk *w = cursor;
+	const struct sa_table *nodes = &w->ctl->env.engine->nodes;
+	const struct hash *t = w->second_pass ? &nodes->by_addr : &nodes->by_nai;
+	const struct sa_peer *node;
+	const struct hash_node *n;
+
+	for (n = next_bucket(t, &w->bucket); n; n = n->next) {
+		node = w->second_pass ? hash_entry(n, struct sa_peer, by_addr)
+				      : hash_entry(n, struct sa_peer, by_nai);
+		if (w->second_pass || addr_is_any(node->addr))
+			put_node(w->ctl, r, node);
+	}
+	if (w->bucket <= t->mask)
+		return 1;
+	if (w->second_pass)
+		return 0;
+	w->second_pass = true;
+	w->bucket = 0;
+	return 1;
+}
+
+static void show_mobile_nodes(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	ctl_table(r, node_columns, NODE_COLUMN_CNT, "no mobile nodes: none is configured");
+	walk_start(ctx, r, next_nodes);
+}
+
+/* ---- show counters, show status ---- */
+
+static void put_counter(void *ctx, const char *name, uint64_t value)
+{
+	struct ctl_reply *r = ctx;
+
+	ctl_field(r, name, CTL_NUMBER);
+	ctl_number(r, value);
+}
+
+static void show_counters(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	(void)argv;
+	ctl_record(r);
+	stats_for_each(&c->env.engine->stats, put_counter, r);
+}
+
+static void field_string(struct ctl_reply *r, const char *name, const char *value)
+{
+	ctl_field(r, name, CTL_STRING);
+	ctl_string(r, value);
+}
+
+static void field_number(struct ctl_reply *r, const char *name, uint64_t value)
+{
+	ctl_field(r, name, CTL_NUMBER);
+	ctl_number(r, value);
+}
+
+static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+	const struct ha_ctl_env *env = &c->env;
+
+	(void)argc;
+	(void)argv;
+	ctl_record(r);
+	field_string(r, "name", env->name);
+	field_string(r, "version", HOME_AGENT_VERSION);
+	field_number(r, "pid", (uint64_t)getpid());
+	field_string(r, "started-at", c->started_at);
+	field_number(r, "uptime", (loop_now(env->loop)->mono_ms - c->started_mono_ms) / 1000);
+	field_string(r, "address", addr_text(env->engine->conf.home_agent).s);
+	field_number(r, "port", env->port);
+	field_number(r, "mobile-nodes", env->engine->nodes.cnt);
+	field_number(r, "bindings", env->engine->cache.cnt);
+	field_string(r, "data-path", env->data_path);
+	field_string(r, "device", env->device);
+	field_string(r, "log-level", log_level_name(log_get_level()));
+	if (env->status)
+		env->status(env->ctx, r);
+}
+
+/* ---- clear binding, log-level ---- */
+
+static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	struct ha_ctl *c = ctx;
+	struct in_addr addr;
+	size_t cnt;
+
+	(void)argc;
+	if (addr_parse(argv[0], &addr) < 0) {
+		ctl_error(r, "\"%s\" is not a home address, such as 192.0.2.7", argv[0]);
+		return;
+	}
+	cnt = engine_clear(c->env.engine, key_of(c, addr));
+	if (cnt == 0) {
+		ctl_error(r, "%s has no binding; see show bindings", argv[0]);
+		return;
+	}
+	log_notice("binding cleared by an operator",
+		   "event=binding-cleared home-address=%s bindings=%zu uid=%u", argv[0], cnt,
+		   ctl_uid(r));
+	ctl_message(r, "cleared %zu binding%s of %s", cnt, cnt == 1 ? "" : "s", argv[0]);
+}
+
+static void set_log_level(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	enum log_level level;
+
+	(void)ctx;
+	(void)argc;
+	if (log_level_parse(argv[0], &level) < 0) {
+		ctl_error(r, "\"%s\" is no log level; choose error, warning, notice, info or debug",
+			  argv[0]);
+		return;
+	}
+	log_set_level(level);
+	log_notice("log level set by an operator", "event=log-level level=%s uid=%u",
+		   log_level_name(level), ctl_uid(r));
+	ctl_message(r, "log level is %s until the daemon restarts or reloads",
+		    log_level_name(level));
+}
+
+static void reload(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	(void)argv;
+	log_notice("reload asked for by an operator", "event=reload uid=%u", ctl_uid(r));
+	if (c->env.reload(c->env.ctx) < 0)
+		ctl_error(r,
+			  "refused, the running configuration stays; the log says why, and so "
+			  "does %s --check",
+			  c->env.name);
+	else
+		ctl_message(r, "configuration reloaded");
+}
+
+static const struct ctl_command commands[] = {
+	{ "show bindings", "[HOME-ADDRESS|NAI]", "which mobile nodes are registered, and where",
+	  show_bindings },
+	{ "show counters", "", "what became of requests and packets", show_counters },
+	{ "show status", "", "the daemon itself", show_status },
+	{ "show mobile-nodes", "", "who may register, with which security associations",
+	  show_mobile_nodes },
+	{ "clear binding", "HOME-ADDRESS", "end all bindings of a home address", clear_binding },
+	{ "reload", "", "read the configuration again; bindings stay", reload },
+	{ "log-level", "LEVEL", "log error, warning, notice, info or debug and above",
+	  set_log_level },
+	{ 0 }
+};
+
+/* ---- ---- */
+
+int ha_ctl_open(const struct ha_ctl_env *env, const char *socket, const char *group,
+		struct ha_ctl **ret_ctl)
+{
+	struct ctl_conf conf = { .path = socket, .group = group, .commands = commands };
+	struct ha_ctl *c = calloc(1, sizeof(*c));
+	time_t now = time(NULL);
+	struct tm tm;
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	c->env = *env;
+	c->started_mono_ms = loop_now(env->loop)->mono_ms;
+	if (gmtime_r(&now, &tm))
+		(void)strftime(c->started_at, sizeof(c->started_at), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	conf.ctx = c;
+	rc = ctl_server_open(env->loop, &conf, &c->server);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	*ret_ctl = c;
+	return 0;
+}
+
+struct ha_ctl *ha_ctl_close(struct ha_ctl *c)
+{
+	if (c) {
+		ctl_server_close(c->server);
+		free(c);
+	}
+	return NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * What an operator can ask a home agent, over the control socket: show bindings, counters, status
+ * and mobile nodes; clear a binding; reload; set the log level. No answer ever holds a key.
+ */
+#ifndef HA_CORE_HA_CTL_H
+#define HA_CORE_HA_CTL_H
+
+#include "common/ctl.h"
+#include "common/loop.h"
+#include "ha-core/engine/engine.h"
+
+/** What the commands look at. Copied; what it points to outlives the struct ha_ctl. */
+struct ha_ctl_env {
+	const char *name; /* "ihad" */
+	struct engine *engine;
+	struct loop *loop;
+	uint16_t port;         /* of registrations */
+	const char *data_path; /* the tier that carries the traffic: "tun" */
+	const char *device;    /* "ihad0"; NULL: none */
+	/**
+	 * Adds the daemon's own fields to "show status", each with ctl_field() and a value. May be
+	 * NULL.
+	 */
+	void (*status)(void *ctx, struct ctl_reply *r);
+	/** Reads the configuration again. Negative: refused, nothing has changed. */
+	int (*reload)(void *ctx);
+	void *ctx;
+};
+
+struct ha_ctl;
+
+/**
+ * Opens the control socket and answers from then on.
+ * @param group  that may use it, beside the daemon's user; NULL: the daemon's own group
+ * @return errors of ctl_server_open(), -ENOMEM
+ */
+int ha_ctl_open(const struct ha_ctl_env *env, const char *socket, const char *group,
+		struct ha_ctl **ret_ctl);
+
+/** Takes NULL, returns NULL. */
+struct ha_ctl *ha_ctl_close(struct ha_ctl *c);
+
+#endif
