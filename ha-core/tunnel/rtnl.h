@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Links, IPv4 addresses, routes, rules and proxied neighbours of this host, over rtnetlink. Each
+ * request waits for the kernel's answer, which comes within the system call; nothing here waits
+ * for anything else.
+ *
+ * Every error is the kernel's -errno; rtnl_error() says more where the kernel did.
+ */
+#ifndef HA_CORE_TUNNEL_RTNL_H
+#define HA_CORE_TUNNEL_RTNL_H
+
+#include "common/addr.h"
+
+#include <net/if.h>
+
+/**
+ * Originator of the routes, rules and proxied neighbours that we lay down, so that a later start
+ * knows what a killed one left. No other program's in rtnetlink.h or in iproute2's rt_protos; the
+ * number is the type of the Trusted Networks Configured extension.
+ */
+#define RTNL_PROTOCOL   149
+#define RTNL_TABLE_MAIN 254
+
+/** One socket for requests. Opaque. */
+struct rtnl;
+
+int rtnl_open(struct rtnl **ret_r);
+/** NULL is fine; returns NULL. */
+struct rtnl *rtnl_close(struct rtnl *r);
+
+/** What the kernel said about the last failure beyond its number, or "". Never NULL. */
+const char *rtnl_error(const struct rtnl *r);
+
+struct rtnl_link {
+	unsigned int index;
+	char name[IF_NAMESIZE];
+	unsigned int flags; /* IFF_UP, IFF_RUNNING, ... */
+	uint32_t mtu;
+};
+
+/** @retval -ENODEV  no such link */
+int rtnl_link_get(struct rtnl *r, const char *name, struct rtnl_link *ret_link);
+/** mtu and queue_len (of packets waiting to be sent): 0 leaves them as they are. */
+int rtnl_link_up(struct rtnl *r, unsigned int index, uint32_t mtu, uint32_t queue_len);
+int rtnl_link_down(struct rtnl *r, unsigned int index);
+/** Calls fn for each link. */
+int rtnl_link_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_link *link), void *ctx);
+
+struct rtnl_addr {
+	unsigned int index; /* of the link */
+	struct in_addr addr;
+	uint8_t len;   /* prefix length */
+	uint8_t scope; /* RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RT_SCOPE_HOST */
+};
+
+/** @retval -EEXIST  it is there already */
+int rtnl_addr_add(struct rtnl *r, const struct rtnl_addr *addr);
+/** @retval -EADDRNOTAVAIL  it is not there */
+int rtnl_addr_del(struct rtnl *r, const struct rtnl_addr *addr);
+int rtnl_addr_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_addr *addr), void *ctx);
+
+/** Zero in a field but dst: none, or the kernel's choice. */
+struct rtnl_route {
+	struct addr_prefix dst;
+	unsigned int index;     /* of the link */
+	struct in_addr gateway; /* "onlink": it need not be in a connected prefix */
+	struct in_addr src;     /* preferred source address */
+	uint32_t table;         /* 0: RTNL_TABLE_MAIN */
+	uint32_t metric;
+	uint32_t mtu;
+	uint8_t type;     /* 0: RTN_UNICAST; RTN_LOCAL, RTN_UNREACHABLE, ... */
+	uint8_t protocol; /* 0: RTNL_PROTOCOL */
+};
+
+/** @retval -EEXIST  there is one for this prefix, table and metric already, whoever's it is */
+int rtnl_route_add(struct rtnl *r, const struct rtnl_route *route);
+/** Add, or take the place of one with the same prefix, table and metric. */
+int rtnl_route_replace(struct rtnl *r, const struct rtnl_route *route);
+/** Only one of the same protocol is deleted. @retval -ESRCH  it is not there */
+int rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
+/**
+ * The way that a packet to dst would take; type says whether dst is ours, a broadcast, and so on.
+ *
+ * @param src  its source, or any
+ * @retval -ENETUNREACH, -EHOSTUNREACH  there is none
+ */
+int rtnl_route_get(struct rtnl *r, struct in_addr dst, struct in_addr src,
+		   struct rtnl_route *ret_route);
+/** The routes of one protocol, in every table. fn may not use r. */
+int rtnl_route_dump(struct rtnl *r, uint8_t protocol,
+		    void (*fn)(void *ctx, const struct rtnl_route *route), void *ctx);
+
+/** A policy rule: packets that match look in `table`. Empty prefixes (len 0) match everything. */
+struct rtnl_rule {
+	uint32_t priority;
+	struct addr_prefix src, dst;
+	char iif[IF_NAMESIZE], oif[IF_NAMESIZE]; /* "": any */
+	uint32_t mark;                           /* 0: any */
+	uint32_t table;
+};
+
+/** @retval -EEXIST  it is there already */
+int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
+/** @retval -ENOENT  it is not there */
+int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
+
+/**
+ * Proxy ARP: the host answers on this link for addr, while it forwards there and its route to addr
+ * leaves by another link. Put again is success.
+ */
+int rtnl_proxy_put(struct rtnl *r, unsigned int index, struct in_addr addr);
+/** Absent is success. */
+int rtnl_proxy_del(struct rtnl *r, unsigned int index, struct in_addr addr);
+/** The proxied addresses that we (RTNL_PROTOCOL) put. fn may not use r. */
+int rtnl_proxy_dump(struct rtnl *r, void (*fn)(void *ctx, unsigned int index, struct in_addr addr),
+		    void *ctx);
+
+/** What a monitor tells. */
+enum rtnl_event { RTNL_LINK, RTNL_ADDR, RTNL_ROUTE };
+
+struct rtnl_change {
+	enum rtnl_event event;
+	bool gone; /* deleted; else new or changed */
+	union {
+		struct rtnl_link link;
+		struct rtnl_addr addr;
+		struct rtnl_route route;
+	};
+};
+
+typedef void rtnl_change_fn(void *ctx, const struct rtnl_change *change);
+
+/** A socket on which the kernel tells each change of links, IPv4 addresses and routes. Opaque. */
+struct rtnl_monitor;
+
+int rtnl_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m);
+struct rtnl_monitor *rtnl_monitor_close(struct rtnl_monitor *m);
+/** For the loop: readable when rtnl_monitor_read() has something to do. */
+int rtnl_monitor_fd(const struct rtnl_monitor *m);
+/**
+ * Reads what has come, without waiting, and calls fn for each change.
+ * @retval -ENOBUFS  changes were lost: look at everything anew
+ */
+int rtnl_monitor_read(struct rtnl_monitor *m);
+
+#endif

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The host's side of the "tun" tier; tunnel_tun.c calls it. Everything here happens at start, at
+ * the end, and when a node of a physical home link leaves or comes home.
+ *
+ * The device carries no address: the home agent's own lives where the administrator put it, and
+ * is the preferred source of our routes, so that what begins on this host has it as its source.
+ *
+ * The device's MTU is the largest there is and our routes carry none. A route's MTU would make
+ * local TCP choose the right segments at once, but Linux obeys it when it forwards, too: it would
+ * then fragment, and send "fragmentation needed", with one figure for tunnels whose overhead
+ * differs by 24 octets. So every packet comes to us whole, forwarded or local, and we answer with
+ * the figure of its own tunnel; local TCP learns it from its first full segment.
+ *
+ * A killed daemon leaves no device and no routes, which vanish with its descriptor, but its
+ * proxied neighbours stay. They carry our protocol number, and are removed at the next start. A
+ * device that was made persistent is adopted, its routes of ours removed, and is persistent no
+ * more.
+ *
+ * net.ipv4.ip_forward is switched on and stays on: it is the host's, not ours, and by the time we
+ * end others may count on it.
+ */
+#include "ha-core/tunnel/tun/tun_host.h"
+
+#include "common/err.h"
+#include "common/log.h"
+#include "ha-core/tunnel/rtnl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define DEVICE_MTU       65535
+#define DEVICE_QUEUE_LEN 4096 /* packets: a burst at line rate while a registration is served */
+
+struct tun_host {
+	const struct tunnel_conf *conf;
+	struct rtnl *rtnl;
+	int fd;
+	unsigned int index;
+};
+
+static int refuse(const struct tunnel_conf *conf, const char *what, int err, const char *remedy)
+{
+	log_error("cannot lay down the tunnels",
+		  "event=data-path-refused data-path=tun device=%s what=\"%s\" error=\"%s\" "
+		  "remedy=\"%s\"",
+		  conf->device, what, err_text(err), remedy);
+	return err;
+}
+
+/* --- settings under /proc/sys/net --- */
+
+static int setting_open(const char *link, const char *name, int flags)
+{
+	char path[128];
+
+	if (link)
+		(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", link, name);
+	else
+		(void)snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
+	return open(path, flags | O_CLOEXEC);
+}
+
+static int setting_write(const char *link, const char *name, int value)
+{
+	int fd = setting_open(link, name, O_WRONLY), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (dprintf(fd, "%d\n", value) < 0)
+		err = -errno;
+	(void)close(fd);
+	return err;
+}
+
+static int setting_read(const char *link, const char *name, int otherwise)
+{
+	int fd = setting_open(link, name, O_RDONLY);
+	char text[16] = "";
+	ssize_t len;
+
+	if (fd < 0)
+		return otherwise;
+	len = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	return len > 0 ? atoi(text) : otherwise;
+}
+
+static void set_forwarding(const struct tunnel_conf *conf)
+{
+	int err;
+
+	if (setting_read(NULL, "ipv4/ip_forward", 0) == 0) {
+		err = setting_write(NULL, "ipv4/ip_forward", 1);
+		if (err == 0)
+			log_info("forwarding of IPv4 packets switched on for this host",
+				 "event=forwarding-enabled setting=net.ipv4.ip_forward");
+		else
+			log_warning("this host does not forward IPv4 packets",
+				    "event=forwarding-off error=\"%s\" "
+				    "remedy=\"sysctl -w net.ipv4.ip_forward=1\"",
+				    err_text(err));
+	}
+	if (setting_read(conf->device, "forwarding", 0) == 0 &&
+	    setting_write(conf->device, "forwarding", 1) < 0)
+		log_warning("the tunnel device does not forward IPv4 packets",
+			    "event=forwarding-off device=%s "
+			    "remedy=\"sysctl -w net.ipv4.conf.%s.forwarding=1\"",
+			    conf->device, conf->device);
+}
+
+/*
+ * Where a packet came from is judged by its binding, not by the route back. Redirects make no
+ * sense on a device whose every packet leaves by another way. IPv6 has no business here.
+ */
+static void set_device(const struct tunnel_conf *conf)
+{
+	char name[64];
+
+	(void)setting_write(conf->device, "rp_filter", 0);
+	(void)setting_write(conf->device, "accept_redirects", 0);
+	(void)setting_write(conf->device, "send_redirects", 0);
+	(void)snprintf(name, sizeof(name), "ipv6/conf/%s/disable_ipv6", conf->device);
+	(void)setting_write(NULL, name, 1);
+}
+
+/*
+ * A node that comes home speaks on the home link while its route still leads into the tunnel:
+ * strict reverse path filtering there drops its deregistration. The larger value of "all" and the
+ * link's own counts (1 strict, 2 loose).
+ */
+static void warn_of_strict_filter(const char *link)
+{
+	int all = setting_read("all", "rp_filter", 0), own = setting_read(link, "rp_filter", 0);
+
+	if ((all > own ? all : own) == 1)
+		log_warning("reverse path filtering on a home link will drop what a node sends "
+			    "when it comes home",
+			    "event=strict-rp-filter interface=%s "
+			    "remedy=\"sysctl -w net.ipv4.conf.%s.rp_filter=2\"",
+			    link, link);
+}
+
+/*
+ * The kernel's modules ipip and ip_gre bring a device each that, once up, unpacks tunnel packets
+ * from anyone beside us, without asking for a binding.
+ */
+static void warn_of_open_tunnels(struct tun_host *h)
+{
+	static const char *const names[] = { "tunl0", "gre0" };
+	struct rtnl_link link;
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (rtnl_link_get(h->rtnl, names[i], &link) == 0 && link.flags & IFF_UP)
+			log_warning("a tunnel device of the kernel takes packets from anyone",
+				    "event=open-tunnel-device interface=%s "
+				    "remedy=\"ip link set %s down\"",
+				    names[i], names[i]);
+	}
+}
+
+/* --- the device --- */
+
+static int device_open(struct tun_host *h)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	const struct tunnel_conf *conf = h->conf;
+	const char *remedy;
+	int err;
+
+	h->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (h->fd < 0) {
+		err = -errno;
+		remedy = err == -ENOENT || err == -ENODEV || err == -ENXIO
+				 ? "modprobe tun; in a container, pass /dev/net/tun in"
+				 : "start as root or by systemd, with access to /dev/net/tun";
+		return refuse(conf, "open /dev/net/tun", err, remedy);
+	}
+	(void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", conf->device);
+	if (ioctl(h->fd, TUNSETIFF, &ifr) < 0) {
+		err = -errno;
+		remedy = "see the error";
+		if (err == -EPERM || err == -EACCES)
+			remedy = "start as root or by systemd, with CAP_NET_ADMIN";
+		else if (err == -EBUSY)
+			remedy = "another process holds the device: is the daemon running twice?";
+		else if (err == -EINVAL)
+			remedy = "a link of this name exists and is no TUN device: rename it";
+		return refuse(conf, "create the TUN device", err, remedy);
+	}
+	(void)ioctl(h->fd, TUNSETPERSIST, 0);
+	return 0;
+}
+
+static int device_up(struct tun_host *h)
+{
+	struct rtnl_link link;
+	int err;
+
+	err = rtnl_link_get(h->rtnl, h->conf->device, &link);
+	if (err == 0)
+		err = rtnl_link_up(h->rtnl, link.index, DEVICE_MTU, DEVICE_QUEUE_LEN);
+	if (err < 0)
+		return refuse(h->conf, "set the TUN device up", err, rtnl_error(h->rtnl));
+	h->index = link.index;
+	return 0;
+}
+
+/* --- what an earlier run left, and what this one leaves to nobody --- */
+
+/* A dump may not be interrupted by requests, so what it finds is noted down first. */
+struct findings {
+	const struct tun_host *h;
+	struct rtnl_route *routes;
+	size_t route_cnt;
+	struct finding_proxy {
+		unsigned int index;
+		struct in_addr addr;
+	} * proxies;
+	size_t proxy_cnt;
+	bool no_memory;
+};
+
+static void note_route(void *ctx, const struct rtnl_route *route)
+{
+	struct findings *f = ctx;
+	struct rtnl_route *more;
+
+	if (route->index != f->h->index)
+		return;
+	more = reallocarray(f->routes, f->route_cnt + 1, sizeof(*more));
+	if (!more) {
+		f->no_memory = true;
+		return;
+	}
+	f->routes = more;
+	f->routes[f->route_cnt++] = *route;
+}
+
+/* Only in our home networks: the other daemon's neighbours carry the same protocol number. */
+static void note_proxy(void *ctx, unsigned int index, struct in_addr addr)
+{
+	struct findings *f = ctx;
+	const struct tunnel_conf *conf = f->h->conf;
+	struct finding_proxy *more;
+	size_t i;
+
+	for (i = 0; i < conf->home_network_cnt; i++) {
+		if (conf->home_networks[i].interface[0] != '\0' &&
+		    addr_prefix_contains(conf->home_networks[i].prefix, addr))
+			break;
+	}
+	if (i == conf->home_network_cnt)
+		return;
+	more = reallocarray(f->proxies, f->proxy_cnt + 1, sizeof(*more));
+	if (!more) {
+		f->no_memory = true;
+		return;
+	}
+	f->proxies = more;
+	f->proxies[f->proxy_cnt++] = (struct finding_proxy){ .index = index, .addr = addr };
+}
+
+/* @return how many were removed, or -errno */
+static int remove_all(struct tun_host *h)
+{
+	struct findings f = { .h = h };
+	size_t i;
+	int err;
+
+	err = rtnl_route_dump(h->rtnl, RTNL_PROTOCOL, note_route, &f);
+	if (err == 0)
+		err = rtnl_proxy_dump(h->rtnl, note_proxy, &f);
+	if (err == 0 && f.no_memory)
+		err = -ENOMEM;
+	/* One that is gone by now is as good as removed. */
+	for (i = 0; i < f.route_cnt; i++)
+		(void)rtnl_route_del(h->rtnl, &f.routes[i]);
+	for (i = 0; i < f.proxy_cnt; i++)
+		(void)rtnl_proxy_del(h->rtnl, f.proxies[i].index, f.proxies[i].addr);
+	free(f.routes);
+	free(f.proxies);
+	return err < 0 ? err : (int)(f.route_cnt + f.proxy_cnt);
+}
+
+/* --- routes and neighbours --- */
+
+static int add_route(struct tun_host *h, struct addr_prefix dst)
+{
+	const struct rtnl_route route = {
+		.dst = dst,
+		.index = h->index,
+		.src = h->conf->home_agent,
+	};
+
+	return rtnl_route_add(h->rtnl, &route);
+}
+
+static int lay_down_network(struct tun_host *h, const struct tunnel_home_network *net)
+{
+	struct rtnl_link link;
+	char what[80];
+	int err;
+
+	if (net->interface[0] != '\0') {
+		err = rtnl_link_get(h->rtnl, net->interface, &link);
+		if (err < 0) {
+			(void)snprintf(what, sizeof(what), "find the home link %s", net->interface);
+			return refuse(h->conf, what, err,
+				      "home-networks: interface must name a link of this host");
+		}
+		warn_of_strict_filter(net->interface);
+		return 0;
+	}
+	err = add_route(h, net->prefix);
+	if (err < 0) {
+		(void)snprintf(what, sizeof(what), "route %s into the device",
+			       addr_prefix_text(net->prefix).s);
+		return refuse(h->conf, what, err,
+			      err == -EEXIST
+				      ? "a route for this home network exists: remove it, or "
+					"name the network's interface if it is a link"
+				      : rtnl_error(h->rtnl));
+	}
+	return 0;
+}
+
+int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h)
+{
+	struct tun_host *h = calloc(1, sizeof(*h));
+	int err, removed;
+	size_t i;
+
+	if (!h)
+		return -ENOMEM;
+	h->conf = conf;
+	h->fd = -1;
+	err = rtnl_open(&h->rtnl);
+	if (err < 0) {
+		(void)refuse(conf, "open rtnetlink", err, "see the error");
+		goto out;
+	}
+	err = device_open(h);
+	if (err == 0)
+		err = device_up(h);
+	if (err < 0)
+		goto out;
+	removed = remove_all(h);
+	if (removed < 0) {
+		err = refuse(conf, "look for what an earlier run left", removed,
+			     rtnl_error(h->rtnl));
+		goto out;
+	}
+	if (removed > 0)
+		log_info("removed routes and proxied neighbours that an earlier run left",
+			 "event=leftovers-removed device=%s count=%d", conf->device, removed);
+	set_device(conf);
+	for (i = 0; i < conf->home_network_cnt; i++) {
+		err = lay_down_network(h, &conf->home_networks[i]);
+		if (err < 0)
+			goto out;
+	}
+	set_forwarding(conf);
+	warn_of_open_tunnels(h);
+	*ret_h = h;
+	return 0;
+out:
+	(void)tun_host_close(h);
+	return err;
+}
+
+struct tun_host *tun_host_close(struct tun_host *h)
+{
+	if (!h)
+		return NULL;
+	if (h->index != 0)
+		(void)remove_all(h);
+	if (h->fd >= 0)
+		(void)close(h->fd); /* the device goes with it */
+	h->rtnl = rtnl_close(h->rtnl);
+	free(h);
+	return NULL;
+}
+
+int tun_host_fd(const struct tun_host *h)
+{
+	return h->fd;
+}
+
+/* The index is asked for each time: a home link may be taken away and come back. */
+static int home_link(struct tun_host *h, struct in_addr home_addr, struct rtnl_link *ret_link)
+{
+	const struct tunnel_home_network *net = h->conf->home_networks;
+	size_t i;
+
+	for (i = 0; i < h->conf->home_network_cnt; i++, net++) {
+		if (net->interface[0] != '\0' && addr_prefix_contains(net->prefix, home_addr))
+			return rtnl_link_get(h->rtnl, net->interface, ret_link);
+	}
+	return ERR_NOT_FOUND;
+}
+
+/* Proxy ARP answers only while the route leads elsewhere, so the route comes first. */
+int tun_host_put(struct tun_host *h, struct in_addr home_addr)
+{
+	const struct addr_prefix host = { .addr = home_addr, .len = 32 };
+	struct rtnl_route found = { 0 };
+	struct rtnl_link link;
+	int err;
+
+	err = home_link(h, home_addr, &link);
+	if (err == ERR_NOT_FOUND)
+		return 0;
+	if (err < 0)
+		return err;
+	err = add_route(h, host);
+	if (err == -EEXIST) {
+		err = rtnl_route_get(h->rtnl, home_addr, (struct in_addr){ 0 }, &found);
+		if (err == 0 && found.index != h->index)
+			err = -EEXIST; /* somebody else's */
+	}
+	if (err < 0)
+		return err;
+	return rtnl_proxy_put(h->rtnl, link.index, home_addr);
+}
+
+int tun_host_del(struct tun_host *h, struct in_addr home_addr)
+{
+	const struct rtnl_route route = {
+		.dst = { .addr = home_addr, .len = 32 },
+		.index = h->index,
+	};
+	struct rtnl_link link;
+	int err, proxy_err;
+
+	err = home_link(h, home_addr, &link);
+	if (err == ERR_NOT_FOUND)
+		return 0;
+	proxy_err = err < 0 ? err : rtnl_proxy_del(h->rtnl, link.index, home_addr);
+	err = rtnl_route_del(h->rtnl, &route);
+	if (err == -ESRCH)
+		err = 0;
+	return err < 0 ? err : proxy_err;
+}
+
+bool tun_host_is_local(struct tun_host *h, struct in_addr addr)
+{
+	struct rtnl_route route;
+	int err;
+
+	if (addr_eq(addr, h->conf->home_agent))
+		return true;
+	err = rtnl_route_get(h->rtnl, addr, (struct in_addr){ 0 }, &route);
+	if (err == -ENETUNREACH || err == -EHOSTUNREACH)
+		return false;
+	/* If the kernel does not say, it might be. */
+	return err < 0 || route.type != RTN_UNICAST;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * What the "tun" tier lays down on the host: the TUN device, its settings, the routes into it and,
+ * for physical home links, proxied neighbours.
+ */
+#ifndef HA_CORE_TUNNEL_TUN_TUN_HOST_H
+#define HA_CORE_TUNNEL_TUN_TUN_HOST_H
+
+#include "ha-core/tunnel/tunnel.h"
+
+struct tun_host;
+
+/**
+ * @param conf  kept by reference
+ * @retval -errno  logged; nothing is left behind
+ */
+int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h);
+/** Takes everything away. NULL is fine; returns NULL. */
+struct tun_host *tun_host_close(struct tun_host *h);
+
+/** The device, non-blocking: one IPv4 packet a read or write. */
+int tun_host_fd(const struct tun_host *h);
+
+/**
+ * A home address is away, or not any more. On a physical home link this takes its packets off the
+ * link; on a virtual one there is nothing to do. Idempotent. @retval -errno
+ */
+int tun_host_put(struct tun_host *h, struct in_addr home_addr);
+int tun_host_del(struct tun_host *h, struct in_addr home_addr);
+
+/** Would this host take a packet to addr for itself: an address of its own, a broadcast? */
+bool tun_host_is_local(struct tun_host *h, struct in_addr addr);
+
+#endif

@@ -1,0 +1,851 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tier "tun": the data path in user space, for every kernel and every encapsulation.
+ *
+ *	to a node    kernel routes by home address ─► TUN device ─► forward() ─► raw socket ─► wire
+ *	from a node  wire ─► raw sockets of protocols 4, 47, 55 ─┐
+ *	             wire ─► registration socket ─► udp_input() ─┴► reverse() ─► TUN ─► kernel
+ *
+ * The kernel does what it is good at on both sides: it reassembles what arrives, checks outer
+ * headers, forwards inner packets (and decrements their TTL, once: they pass through its
+ * forwarding before forward() and after reverse(), never both), picks the outer Identification
+ * where we leave it zero (RFC 6864), and says "time exceeded". A raw socket on protocol 4 also
+ * keeps it from answering tunnels with "protocol unreachable".
+ *
+ * One wake-up handles a bounded number of packets, so that a flood never starves registrations.
+ * Packets out are gathered and leave in one system call. Nothing is allocated once the tier is
+ * open. All of it is one thread's; the binding cache is read as it stands.
+ *
+ * RFC 2003 (§3.2 loops, §5.1 sizes), RFC 3024 §4.3.2 (who may send what), RFC 3519 §4.2 to §4.9
+ * (UDP tunnels, keepalives), RFC 5944 §4.2.3 (one copy for each binding), RFC 5265 §4.3
+ * (registrations never come out of a tunnel).
+ */
+#include "common/err.h"
+#include "common/log.h"
+#include "ha-core/tunnel/icmp.h"
+#include "ha-core/tunnel/ipv4.h"
+#include "ha-core/tunnel/tun/tun_host.h"
+#include "ha-core/tunnel/tunnel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BATCH             64          /* packets in one recvmmsg() or sendmmsg() */
+#define TUN_BUDGET        (2 * BATCH) /* packets from the device in one wake-up */
+#define SOCKET_BUFFER     (4 * 1024 * 1024)
+#define SIGNALLING_PORT   434
+#define TYPE_REDIRECT     5
+#define LOG_BURST         5
+#define LOG_INTERVAL_MS   10000
+#define ERRORS_PER_SECOND 1000 /* as Linux limits its own */
+#define ERRORS_BURST      100
+
+/* Why a tunnel packet from outside goes no further. */
+enum drop {
+	DROP_MALFORMED,
+	DROP_NO_BINDING,
+	DROP_WRONG_SOURCE,
+	DROP_WRONG_ENCAPSULATION,
+	DROP_NO_REVERSE,
+	DROP_SIGNALLING,
+	DROP_DESTINATION,
+	DROP_TTL,
+	DROP_LOOP,
+	DROP_FILTER,
+	DROP_CNT,
+	DROP_NONE = DROP_CNT,
+};
+
+/* The limits are static: the log keeps hold of one while it has lines suppressed. */
+#define LIMIT(name)                                                               \
+	{                                                                         \
+		.burst = LOG_BURST, .interval_ms = LOG_INTERVAL_MS, .event = name \
+	}
+
+static struct drop_row {
+	const char *event, *message;
+	size_t counter; /* offset in struct stats */
+	struct log_limit limit;
+} drop_rows[DROP_CNT] = {
+#define ROW(drop, name, member, text)                                                    \
+	[drop] = { name, "tunnel packet dropped: " text, offsetof(struct stats, member), \
+		   LIMIT(name) }
+	ROW(DROP_MALFORMED, "tunnel-malformed", tunnel_malformed_drops, "malformed"),
+	ROW(DROP_NO_BINDING, "tunnel-no-binding", tunnel_no_binding_drops,
+	    "its inner source has no binding"),
+	ROW(DROP_WRONG_SOURCE, "tunnel-wrong-source", tunnel_wrong_source_drops,
+	    "its outer addresses are not the registered ones"),
+	ROW(DROP_WRONG_ENCAPSULATION, "tunnel-wrong-encapsulation",
+	    tunnel_wrong_encapsulation_drops, "not the agreed encapsulation"),
+	ROW(DROP_NO_REVERSE, "tunnel-no-reverse", tunnel_no_reverse_drops,
+	    "no reverse tunnel was granted"),
+	ROW(DROP_SIGNALLING, "tunnel-signalling", tunnel_signalling_drops,
+	    "a registration inside a tunnel"),
+	ROW(DROP_DESTINATION, "tunnel-destination", tunnel_destination_drops,
+	    "its inner destination is no host's"),
+	ROW(DROP_TTL, "tunnel-ttl", tunnel_ttl_drops, "its inner TTL is 0"),
+	ROW(DROP_LOOP, "tunnel-loop", tunnel_loop_drops, "it would loop"),
+	ROW(DROP_FILTER, "tunnel-filter", filter_drops, "the forwarding policy forbids it"),
+#undef ROW
+};
+
+static struct log_limit send_limit = LIMIT("tunnel-send-failed");
+
+/* A packet and its headroom; some cache lines more, so that not all begin in the same set. */
+struct slot {
+	uint8_t buf[ENCAP_HEADROOM + ENCAP_PACKET_MAX + 197];
+};
+
+static uint8_t *packet_in(struct slot *slot)
+{
+	return slot->buf + ENCAP_HEADROOM;
+}
+
+/* Outer packets (and ICMP errors) on their way to the wire. */
+struct out_queue {
+	int fd;
+	unsigned int cnt;
+	struct slot *slots[BATCH]; /* owned */
+	struct mmsghdr msgs[BATCH];
+	struct iovec iovs[BATCH];
+	struct sockaddr_in to[BATCH];
+};
+
+struct raw_in {
+	struct tunnel_dp *dp;
+	int fd;
+	struct loop_fd *watch;
+};
+
+static const uint8_t raw_protocols[] = { ENCAP_IPIP, ENCAP_GRE, ENCAP_MINIMAL };
+#define RAW_CNT (sizeof(raw_protocols) / sizeof(raw_protocols[0]))
+
+struct tunnel_dp {
+	struct tunnel_conf conf;
+	struct tun_host *host;
+	int tun;
+	struct loop_fd *tun_watch;
+	struct raw_in raw[RAW_CNT];
+	struct slot *in[BATCH]; /* owned; packets from the raw sockets, in[0] from the device */
+	struct slot *piece;     /* owned; a fragment while it is made */
+	struct out_queue out;
+	struct icmp_limit unreachable_limit, too_big_limit;
+};
+
+/* A tunnel packet from outside, its outer header. */
+struct arrival {
+	struct in_addr src;
+	uint16_t src_port; /* udp only */
+	uint8_t mode;      /* enum encap_mode */
+	bool udp;
+};
+
+static uint64_t now_ms(const struct tunnel_dp *dp)
+{
+	return loop_now(dp->conf.loop)->mono_ms;
+}
+
+/* --- to the wire --- */
+
+static void send_failed(struct tunnel_dp *dp, struct in_addr peer, int err)
+{
+	dp->conf.stats->tunnel_send_failures++;
+	(void)log_write_limited(
+		&send_limit, now_ms(dp), LOG_LEVEL_WARNING, "cannot send into a tunnel",
+		"event=tunnel-send-failed peer=%s error=\"%s\"%s", addr_text(peer).s, err_text(err),
+		err == -EMSGSIZE ? " remedy=\"tunnel.mtu is larger than the link's\"" : "");
+}
+
+static void out_flush(struct tunnel_dp *dp)
+{
+	struct out_queue *out = &dp->out;
+	unsigned int done = 0;
+	int n;
+
+	while (done < out->cnt) {
+		n = sendmmsg(out->fd, out->msgs + done, out->cnt - done, 0);
+		if (n >= 0) {
+			done += (unsigned int)n;
+		} else if (errno != EINTR) {
+			send_failed(dp, out->to[done].sin_addr, -errno);
+			done++; /* the rest may do better */
+		}
+	}
+	out->cnt = 0;
+}
+
+/* A slot for the next packet out; it stays the queue's, and is lost unless out_put() follows. */
+static struct slot *out_slot(struct tunnel_dp *dp)
+{
+	if (dp->out.cnt == BATCH)
+		out_flush(dp);
+	return dp->out.slots[dp->out.cnt];
+}
+
+/* Queues a packet that lies in the slot that out_slot() gave. */
+static void out_put(struct tunnel_dp *dp, uint8_t *packet, size_t len, struct in_addr to)
+{
+	struct out_queue *out = &dp->out;
+
+	out->iovs[out->cnt] = (struct iovec){ .iov_base = packet, .iov_len = len };
+	out->to[out->cnt].sin_addr = to;
+	out->cnt++;
+}
+
+/* --- to a node --- */
+
+/* An ICMP error about a packet, if there may be one, to its source. */
+static void send_error(struct tunnel_dp *dp, struct icmp_limit *limit, enum icmp_error error,
+		       uint16_t mtu, const uint8_t *packet, size_t len)
+{
+	struct slot *slot = out_slot(dp);
+	size_t error_len =
+		icmp_build_error(packet_in(slot), error, mtu, dp->conf.home_agent, packet, len);
+
+	if (error_len == 0)
+		return;
+	if (!icmp_limit_allows(limit, now_ms(dp))) {
+		dp->conf.stats->icmp_errors_limited++;
+		return;
+	}
+	dp->conf.stats->icmp_errors_sent++;
+	out_put(dp, packet_in(slot), error_len, ipv4_src(packet));
+}
+
+static struct encap_path path_of(const struct tunnel_dp *dp, const struct binding *b)
+{
+	return (struct encap_path){
+		.local = dp->conf.home_agent,
+		.peer = b->tunnel.peer,
+		.local_port = dp->conf.port,
+		.peer_port = b->tunnel.peer_port,
+		.mode = b->tunnel.encap,
+		.udp = b->tunnel.udp,
+	};
+}
+
+struct piece_ctx {
+	struct tunnel_dp *dp;
+	struct encap_path path;
+};
+
+/* Copies a packet, whole or a piece of one, and queues it encapsulated. */
+static int send_piece(void *ctx, uint8_t *piece, size_t len)
+{
+	const struct piece_ctx *p = ctx;
+	struct slot *slot = out_slot(p->dp);
+	uint8_t *packet;
+	int outer_len;
+
+	memcpy(packet_in(slot), piece, len);
+	outer_len = encap_packet(&p->path, packet_in(slot), len, 0, &packet);
+	if (outer_len < 0)
+		return outer_len;
+	out_put(p->dp, packet, (size_t)outer_len, p->path.peer);
+	return 0;
+}
+
+/*
+ * Puts a packet into one binding's tunnel. It is fragmented before, never after (RFC 2003 §5.1,
+ * RFC 3519 §4.8): the far end is spared reassembly, and every piece has its ports.
+ *
+ * @param slot  where the packet lies if it may be used up, or NULL if others still need it
+ */
+static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **slot,
+			 uint8_t *packet, size_t len)
+{
+	struct piece_ctx p = { .dp = dp, .path = path_of(dp, b) };
+	uint8_t mode = encap_mode_for(b->tunnel.encap, packet);
+	size_t room = dp->conf.mtu - encap_overhead(mode, b->tunnel.udp);
+	struct stats *stats = dp->conf.stats;
+	struct slot *spare;
+	uint8_t *outer;
+	int err;
+
+	if (b->tunnel.udp &&
+	    b->tunnel.peer_port == 0) { /* RFC 3519 §4.6: half bound, no keepalive yet */
+		stats->tunnel_half_bound_drops++;
+		return;
+	}
+	if (len > room && ipv4_df(packet)) {
+		stats->tunnel_too_big_drops++;
+		send_error(dp, &dp->too_big_limit, ICMP_ERROR_TOO_BIG, (uint16_t)room, packet, len);
+		return;
+	}
+	b->count.packets_to++;
+	b->count.bytes_to += len;
+	stats->packets_to_nodes++;
+	stats->bytes_to_nodes += len;
+	if (len > room) {
+		/* Pieces travel as fragments do. */
+		if (mode == ENCAP_MINIMAL)
+			room = dp->conf.mtu - encap_overhead(ENCAP_IPIP, b->tunnel.udp);
+		err = encap_fragment(packet, len, room, dp->piece->buf, send_piece, &p);
+	} else if (!slot) {
+		err = send_piece(&p, packet, len);
+	} else {
+		/* In place: the queue takes the packet's slot and gives an empty one for it. */
+		spare = out_slot(dp);
+		err = encap_packet(&p.path, packet, len, 0, &outer);
+		if (err > 0) {
+			dp->out.slots[dp->out.cnt] = *slot;
+			*slot = spare;
+			out_put(dp, outer, (size_t)err, p.path.peer);
+		}
+	}
+	if (err < 0)
+		send_failed(dp, p.path.peer, err);
+}
+
+/*
+ * Is it a packet that we sent into a tunnel ourselves? Then the way to a care-of address leads
+ * into our own device, and to encapsulate again would go on for ever. Registration replies to
+ * such an address have no business in a tunnel either.
+ */
+static bool is_our_tunnel_packet(const struct tunnel_dp *dp, const uint8_t *packet, size_t len)
+{
+	size_t header_len = ipv4_header_len(packet);
+
+	switch (packet[IPV4_PROTOCOL]) {
+	case ENCAP_IPIP:
+	case ENCAP_GRE:
+	case ENCAP_MINIMAL:
+		return true;
+	case IPPROTO_UDP:
+		return !ipv4_is_later_fragment(packet) && len >= header_len + 2 &&
+		       ipv4_get16(packet + header_len) == dp->conf.port;
+	default:
+		return false;
+	}
+}
+
+static bool is_redirect(const uint8_t *packet, size_t len)
+{
+	return icmp_is_error(packet, len) && packet[ipv4_header_len(packet)] == TYPE_REDIRECT;
+}
+
+/*
+ * RFC 2003 §3.2: what comes from the tunnel's other end must not go back into it. Behind a NAT
+ * that end's address is shared by other hosts, which may well talk to the node.
+ */
+static bool comes_from_peer(const struct binding *b, struct in_addr src)
+{
+	return addr_eq(src, b->tunnel.peer) && (!b->tunnel.udp || addr_eq(src, b->care_of));
+}
+
+static bool is_home_broadcast(const struct tunnel_dp *dp, struct in_addr addr)
+{
+	const struct tunnel_home_network *net = dp->conf.home_networks;
+	size_t i;
+
+	for (i = 0; i < dp->conf.home_network_cnt; i++, net++) {
+		if (net->prefix.len < 31 && addr_eq(addr_prefix_broadcast(net->prefix), addr))
+			return true;
+	}
+	return false;
+}
+
+static struct binding *live(struct binding *b, uint64_t now)
+{
+	while (b && binding_is_expired(b, now))
+		b = b->sibling;
+	return b;
+}
+
+/* A packet that the kernel routed to a home address, its TTL already decremented. */
+static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
+{
+	uint8_t *packet = packet_in(*slot);
+	struct stats *stats = dp->conf.stats;
+	struct binding *b, *next;
+	struct in_addr src, dst;
+	uint64_t now = now_ms(dp);
+	int total;
+
+	total = encap_check_ipv4(packet, len);
+	if (total < 0) /* IPv6 that the kernel tries on any device */
+		return;
+	len = (size_t)total;
+	src = ipv4_src(packet);
+	dst = ipv4_dst(packet);
+	if (!addr_is_unicast(dst)) /* multicast that a program sends by every device */
+		return;
+	if (addr_eq(src, dp->conf.home_agent)) {
+		if (is_our_tunnel_packet(dp, packet, len)) {
+			stats->tunnel_loop_drops++;
+			return;
+		}
+		/* From node to node, in and out by one device: no better way is known for it. */
+		if (is_redirect(packet, len))
+			return;
+	}
+
+	b = live(binding_find(dp->conf.cache, (struct binding_key){ dst, dp->conf.home_agent }),
+		 now);
+	if (!b) {
+		stats->no_binding_drops++;
+		if (!is_home_broadcast(dp, dst))
+			send_error(dp, &dp->unreachable_limit, ICMP_ERROR_HOST_UNREACHABLE, 0,
+				   packet, len);
+		return;
+	}
+	if (!tunnel_filter_permits(dp->conf.filter, packet, len, TUNNEL_TO_NODE)) {
+		stats->filter_drops++;
+		return;
+	}
+	for (; b; b = next) {
+		next = live(b->sibling, now);
+		if (comes_from_peer(b, src))
+			stats->tunnel_loop_drops++;
+		else
+			send_to_node(dp, b, next ? NULL : slot, packet, len);
+	}
+}
+
+static void on_tun(void *ctx, int events)
+{
+	struct tunnel_dp *dp = ctx;
+	int budget, err = 0;
+	ssize_t len;
+
+	(void)events;
+	for (budget = TUN_BUDGET; budget > 0; budget--) {
+		len = read(dp->tun, packet_in(dp->in[0]), ENCAP_PACKET_MAX);
+		if (len < 0) {
+			err = errno;
+			break;
+		}
+		forward(dp, &dp->in[0], (size_t)len);
+	}
+	out_flush(dp);
+	if (err == 0 || err == EAGAIN || err == EINTR)
+		return;
+	/* It would be readable for ever. */
+	dp->tun_watch = loop_fd_free(dp->tun_watch);
+	log_error("the tunnel device is gone: nothing reaches a mobile node any more",
+		  "event=tunnel-device-lost device=%s error=\"%s\" remedy=\"restart the daemon\"",
+		  dp->conf.device, err_text(-err));
+}
+
+/* --- from a node --- */
+
+static void drop(struct tunnel_dp *dp, enum drop why, const struct arrival *a,
+		 const struct encap_inner *inner)
+{
+	struct drop_row *row = &drop_rows[why];
+	uint64_t *counter = (uint64_t *)((char *)dp->conf.stats + row->counter);
+
+	(*counter)++;
+	(void)log_write_limited(
+		&row->limit, now_ms(dp), LOG_LEVEL_NOTICE, row->message,
+		"event=%s outer-source=%s outer-port=%u encapsulation=%s%s inner-source=%s "
+		"inner-destination=%s",
+		row->event, addr_text(a->src).s, a->src_port, a->udp ? "udp/" : "",
+		encap_mode_name(a->mode), inner ? addr_text(ipv4_src(inner->packet)).s : "-",
+		inner ? addr_text(ipv4_dst(inner->packet)).s : "-");
+}
+
+static bool came_from_peer(const struct binding *b, const struct arrival *a)
+{
+	if (!addr_eq(b->tunnel.peer, a->src))
+		return false;
+	return !b->tunnel.udp || !a->udp || b->tunnel.half_bound ||
+	       b->tunnel.peer_port == a->src_port;
+}
+
+/* Minimal encapsulation cannot carry a fragment: that one may come in IP-in-IP (RFC 2004 §3). */
+static bool came_as_agreed(const struct binding *b, const struct arrival *a,
+			   const struct encap_inner *inner)
+{
+	return b->tunnel.udp == a->udp &&
+	       (b->tunnel.encap == a->mode ||
+		a->mode == encap_mode_for(b->tunnel.encap, inner->packet));
+}
+
+/* RFC 3024 §4.3.2 and RFC 3519 §4.3: any of the node's bindings may be the one. */
+static enum drop find_binding(struct tunnel_dp *dp, const struct arrival *a,
+			      const struct encap_inner *inner, struct binding **ret_binding)
+{
+	struct in_addr src = ipv4_src(inner->packet);
+	enum drop why = DROP_WRONG_SOURCE;
+	uint64_t now = now_ms(dp);
+	struct binding *b;
+
+	if (!addr_is_unicast(src) || addr_eq(src, dp->conf.home_agent))
+		return DROP_NO_BINDING;
+	b = live(binding_find(dp->conf.cache, (struct binding_key){ src, dp->conf.home_agent }),
+		 now);
+	if (!b)
+		return DROP_NO_BINDING;
+	for (; b; b = live(b->sibling, now)) {
+		if (!came_from_peer(b, a))
+			continue;
+		if (came_as_agreed(b, a, inner)) {
+			*ret_binding = b;
+			return DROP_NONE;
+		}
+		why = DROP_WRONG_ENCAPSULATION;
+	}
+	return why;
+}
+
+/*
+ * A registration from inside a tunnel would have a home address as its source, and that lies in a
+ * network which ihad trusts (RFC 5265 §4.3). The first fragment always has the ports; one too
+ * short to show them is held to be the worst.
+ */
+static bool is_signalling(struct tunnel_dp *dp, const struct encap_inner *inner)
+{
+	size_t header_len = ipv4_header_len(inner->packet);
+	uint16_t port;
+
+	if (inner->packet[IPV4_PROTOCOL] != IPPROTO_UDP || ipv4_is_later_fragment(inner->packet))
+		return false;
+	if (inner->len >= header_len + 4) {
+		port = ipv4_get16(inner->packet + header_len + 2);
+		if (port != SIGNALLING_PORT && port != dp->conf.port)
+			return false;
+	}
+	return tun_host_is_local(dp->host, ipv4_dst(inner->packet));
+}
+
+/* Is it one more tunnel to us, inside this one? Or, as RFC 2784 §3.1 has it, the way back out? */
+static bool is_loop(const struct tunnel_dp *dp, const struct arrival *a,
+		    const struct encap_inner *inner)
+{
+	struct in_addr dst = ipv4_dst(inner->packet);
+
+	if (a->mode == ENCAP_GRE && !a->udp && addr_eq(dst, a->src))
+		return true;
+	switch (inner->packet[IPV4_PROTOCOL]) {
+	case ENCAP_IPIP:
+	case ENCAP_GRE:
+	case ENCAP_MINIMAL:
+		return addr_eq(dst, dp->conf.home_agent);
+	default:
+		return false;
+	}
+}
+
+/* May a packet of this binding go on? */
+static enum drop judge(struct tunnel_dp *dp, const struct binding *b, const struct arrival *a,
+		       const struct encap_inner *inner)
+{
+	struct in_addr dst = ipv4_dst(inner->packet);
+
+	if (!addr_is_unicast(dst))
+		return DROP_DESTINATION;
+	if (!b->tunnel.reverse && (a->udp || dp->conf.reverse_needs_grant) &&
+	    !addr_eq(dst, dp->conf.home_agent))
+		return DROP_NO_REVERSE;
+	if (is_loop(dp, a, inner))
+		return DROP_LOOP;
+	if (is_signalling(dp, inner))
+		return DROP_SIGNALLING;
+	if (!tunnel_filter_permits(dp->conf.filter, inner->packet, inner->len, TUNNEL_FROM_NODE))
+		return DROP_FILTER;
+	return DROP_NONE;
+}
+
+static void count_from(struct tunnel_dp *dp, struct binding *b, size_t len)
+{
+	b->count.packets_from++;
+	b->count.bytes_from += len;
+	dp->conf.stats->packets_from_nodes++;
+	dp->conf.stats->bytes_from_nodes += len;
+}
+
+/* An echo request to us in a UDP tunnel keeps a NAT's mapping (RFC 3519 §4.9). */
+static bool is_keepalive(const struct tunnel_dp *dp, const struct arrival *a,
+			 const struct encap_inner *inner)
+{
+	return a->udp && addr_eq(ipv4_dst(inner->packet), dp->conf.home_agent) &&
+	       icmp_is_echo_request(inner->packet, inner->len);
+}
+
+static void answer_keepalive(struct tunnel_dp *dp, struct binding *b, const struct arrival *a,
+			     struct encap_inner *inner)
+{
+	uint8_t *reply;
+	size_t len;
+
+	if (b->tunnel.half_bound) { /* its address was checked; the port is learnt, once */
+		b->tunnel.peer_port = a->src_port;
+		b->tunnel.half_bound = false;
+	}
+	count_from(dp, b, inner->len);
+	dp->conf.stats->keepalives++;
+	len = icmp_echo_reply(inner->packet, inner->len, 0, &reply);
+	send_to_node(dp, b, NULL, reply, len);
+}
+
+static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_inner *inner)
+{
+	struct binding *b = NULL;
+	enum drop why = DROP_TTL;
+
+	if (inner->packet[IPV4_TTL] > 0)
+		why = find_binding(dp, a, inner, &b);
+	if (why == DROP_NONE && is_keepalive(dp, a, inner)) {
+		answer_keepalive(dp, b, a, inner);
+		return;
+	}
+	if (why == DROP_NONE)
+		why = judge(dp, b, a, inner);
+	if (why != DROP_NONE) {
+		drop(dp, why, a, inner);
+		return;
+	}
+	if (write(dp->tun, inner->packet, inner->len) < 0) {
+		send_failed(dp, ipv4_dst(inner->packet), -errno);
+		return;
+	}
+	count_from(dp, b, inner->len);
+}
+
+static void raw_packet(struct tunnel_dp *dp, uint8_t *packet, size_t len)
+{
+	struct encap_inner inner;
+	struct arrival a;
+
+	/* A raw socket gives whole headers, and only what was sent to the address it is bound to.
+	 */
+	if (len < IPV4_HEADER_MIN)
+		return;
+	a = (struct arrival){ .src = ipv4_src(packet), .mode = packet[IPV4_PROTOCOL] };
+	if (encap_decapsulate(packet, len, &inner) < 0)
+		drop(dp, DROP_MALFORMED, &a, NULL);
+	else
+		reverse(dp, &a, &inner);
+}
+
+static void on_raw(void *ctx, int events)
+{
+	const struct raw_in *raw = ctx;
+	struct tunnel_dp *dp = raw->dp;
+	struct mmsghdr msgs[BATCH];
+	struct iovec iovs[BATCH];
+	int i, cnt;
+
+	(void)events;
+	for (i = 0; i < BATCH; i++) {
+		iovs[i] = (struct iovec){ packet_in(dp->in[i]), ENCAP_PACKET_MAX };
+		msgs[i] = (struct mmsghdr){ .msg_hdr = { .msg_iov = &iovs[i], .msg_iovlen = 1 } };
+	}
+	cnt = recvmmsg(raw->fd, msgs, BATCH, MSG_DONTWAIT, NULL);
+	for (i = 0; i < cnt; i++)
+		raw_packet(dp, packet_in(dp->in[i]), msgs[i].msg_len);
+	out_flush(dp);
+}
+
+static void tun_udp_input(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
+			  struct in_addr src, uint16_t src_port, struct in_addr dst)
+{
+	struct arrival a = { .src = src, .src_port = src_port, .udp = true };
+	struct encap_inner inner;
+
+	if (len > 1)
+		a.mode = data[1]; /* for the log, should it go no further */
+	if (!addr_eq(dst, dp->conf.home_agent))
+		drop(dp, DROP_WRONG_SOURCE, &a, NULL);
+	else if (encap_decapsulate_udp(data, len, tos, src, dst, &a.mode, &inner) < 0)
+		drop(dp, DROP_MALFORMED, &a, NULL);
+	else
+		reverse(dp, &a, &inner);
+	out_flush(dp);
+}
+
+/* --- opening and closing --- */
+
+static int refuse_socket(const struct tunnel_conf *conf, const char *what, int err)
+{
+	const char *remedy = "see the error";
+
+	if (err == -EPERM || err == -EACCES)
+		remedy = "start as root or by systemd, with CAP_NET_RAW";
+	else if (err == -EADDRNOTAVAIL)
+		remedy = "home-agent.address must be an address of this host";
+	log_error("cannot open the tunnels' sockets",
+		  "event=data-path-refused data-path=tun address=%s what=\"%s\" error=\"%s\" "
+		  "remedy=\"%s\"",
+		  addr_text(conf->home_agent).s, what, err_text(err), remedy);
+	return err;
+}
+
+/* More than net.core.*mem_max if we are privileged, else as much as that. */
+static void enlarge(int fd, int forced, int option)
+{
+	int size = SOCKET_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, forced, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
+}
+
+/* A raw socket of this protocol, bound to our address. */
+static int open_raw(const struct tunnel_conf *conf, int protocol, int *ret_fd)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr = conf->home_agent };
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	int err;
+
+	if (fd < 0)
+		return refuse_socket(conf, "open a raw socket", -errno);
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		err = -errno;
+		(void)close(fd);
+		return refuse_socket(conf, "bind a raw socket", err);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static int open_out(struct tunnel_dp *dp)
+{
+	int discover = IP_PMTUDISC_INTERFACE; /* path MTUs are ours to judge, not the kernel's */
+	int err = open_raw(&dp->conf, IPPROTO_RAW, &dp->out.fd);
+
+	if (err < 0)
+		return err;
+	enlarge(dp->out.fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	if (setsockopt(dp->out.fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover)) < 0)
+		return refuse_socket(&dp->conf, "set IP_MTU_DISCOVER", -errno);
+	return 0;
+}
+
+static int open_in(struct tunnel_dp *dp)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < RAW_CNT; i++) {
+		err = open_raw(&dp->conf, raw_protocols[i], &dp->raw[i].fd);
+		if (err < 0)
+			return err;
+		enlarge(dp->raw[i].fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	}
+	return 0;
+}
+
+static int allocate_slots(struct tunnel_dp *dp)
+{
+	struct out_queue *out = &dp->out;
+	unsigned int i;
+
+	dp->piece = malloc(sizeof(*dp->piece));
+	if (!dp->piece)
+		return -ENOMEM;
+	for (i = 0; i < BATCH; i++) {
+		dp->in[i] = malloc(sizeof(*dp->in[i]));
+		out->slots[i] = malloc(sizeof(*out->slots[i]));
+		if (!dp->in[i] || !out->slots[i])
+			return -ENOMEM;
+		out->to[i].sin_family = AF_INET;
+		out->msgs[i].msg_hdr = (struct msghdr){
+			.msg_name = &out->to[i],
+			.msg_namelen = sizeof(out->to[i]),
+			.msg_iov = &out->iovs[i],
+			.msg_iovlen = 1,
+		};
+	}
+	return 0;
+}
+
+static int watch(struct tunnel_dp *dp)
+{
+	struct loop *loop = dp->conf.loop;
+	size_t i;
+
+	dp->tun_watch = loop_fd_new(loop, dp->tun, LOOP_READ, on_tun, dp);
+	if (!dp->tun_watch)
+		return -ENOMEM;
+	for (i = 0; i < RAW_CNT; i++) {
+		dp->raw[i].watch = loop_fd_new(loop, dp->raw[i].fd, LOOP_READ, on_raw, &dp->raw[i]);
+		if (!dp->raw[i].watch)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void tun_close(struct tunnel_dp *dp)
+{
+	unsigned int i;
+
+	if (!dp)
+		return;
+	dp->tun_watch = loop_fd_free(dp->tun_watch);
+	for (i = 0; i < RAW_CNT; i++) {
+		dp->raw[i].watch = loop_fd_free(dp->raw[i].watch);
+		if (dp->raw[i].fd >= 0)
+			(void)close(dp->raw[i].fd);
+	}
+	dp->host = tun_host_close(dp->host);
+	if (dp->out.fd >= 0)
+		(void)close(dp->out.fd);
+	for (i = 0; i < BATCH; i++) {
+		free(dp->in[i]);
+		free(dp->out.slots[i]);
+	}
+	free(dp->piece);
+	free(dp);
+}
+
+static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
+{
+	/* A scan of empty home addresses must not silence path MTU discovery: one limit each. */
+	const struct icmp_limit limit = { .per_second = ERRORS_PER_SECOND, .burst = ERRORS_BURST };
+	struct tunnel_dp *dp = calloc(1, sizeof(*dp));
+	unsigned int i;
+	int err;
+
+	if (!dp)
+		return -ENOMEM;
+	dp->conf = *conf;
+	dp->unreachable_limit = limit;
+	dp->too_big_limit = limit;
+	dp->out.fd = -1;
+	for (i = 0; i < RAW_CNT; i++)
+		dp->raw[i] = (struct raw_in){ .dp = dp, .fd = -1 };
+
+	/* The sockets come first: they tell a wrong address before anything is laid down. */
+	err = allocate_slots(dp);
+	if (err == 0)
+		err = open_out(dp);
+	if (err == 0)
+		err = open_in(dp);
+	if (err == 0)
+		err = tun_host_open(&dp->conf, &dp->host);
+	if (err == 0) {
+		dp->tun = tun_host_fd(dp->host);
+		err = watch(dp);
+	}
+	if (err < 0) {
+		tun_close(dp);
+		return err;
+	}
+	*ret_dp = dp;
+	return 0;
+}
+
+static int tun_put(struct tunnel_dp *dp, const struct binding *first)
+{
+	return tun_host_put(dp->host, first->key.home_addr);
+}
+
+static int tun_del(struct tunnel_dp *dp, struct binding_key key)
+{
+	return tun_host_del(dp->host, key.home_addr);
+}
+
+const struct tunnel_ops tunnel_tun = {
+	.name = "tun",
+	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_MINIMAL | TUNNEL_CAP_GRE | TUNNEL_CAP_UDP |
+		TUNNEL_CAP_FILTER,
+	.open = tun_open,
+	.put = tun_put,
+	.del = tun_del,
+	.close = tun_close,
+	.udp_input = tun_udp_input,
+};
