@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The home agent as a process: reads the configuration, lays down the data path, opens the
+ * sockets, and then lives in the loop. It is the ring around the pure core: whatever the engine
+ * decides is carried out, counted, logged and answered from here.
+ *
+ * The order in which things are opened is the order in which a fault is told best: the address
+ * first (another home agent may have it), the data path, the control socket. They are closed in
+ * the opposite order, and what was laid down is taken away.
+ */
+#include "ha-core/ha.h"
+
+#include "common/err.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "ha-core/engine/engine.h"
+#include "ha-core/ha_conf.h"
+#include "ha-core/ha_ctl.h"
+#include "ha-core/ha_log.h"
+#include "ha-core/io/reg_socket.h"
+#include "ha-core/tunnel/tunnel.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define TICK_MS 1000 /* lifetimes are in seconds */
+
+struct ha {
+	const struct ha_daemon *daemon;
+	struct daemon_options options;
+	struct ha_conf *conf;
+	void *daemon_conf;
+
+	struct loop *loop;
+	struct loop_signal *sigterm, *sigint, *sighup;
+	struct loop_timer *tick;
+
+	struct addr_prefix *home_prefixes;
+	struct in_addr *broadcasts;
+	struct tunnel_home_network *tunnel_networks;
+	struct tunnel_filter filter;
+	const struct tunnel_ops *tunnel;
+	struct tunnel_dp *dp;
+
+	struct engine engine;
+	struct reg_socket *socket;
+	struct ha_ctl *ctl;
+};
+
+/* --- configuration --- */
+
+/* Reads the file into fresh structs; tells every fault on stderr. */
+static int read_conf(const struct ha_daemon *daemon, const char *path, struct ha_conf **ret_conf,
+		     void **ret_daemon_conf)
+{
+	struct conf_faults *faults = calloc(1, sizeof(*faults));
+	void *daemon_conf = calloc(1, daemon->conf_size);
+	int rc = -ENOMEM;
+
+	if (faults && daemon_conf)
+		rc = ha_conf_read(path, daemon->info.name, daemon->conf_rows, daemon_conf, faults,
+				  ret_conf);
+	if (faults) {
+		conf_faults_print(faults, stderr);
+		conf_faults_done(faults);
+	}
+	free(faults);
+	if (rc < 0) {
+		if (daemon_conf)
+			conf_done(daemon->conf_rows, daemon_conf);
+		free(daemon_conf);
+		return rc;
+	}
+	*ret_daemon_conf = daemon_conf;
+	return 0;
+}
+
+static void free_conf(const struct ha_daemon *daemon, struct ha_conf *conf, void *daemon_conf)
+{
+	ha_conf_free(conf);
+	if (daemon_conf)
+		conf_done(daemon->conf_rows, daemon_conf);
+	free(daemon_conf);
+}
+
+static uint8_t encap_mode_of(enum ha_conf_encap encap)
+{
+	switch (encap) {
+	case HA_CONF_ENCAP_MINIMAL:
+		return ENCAP_MINIMAL;
+	case HA_CONF_ENCAP_GRE:
+		return ENCAP_GRE;
+	case HA_CONF_ENCAP_IPIP:
+		break;
+	}
+	return ENCAP_IPIP;
+}
+
+static enum engine_reverse reverse_of(enum ha_conf_reverse reverse)
+{
+	switch (reverse) {
+	case HA_CONF_REVERSE_REQUIRED:
+		return ENGINE_REVERSE_REQUIRED;
+	case HA_CONF_REVERSE_DISABLED:
+		return ENGINE_REVERSE_DISABLED;
+	case HA_CONF_REVERSE_OPTIONAL:
+		break;
+	}
+	return ENGINE_REVERSE_OPTIONAL;
+}
+
+static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_conf *conf)
+{
+	struct engine_conf ec = {
+		.home_agent = conf->address,
+		.home_networks = ha->home_prefixes,
+		.home_network_cnt = conf->home_network_cnt,
+		.max_lifetime_s = conf->registration.max_lifetime_s,
+		.udp_max_lifetime_s = conf->nat.max_lifetime_s,
+		.max_bindings = conf->registration.max_simultaneous_bindings,
+		.reverse = reverse_of(conf->tunnel.reverse_tunnel),
+		.nat_enabled = conf->nat.enabled,
+		.nat_forced = conf->nat.forced,
+		.keepalive_s = conf->nat.keepalive_s,
+	};
+	size_t i;
+
+	if (ec.udp_max_lifetime_s == 0)
+		ec.udp_max_lifetime_s = ec.max_lifetime_s;
+	for (i = 0; i < conf->tunnel.encapsulation_cnt; i++)
+		ec.encap[ec.encap_cnt++] = encap_mode_of(conf->tunnel.encapsulation[i]);
+	return ec;
+}
+
+static int add_pools(struct engine *e, const struct ha_conf *conf)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < conf->home_network_cnt; i++) {
+		if (!conf->home_networks[i].has_dynamic_pool)
+			continue;
+		rc = pool_add(&e->pool, conf->home_networks[i].dynamic_pool);
+		if (rc < 0)
+			return rc;
+		pool_reserve(&e->pool, conf->home_networks[i].prefix.addr);
+		pool_reserve(&e->pool, addr_prefix_broadcast(conf->home_networks[i].prefix));
+	}
+	pool_reserve(&e->pool, conf->address);
+	return 0;
+}
+
+static int add_associations(struct engine *e, const struct ha_conf *conf)
+{
+	const uint64_t tolerance = REPLAY_SECONDS(conf->registration.timestamp_tolerance_s);
+	const struct ha_conf_foreign_agent *fa;
+	const struct ha_conf_node *node;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < conf->mobile_node_cnt; i++) {
+		node = &conf->mobile_nodes[i];
+		rc = engine_add_node(e, node->home_addr, node->nai, node->spi, node->algorithm,
+				     node->key, node->key_len,
+				     node->replay == HA_CONF_REPLAY_NONCE ? REPLAY_NONCE
+									  : REPLAY_TIMESTAMP,
+				     tolerance);
+		if (rc < 0) {
+			log_error("cannot add a mobile node",
+				  "event=association-failed home-address=%s spi=%u algorithm=%s "
+				  "error=\"%s\"",
+				  addr_text(node->home_addr).s, node->spi,
+				  mac_name(node->algorithm), err_text(rc));
+			return rc;
+		}
+	}
+	for (i = 0; i < conf->foreign_agent_cnt; i++) {
+		fa = &conf->foreign_agents[i];
+		rc = engine_add_foreign_agent(e, fa->address, fa->spi, fa->algorithm, fa->key,
+					      fa->key_len);
+		if (rc < 0) {
+			log_error("cannot add a foreign agent",
+				  "event=association-failed address=%s spi=%u error=\"%s\"",
+				  addr_text(fa->address).s, fa->spi, err_text(rc));
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* --- what the engine asks of us --- */
+
+static int tell_data_path(void *ctx, struct binding_key key, const struct binding *first)
+{
+	struct ha *ha = ctx;
+	int rc;
+
+	rc = first ? ha->tunnel->put(ha->dp, first) : ha->tunnel->del(ha->dp, key);
+	if (rc < 0)
+		log_error("the data path refused a change",
+			  "event=data-path-failed home-address=%s data-path=%s error=\"%s\"",
+			  addr_text(key.home_addr).s, ha->tunnel->name, err_text(rc));
+	return rc;
+}
+
+static uint32_t random_number(void *ctx)
+{
+	uint32_t n = 0;
+
+	(void)ctx;
+	/* Never short for so few octets once the pool is ready, which it is at boot's end. */
+	while (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+		;
+	return n;
+}
+
+static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *conf,
+		       const void *daemon_conf)
+{
+	const struct engine_conf ec = engine_conf_of(ha, conf);
+	const struct engine_hooks hooks = {
+		.changed = tell_data_path,
+		.random = random_number,
+		.ctx = ha,
+	};
+	const struct clock now = clock_read();
+	int rc;
+
+	rc = engine_init(e, &ec, conf->mobile_node_cnt, &ha->daemon->policy, daemon_conf, &hooks,
+			 &now);
+	if (rc < 0)
+		return rc;
+	rc = add_pools(e, conf);
+	if (rc == 0)
+		rc = add_associations(e, conf);
+	if (rc < 0)
+		engine_done(e);
+	return rc;
+}
+
+/* --- events --- */
+
+static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
+{
+	struct ha *ha = ctx;
+	const struct clock *now = loop_now(ha->loop);
+	struct engine_result res;
+
+	/* Tunnel data is judged by its binding, signalling by its source first of all. */
+	if (dgram->len > 0 && dgram->data[0] == REG_MSG_TUNNEL_DATA) {
+		ha->tunnel->udp_input(ha->dp, dgram->data, dgram->len, dgram->tos, dgram->from.src,
+				      dgram->from.src_port, dgram->from.dst);
+		return;
+	}
+	engine_handle(&ha->engine, dgram->data, dgram->len, &dgram->from, now, &res);
+	ha_log_result(&res, &dgram->from, now);
+	if (res.reply_len == 0)
+		return;
+	reg_socket_reply(ha->socket, &dgram->from, res.reply, res.reply_len);
+	ha->engine.stats.replies_sent++;
+	if (ha->daemon->policy.extend_reply) /* only ever the TNC extension */
+		ha->engine.stats.replies_with_tnc++;
+}
+
+static void send_failed(void *ctx, struct in_addr dst, int err)
+{
+	static struct log_limit limit = { .burst = 5, .interval_ms = 1000, .event = "send-failed" };
+	struct ha *ha = ctx;
+
+	ha->engine.stats.reply_send_failures++;
+	log_write_limited(&limit, loop_now(ha->loop)->mono_ms, LOG_LEVEL_WARNING,
+			  "a reply could not be sent", "event=send-failed dst=%s error=\"%s\"",
+			  addr_text(dst).s, err_text(err));
+}
+
+static void log_expiry(void *ctx, const struct binding *b)
+{
+	ha_log_expired(b, ctx);
+}
+
+static void on_tick(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct clock now = *loop_now(ha->loop);
+
+	engine_expire(&ha->engine, &now, log_expiry, &now);
+	log_flush_limits(now.mono_ms);
+}
+
+static void on_stop(void *ctx)
+{
+	struct ha *ha = ctx;
+
+	log_info("stopping", "event=stopping bindings=%zu", ha->engine.cache.cnt);
+	loop_stop(ha->loop);
+}
+
+static void set_filter(struct ha *ha)
+{
+	const struct tunnel_filter *filter = NULL;
+
+	if (ha->daemon->policy.filter)
+		filter = ha->daemon->policy.filter(ha->daemon_conf);
+	ha->filter = filter ? *filter : (struct tunnel_filter){ .pass_all = true };
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Settings that belong to one run. */
+static bool needs_restart(const struct ha_conf *old, const struct ha_conf *new)
+{
+	size_t i;
+
+	if (!addr_eq(old->address, new->address) || old->port != new->port ||
+	    old->home_network_cnt != new->home_network_cnt || old->tunnel.mtu != new->tunnel.mtu ||
+	    old->tunnel.data_path != new->tunnel.data_path ||
+	    (old->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED) !=
+		    (new->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED) ||
+	    !same_text(old->control.socket, new->control.socket) ||
+	    !same_text(old->control.group, new->control.group))
+		return true;
+	for (i = 0; i < old->home_network_cnt; i++)
+		if (!addr_eq(old->home_networks[i].prefix.addr,
+			     new->home_networks[i].prefix.addr) ||
+		    old->home_networks[i].prefix.len != new->home_networks[i].prefix.len ||
+		    !same_text(old->home_networks[i].interface, new->home_networks[i].interface))
+			return true;
+	return false;
+}
+
+/* All or nothing: a faulty file, or one that cannot be carried out, changes nothing. */
+static int reload(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct engine fresh;
+	struct ha_conf *conf;
+	void *daemon_conf;
+	size_t ended;
+	int rc;
+
+	daemon_reloading();
+	rc = read_conf(ha->daemon, ha->options.config, &conf, &daemon_conf);
+	if (rc == 0) {
+		rc = open_engine(ha, &fresh, conf, daemon_conf);
+		if (rc < 0)
+			free_conf(ha->daemon, conf, daemon_conf);
+	}
+	if (rc < 0) {
+		log_error("reload refused, the running configuration stays",
+			  "event=reload-failed config=%s error=\"%s\"", ha->options.config,
+			  err_text(rc));
+		daemon_ready("serving; the last reload was refused");
+		return rc;
+	}
+	if (needs_restart(ha->conf, conf))
+		log_warning("some changes take effect at the next start only",
+			    "event=restart-needed config=%s keys=\"home-agent, home-networks, "
+			    "tunnel.data-path, tunnel.mtu, tunnel.reverse-tunnel, control\"",
+			    ha->options.config);
+	ended = engine_reload(&ha->engine, &fresh);
+	engine_done(&fresh);
+	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
+	ha->conf = conf;
+	ha->daemon_conf = daemon_conf;
+	set_filter(ha);
+	log_set_level(conf->log_level);
+	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
+		 ha->options.config, ha->engine.nodes.cnt, ended);
+	if (ha->daemon->warn)
+		ha->daemon->warn(daemon_conf);
+	daemon_ready("serving");
+	return 0;
+}
+
+static void on_reload(void *ctx)
+{
+	(void)reload(ctx); /* it has said what came of it */
+}
+
+static void add_status(void *ctx, struct ctl_reply *r)
+{
+	const struct ha *ha = ctx;
+
+	if (ha->daemon->status)
+		ha->daemon->status(ha->daemon_conf, r);
+}
+
+/* --- start and end --- */
+
+static int copy_networks(struct ha *ha)
+{
+	const struct ha_conf *conf = ha->conf;
+	size_t cnt = conf->home_network_cnt;
+	size_t i;
+
+	ha->home_prefixes = calloc(cnt, sizeof(*ha->home_prefixes));
+	ha->broadcasts = calloc(cnt, sizeof(*ha->broadcasts));
+	ha->tunnel_networks = calloc(cnt, sizeof(*ha->tunnel_networks));
+	if (!ha->home_prefixes || !ha->broadcasts || !ha->tunnel_networks)
+		return -ENOMEM;
+	for (i = 0; i < cnt; i++) {
+		ha->home_prefixes[i] = conf->home_networks[i].prefix;
+		ha->broadcasts[i] = addr_prefix_broadcast(conf->home_networks[i].prefix);
+		ha->tunnel_networks[i].prefix = conf->home_networks[i].prefix;
+		memcpy(ha->tunnel_networks[i].interface, conf->home_networks[i].interface,
+		       sizeof(ha->tunnel_networks[i].interface));
+	}
+	return 0;
+}
+
+static int open_socket(struct ha *ha)
+{
+	const struct reg_socket_conf conf = {
+		.loop = ha->loop,
+		.address = ha->conf->address,
+		.port = ha->conf->port,
+		.broadcasts = ha->broadcasts,
+		.broadcast_cnt = ha->conf->home_network_cnt,
+		.handle = handle_datagram,
+		.send_failed = send_failed,
+		.ctx = ha,
+	};
+	const char *remedy = "";
+	int rc;
+
+	rc = reg_socket_open(&conf, &ha->socket);
+	if (rc == 0)
+		return 0;
+	if (rc == -EADDRINUSE)
+		remedy = "; another home agent serves it: stop that one, or give this one its own "
+			 "home-agent.address";
+	else if (rc == -EADDRNOTAVAIL)
+		remedy = "; home-agent.address must be an address of this host";
+	else if (rc == -EACCES || rc == -EPERM)
+		remedy = "; a port below 1024 needs CAP_NET_BIND_SERVICE: start as root or by "
+			 "systemd";
+	log_error("cannot listen for registrations",
+		  "event=start-failed address=%s port=%u error=\"%s%s\"",
+		  addr_text(ha->conf->address).s, ha->conf->port, err_text(rc), remedy);
+	return rc;
+}
+
+static int open_tunnel(struct ha *ha)
+{
+	const struct tunnel_conf conf = {
+		.device = ha->daemon->device,
+		.home_agent = ha->conf->address,
+		.port = ha->conf->port,
+		.home_networks = ha->tunnel_networks,
+		.home_network_cnt = ha->conf->home_network_cnt,
+		.mtu = ha->conf->tunnel.mtu,
+		.filter = &ha->filter,
+		.reverse_needs_grant = ha->conf->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED,
+		.cache = &ha->engine.cache,
+		.stats = &ha->engine.stats,
+		.loop = ha->loop,
+	};
+
+	ha->tunnel = &tunnel_tun;
+	if (ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_AUTO &&
+	    ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_TUN)
+		log_warning(
+			"the data path asked for is not in this version; tun carries the traffic",
+			"event=data-path-degraded data-path=%s remedy=\"set tunnel.data-path: "
+			"auto\"",
+			ha->tunnel->name);
+	return ha->tunnel->open(&conf, &ha->dp); /* it has logged what was refused */
+}
+
+static int open_ctl(struct ha *ha)
+{
+	const struct ha_ctl_env env = {
+		.name = ha->daemon->info.name,
+		.engine = &ha->engine,
+		.loop = ha->loop,
+		.port = ha->conf->port,
+		.data_path = ha->tunnel->name,
+		.device = ha->daemon->device,
+		.status = add_status,
+		.reload = reload,
+		.ctx = ha,
+	};
+	const struct ha_conf *conf = ha->conf;
+	const char *remedy = "";
+	int rc;
+
+	rc = ha_ctl_open(&env, conf->control.socket, conf->control.group, &ha->ctl);
+	if (rc == -EADDRINUSE)
+		remedy = "; another daemon answers there: stop it, or set control.socket";
+	else if (rc == ERR_NOT_FOUND)
+		remedy = "; control.group must name a group of this host";
+	if (rc < 0)
+		log_error("cannot open the control socket",
+			  "event=start-failed socket=%s group=%s error=\"%s%s\"",
+			  conf->control.socket, conf->control.group ? conf->control.group : "-",
+			  err_text(rc), remedy);
+	return rc;
+}
+
+static int open_events(struct ha *ha)
+{
+	ha->sigterm = loop_signal_new(ha->loop, SIGTERM, on_stop, ha);
+	ha->sigint = loop_signal_new(ha->loop, SIGINT, on_stop, ha);
+	ha->sighup = loop_signal_new(ha->loop, SIGHUP, on_reload, ha);
+	ha->tick = loop_timer_new(ha->loop, on_tick, ha);
+	if (!ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick)
+		return -ENOMEM;
+	(void)signal(SIGPIPE, SIG_IGN);
+	loop_timer_start(ha->tick, TICK_MS, TICK_MS);
+	return 0;
+}
+
+static void close_all(struct ha *ha)
+{
+	ha_ctl_close(ha->ctl);
+	reg_socket_close(ha->socket);
+	if (ha->tunnel)
+		ha->tunnel->close(ha->dp);
+	engine_done(&ha->engine);
+	loop_timer_free(ha->tick);
+	loop_signal_free(ha->sighup);
+	loop_signal_free(ha->sigint);
+	loop_signal_free(ha->sigterm);
+	loop_free(ha->loop);
+	free(ha->tunnel_networks);
+	free(ha->broadcasts);
+	free(ha->home_prefixes);
+	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
+}
+
+static int serve(struct ha *ha)
+{
+	int rc;
+
+	ha->loop = loop_new();
+	if (!ha->loop)
+		return -ENOMEM;
+	rc = copy_networks(ha);
+	if (rc == 0)
+		rc = open_events(ha);
+	if (rc == 0)
+		rc = open_engine(ha, &ha->engine, ha->conf, ha->daemon_conf);
+	if (rc < 0) {
+		log_error("cannot start", "event=start-failed error=\"%s\"", err_text(rc));
+		return rc;
+	}
+	set_filter(ha);
+	rc = open_socket(ha);
+	if (rc == 0)
+		rc = open_tunnel(ha);
+	if (rc == 0)
+		rc = open_ctl(ha);
+	if (rc < 0)
+		return rc;
+
+	log_info("serving",
+		 "event=started version=%s address=%s port=%u data-path=%s device=%s "
+		 "mobile-nodes=%zu",
+		 HOME_AGENT_VERSION, addr_text(ha->conf->address).s, ha->conf->port,
+		 ha->tunnel->name, ha->daemon->device, ha->engine.nodes.cnt);
+	if (ha->daemon->warn)
+		ha->daemon->warn(ha->daemon_conf);
+	daemon_ready("serving");
+	loop_run(ha->loop);
+	daemon_stopping();
+	return 0;
+}
+
+int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
+{
+	struct ha ha = { .daemon = daemon };
+	int rc;
+
+	rc = daemon_options(&daemon->info, argc, argv, &ha.options);
+	if (rc >= 0)
+		return rc;
+	log_open(daemon->info.name, LOG_LEVEL_INFO);
+	rc = read_conf(daemon, ha.options.config, &ha.conf, &ha.daemon_conf);
+	if (rc == ERR_CONFIG)
+		return DAEMON_EXIT_CONFIG;
+	if (rc < 0) {
+		log_error("cannot read the configuration",
+			  "event=start-failed config=%s error=\"%s\"", ha.options.config,
+			  err_text(rc));
+		return DAEMON_EXIT_SYSTEM;
+	}
+	if (ha.options.check) {
+		free_conf(daemon, ha.conf, ha.daemon_conf);
+		return DAEMON_EXIT_DONE;
+	}
+	log_set_level(ha.conf->log_level);
+	rc = serve(&ha);
+	close_all(&ha);
+	return rc < 0 ? DAEMON_EXIT_SYSTEM : DAEMON_EXIT_DONE;
+}

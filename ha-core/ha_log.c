@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each reason has an event, a level and a limit of its own, so that a flood of one kind hides no
+ * other. What a node is refused is a notice (RFC 5944 §3.8.2.1 and RFC 5265 §4.3 want it logged
+ * as a security exception); what it does by right is an info; renewals are for debugging.
+ */
+#include "ha-core/ha_log.h"
+
+#include "common/log.h"
+#include "ha-core/tunnel/encap.h"
+
+#include <stdio.h>
+
+#define BURST                10
+#define INTERVAL_MS          1000
+#define ACCEPTED_BURST       1000
+#define ACCEPTED_INTERVAL_MS 10
+
+static struct log_limit limits[REG_REASON_CNT];
+static struct log_limit expired_limit = {
+	.burst = ACCEPTED_BURST,
+	.interval_ms = ACCEPTED_INTERVAL_MS,
+	.event = "expired",
+};
+
+static struct log_limit *limit_of(const struct reg_outcome *outcome)
+{
+	struct log_limit *limit = &limits[outcome->reason];
+	bool accepted = outcome->verdict == REG_ACCEPT;
+
+	if (limit->interval_ms == 0) {
+		limit->burst = accepted ? ACCEPTED_BURST : BURST;
+		limit->interval_ms = accepted ? ACCEPTED_INTERVAL_MS : INTERVAL_MS;
+		limit->event = reg_reason_name(outcome->reason);
+	}
+	return limit;
+}
+
+static enum log_level level_of(const struct reg_outcome *outcome)
+{
+	if (outcome->verdict != REG_ACCEPT)
+		return LOG_LEVEL_NOTICE;
+	return outcome->reason == REG_REASON_RENEWED ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+}
+
+/* " nai=alice@corp.example", or nothing. */
+static const char *nai_pair(const struct sa_peer *node, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (node && node->nai)
+		(void)snprintf(buf, size, " nai=%s", log_value(node->nai, node->nai_len).s);
+	return buf;
+}
+
+/* What only one kind of outcome has to say. */
+static const char *details(const struct engine_result *res, char *buf, size_t size)
+{
+	const struct reg_grant *grant = &res->grant;
+
+	buf[0] = '\0';
+	switch (res->outcome.verdict) {
+	case REG_ACCEPT:
+		if (res->outcome.reason == REG_REASON_DEREGISTERED)
+			break;
+		(void)snprintf(buf, size, " spi=%u lifetime=%u tunnel=%s reverse-tunnel=%s",
+			       res->spi, grant->lifetime_s,
+			       grant->udp ? "udp" : encap_mode_name(grant->encap),
+			       grant->reverse ? "true" : "false");
+		break;
+	case REG_DENY:
+		(void)snprintf(buf, size, " spi=%u code=%u", res->spi, res->outcome.code);
+		break;
+	case REG_DISCARD:
+		if (res->spi != 0)
+			(void)snprintf(buf, size, " spi=%u", res->spi);
+		break;
+	}
+	return buf;
+}
+
+void ha_log_result(const struct engine_result *res, const struct reg_origin *from,
+		   const struct clock *now)
+{
+	enum log_level level = level_of(&res->outcome);
+	char more[128], nai[300];
+
+	if (!log_enabled(level))
+		return;
+	log_write_limited(limit_of(&res->outcome), now->mono_ms, level,
+			  reg_reason_text(res->outcome.reason),
+			  "event=%s src=%s port=%u interface=%s home-address=%s care-of=%s%s%s",
+			  reg_reason_name(res->outcome.reason), addr_text(from->src).s,
+			  from->src_port, from->interface[0] ? from->interface : "-",
+			  res->has_request ? addr_text(res->req.home_addr).s : "-",
+			  res->has_request ? addr_text(res->req.care_of).s : "-",
+			  details(res, more, sizeof(more)), nai_pair(res->node, nai, sizeof(nai)));
+}
+
+void ha_log_expired(const struct binding *b, const struct clock *now)
+{
+	char nai[300];
+
+	log_write_limited(&expired_limit, now->mono_ms, LOG_LEVEL_INFO, "binding expired",
+			  "event=expired home-address=%s care-of=%s lifetime=%u%s",
+			  addr_text(b->key.home_addr).s, addr_text(b->care_of).s, b->lifetime_s,
+			  nai_pair(b->node, nai, sizeof(nai)));
+}

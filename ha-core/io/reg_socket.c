@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The registration sockets. One wake-up reads at most one batch from each socket, so that timers,
+ * control clients and the data path get their turn under a flood; libev comes back at once if
+ * there is more.
+ *
+ * The kernel has verified UDP checksums before we see anything (RFC 5944 §3.8.2.1).
+ */
+#include "ha-core/io/reg_socket.h"
+
+#include "common/err.h"
+#include "ha-core/tunnel/encap.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SOCKETS_MAX        16
+#define RECEIVE_BUFFER     (4 << 20) /* a burst of 50,000 requests */
+#define INTERFACE_MEMORY   16
+#define INTERFACE_FRESH_MS 1000 /* a name may change; it is asked for anew after this */
+#define REPLY_MAX          1500
+
+struct interface_name {
+	int index;
+	uint64_t asked_ms;
+	char name[IF_NAMESIZE];
+};
+
+/* One of ours, and what its callback needs. */
+struct endpoint {
+	struct reg_socket *owner;
+	struct loop_fd *watch;
+	int fd;
+};
+
+struct slot {
+	uint8_t headroom[ENCAP_HEADROOM];
+	uint8_t data[REG_SOCKET_MSG_MAX];
+};
+
+struct reg_socket {
+	struct reg_socket_conf conf;
+	struct endpoint endpoints[SOCKETS_MAX]; /* the first is the unicast one */
+	size_t endpoint_cnt;
+	struct interface_name names[INTERFACE_MEMORY];
+
+	struct slot *slots; /* REG_SOCKET_BATCH of them */
+	struct mmsghdr in[REG_SOCKET_BATCH];
+	struct iovec in_iov[REG_SOCKET_BATCH];
+	struct sockaddr_in in_addr[REG_SOCKET_BATCH];
+	uint8_t in_control[REG_SOCKET_BATCH]
+			  [CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(int))];
+
+	struct mmsghdr out[REG_SOCKET_BATCH];
+	struct iovec out_iov[REG_SOCKET_BATCH];
+	struct sockaddr_in out_addr[REG_SOCKET_BATCH];
+	uint8_t out_data[REG_SOCKET_BATCH][REPLY_MAX];
+	unsigned int out_cnt;
+};
+
+static void flush_replies(struct reg_socket *s)
+{
+	unsigned int done = 0;
+	int n;
+
+	while (done < s->out_cnt) {
+		n = sendmmsg(s->endpoints[0].fd, s->out + done, s->out_cnt - done, MSG_DONTWAIT);
+		if (n > 0) {
+			done += (unsigned int)n;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		/* This one cannot go: unreachable, prohibited, no room. The next may. */
+		s->conf.send_failed(s->conf.ctx, s->out_addr[done].sin_addr, -errno);
+		done++;
+	}
+	s->out_cnt = 0;
+}
+
+void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const uint8_t *reply,
+		      size_t len)
+{
+	unsigned int i;
+
+	if (len > REPLY_MAX)
+		return;
+	if (s->out_cnt == REG_SOCKET_BATCH)
+		flush_replies(s);
+	i = s->out_cnt++;
+	memcpy(s->out_data[i], reply, len);
+	s->out_iov[i] = (struct iovec){ s->out_data[i], len };
+	s->out_addr[i] = (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_addr = to->src,
+		.sin_port = htons(to->src_port),
+	};
+	s->out[i].msg_hdr = (struct msghdr){
+		.msg_name = &s->out_addr[i],
+		.msg_namelen = sizeof(s->out_addr[i]),
+		.msg_iov = &s->out_iov[i],
+		.msg_iovlen = 1,
+	};
+}
+
+static const char *interface_name(struct reg_socket *s, int index)
+{
+	struct interface_name *n = &s->names[(unsigned int)index % INTERFACE_MEMORY];
+	uint64_t now_ms = loop_now(s->conf.loop)->mono_ms;
+
+	if (n->index != index || now_ms - n->asked_ms > INTERFACE_FRESH_MS) {
+		n->index = index;
+		n->asked_ms = now_ms;
+		if (!if_indextoname((unsigned int)index, n->name))
+			n->name[0] = '\0';
+	}
+	return n->name;
+}
+
+static void read_control(struct reg_socket *s, struct msghdr *msg, struct reg_datagram *dgram)
+{
+	struct in_pktinfo info;
+	struct cmsghdr *c;
+
+	for (c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level != IPPROTO_IP)
+			continue;
+		if (c->cmsg_type == IP_PKTINFO) {
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			dgram->from.dst = info.ipi_addr;
+			memcpy(dgram->from.interface, interface_name(s, info.ipi_ifindex),
+			       sizeof(dgram->from.interface));
+		} else if (c->cmsg_type == IP_TOS) {
+			dgram->tos = *CMSG_DATA(c);
+		}
+	}
+}
+
+static void receive(void *ctx, int events)
+{
+	struct endpoint *ep = ctx;
+	struct reg_socket *s = ep->owner;
+	struct reg_datagram dgram;
+	int i, n;
+
+	(void)events;
+	for (i = 0; i < REG_SOCKET_BATCH; i++) {
+		s->in_iov[i] = (struct iovec){ s->slots[i].data, sizeof(s->slots[i].data) };
+		s->in[i].msg_hdr = (struct msghdr){
+			.msg_name = &s->in_addr[i],
+			.msg_namelen = sizeof(s->in_addr[i]),
+			.msg_iov = &s->in_iov[i],
+			.msg_iovlen = 1,
+			.msg_control = s->in_control[i],
+			.msg_controllen = sizeof(s->in_control[i]),
+		};
+	}
+	/* An error here is one of an earlier send (ECONNREFUSED and its like); none is ours. */
+	n = recvmmsg(ep->fd, s->in, REG_SOCKET_BATCH, MSG_DONTWAIT, NULL);
+	for (i = 0; i < n; i++) {
+		dgram = (struct reg_datagram){
+			.data = s->slots[i].data,
+			.len = s->in[i].msg_len,
+			.from = { .src = s->in_addr[i].sin_addr,
+				  .src_port = ntohs(s->in_addr[i].sin_port),
+				  .dst = s->conf.address,
+				  .dst_port = s->conf.port },
+		};
+		read_control(s, &s->in[i].msg_hdr, &dgram);
+		s->conf.handle(s->conf.ctx, &dgram);
+	}
+	flush_replies(s);
+}
+
+static int add_endpoint(struct reg_socket *s, struct in_addr address, bool shared)
+{
+	const struct sockaddr_in sa = {
+		.sin_family = AF_INET,
+		.sin_addr = address,
+		.sin_port = htons(s->conf.port),
+	};
+	struct endpoint *ep = &s->endpoints[s->endpoint_cnt];
+	const int on = 1, size = RECEIVE_BUFFER, pmtu = IP_PMTUDISC_DONT;
+	int rc;
+
+	if (s->endpoint_cnt == SOCKETS_MAX)
+		return ERR_TOO_MANY;
+	ep->owner = s;
+	ep->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (ep->fd < 0)
+		return -errno;
+	/* A broadcast reaches every home agent of this host; a unicast address has one owner. */
+	if ((shared && setsockopt(ep->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) ||
+	    setsockopt(ep->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
+	    setsockopt(ep->fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)) < 0 ||
+	    setsockopt(ep->fd, IPPROTO_IP, IP_MTU_DISCOVER, &pmtu, sizeof(pmtu)) < 0 ||
+	    bind(ep->fd, (const struct sockaddr *)&sa, sizeof(sa)) < 0) {
+		rc = -errno;
+		close(ep->fd);
+		return rc;
+	}
+	/* Larger than net.core.rmem_max where we may; a smaller buffer is no reason to stop. */
+	if (setsockopt(ep->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(ep->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	ep->watch = loop_fd_new(s->conf.loop, ep->fd, LOOP_READ, receive, ep);
+	if (!ep->watch) {
+		close(ep->fd);
+		return -ENOMEM;
+	}
+	s->endpoint_cnt++;
+	return 0;
+}
+
+int reg_socket_open(const struct reg_socket_conf *conf, struct reg_socket **ret_socket)
+{
+	const struct in_addr all_ones = { .s_addr = INADDR_BROADCAST };
+	struct reg_socket *s = calloc(1, sizeof(*s));
+	size_t i;
+	int rc;
+
+	if (!s)
+		return -ENOMEM;
+	s->conf = *conf;
+	s->slots = calloc(REG_SOCKET_BATCH, sizeof(*s->slots));
+	rc = s->slots ? add_endpoint(s, conf->address, false) : -ENOMEM;
+	if (rc < 0) {
+		reg_socket_close(s);
+		return rc;
+	}
+	/* A virtual home network has no broadcast address; there bind() refuses, rightly. */
+	for (i = 0; i < conf->broadcast_cnt; i++)
+		if (!addr_eq(conf->broadcasts[i], conf->address))
+			(void)add_endpoint(s, conf->broadcasts[i], true);
+	(void)add_endpoint(s, all_ones, true);
+	*ret_socket = s;
+	return 0;
+}
+
+struct reg_socket *reg_socket_close(struct reg_socket *s)
+{
+	size_t i;
+
+	if (!s)
+		return NULL;
+	for (i = 0; i < s->endpoint_cnt; i++) {
+		loop_fd_free(s->endpoints[i].watch);
+		close(s->endpoints[i].fd);
+	}
+	free(s->slots);
+	free(s);
+	return NULL;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * UDP port 434 in batches: what came in one wake-up is handed over together, and the answers to
+ * it leave together (recvmmsg, sendmmsg). Sockets are bound to the home agent's own address, so
+ * that answers leave from it and another home agent may have another address of this host, and
+ * to the broadcast addresses that home agent discovery uses (RFC 5944 §3.8.2.1).
+ */
+#ifndef HA_CORE_IO_REG_SOCKET_H
+#define HA_CORE_IO_REG_SOCKET_H
+
+#include "common/loop.h"
+#include "ha-core/engine/ha_policy.h"
+
+#define REG_SOCKET_BATCH   64
+#define REG_SOCKET_MSG_MAX 65536
+
+struct reg_socket;
+
+/** A datagram; `data` has ENCAP_HEADROOM octets before it and is the handler's to change. */
+struct reg_datagram {
+	uint8_t *data;
+	size_t len;
+	uint8_t tos;
+	struct reg_origin from;
+};
+
+/**
+ * Handles one datagram of a batch. It may queue one answer with reg_socket_reply(); the answers
+ * of a batch leave together, after its last datagram was handled.
+ */
+typedef void reg_socket_fn(void *ctx, const struct reg_datagram *dgram);
+
+struct reg_socket_conf {
+	struct loop *loop;
+	struct in_addr address;
+	uint16_t port;
+	const struct in_addr *broadcasts; /* subnet broadcasts to listen on, where they are ours */
+	size_t broadcast_cnt;
+	reg_socket_fn *handle;
+	/** A reply could not be sent. */
+	void (*send_failed)(void *ctx, struct in_addr dst, int err);
+	void *ctx;
+};
+
+/**
+ * @retval -EADDRINUSE     another home agent has the address
+ * @retval -EADDRNOTAVAIL  the address is not one of this host
+ * @retval -errno
+ */
+int reg_socket_open(const struct reg_socket_conf *conf, struct reg_socket **ret_socket);
+struct reg_socket *reg_socket_close(struct reg_socket *s);
+
+/** Queues a reply to where a request came from. The octets are copied. */
+void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const uint8_t *reply,
+		      size_t len);
+
+#endif
