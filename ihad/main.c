@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ihad: the internal home agent, as a description. */
+#include "ha-core/ha.h"
+#include "ihad/conf.h"
+#include "ihad/ihad_policy.h"
+
+static void warn(const void *ctx)
+{
+	ihad_conf_warn(ctx);
+}
+
+static void status(const void *ctx, struct ctl_reply *r)
+{
+	const struct ihad_conf *conf = ctx;
+
+	ctl_field(r, "trusted-networks", CTL_NUMBER);
+	ctl_number(r, conf->trusted_networks.cnt);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct ha_daemon ihad = {
+		.info = { .name = "ihad",
+			  .title = "internal home agent: trusted networks, TNC extension",
+			  .default_config = SYSCONFDIR "/home-agent/ihad.yaml" },
+		.device = "ihad0",
+		.conf_rows = ihad_conf_rows,
+		.conf_size = sizeof(struct ihad_conf),
+		.policy = { .admits = ihad_policy_admits,
+			    .extend_reply = ihad_policy_extend_reply },
+		.warn = warn,
+		.status = status,
+	};
+
+	return ha_main(&ihad, argc, argv);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The keys that xhad adds, and the example that is shipped. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/err.h"
+#include "ha-core/ha_conf.h"
+#include "xhad/conf.c" /* no library: the daemon is made of its objects */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BASE "home-agent: {address: 198.51.100.2}\nhome-networks: [{prefix: 203.0.113.0/24}]\n"
+
+static char directory[] = "/tmp/test_xhad_conf.XXXXXX";
+
+static int setup(void **state)
+{
+	(void)state;
+	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	(void)unlink("f");
+	return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
+}
+
+static int read_octets(const char *text, size_t len, struct xhad_conf *own,
+		       struct conf_faults *faults, struct ha_conf **ret_conf)
+{
+	FILE *f = fopen("f", "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, len, f), len);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(chmod("f", 0600), 0);
+	*own = (struct xhad_conf){ 0 };
+	*faults = (struct conf_faults){ 0 };
+	return ha_conf_read("f", "xhad", xhad_conf_rows, own, faults, ret_conf);
+}
+
+static void its_own_keys_are_read(void **state)
+{
+	static const char text[] = BASE "forwarding:\n"
+					"  policy: any\n"
+					"  vpn-gateways: [198.51.100.10, 198.51.100.11]\n"
+					"inside:                          # dropped and logged\n"
+					"  interfaces: [dmz1]\n"
+					"  networks: [10.0.0.0/8]\n";
+	static struct conf_faults faults;
+	struct xhad_conf own;
+	struct ha_conf *c = NULL;
+
+	(void)state;
+	assert_int_equal(read_octets(text, strlen(text), &own, &faults, &c), 0);
+	assert_int_equal(own.forwarding.policy, XHAD_CONF_ANY);
+	assert_int_equal(own.forwarding.vpn_gateways.cnt, 2);
+	assert_true(addr_set_contains(&own.forwarding.vpn_gateways, addr_from_host(0xc633640a)));
+	assert_false(addr_set_contains(&own.forwarding.vpn_gateways, addr_from_host(0xc633640c)));
+	assert_int_equal(own.inside.interface_cnt, 1);
+	assert_string_equal(own.inside.interfaces[0], "dmz1");
+	assert_int_equal(own.inside.networks.cnt, 1);
+	assert_string_equal(c->state_directory, "/var/lib/home-agent/xhad");
+	assert_string_equal(c->control.socket, "/run/home-agent/xhad.sock");
+	ha_conf_free(c);
+	xhad_conf_done(&own);
+	assert_null(own.inside.interfaces);
+}
+
+static void ipsec_only_is_the_default_and_may_have_no_gateway(void **state)
+{
+	static struct conf_faults faults;
+	struct xhad_conf own;
+	struct ha_conf *c = NULL;
+
+	(void)state;
+	assert_int_equal(read_octets(BASE, strlen(BASE), &own, &faults, &c), 0);
+	assert_int_equal(own.forwarding.policy, XHAD_CONF_IPSEC_ONLY);
+	assert_int_equal(own.forwarding.vpn_gateways.cnt, 0);
+	assert_int_equal(own.inside.interface_cnt, 0);
+	assert_int_equal(own.inside.networks.cnt, 0);
+	ha_conf_free(c);
+	xhad_conf_done(&own);
+}
+
+static void faults_have_their_place(void **state)
+{
+	static const char text[] =
+		BASE "forwarding: {policy: ipsec, vpn-gateways: [10.0.0.0/8]}\n"
+		     "inside: {interfaces: [abcdefghijklmnop], networks: 10.0.0.0/8}\n"
+		     "trusted-networks: [10.0.0.0/8]\n";
+	static struct conf_faults faults;
+	struct xhad_conf own;
+	struct ha_conf *c = NULL;
+	static const struct conf_mark at[] = {
+		{ 3, 22 }, { 3, 44 }, { 4, 23 }, { 4, 52 }, { 5, 1 }
+	};
+	size_t i;
+
+	(void)state;
+	assert_int_equal(read_octets(text, strlen(text), &own, &faults, &c), ERR_CONFIG);
+	assert_int_equal(faults.cnt, 5);
+	for (i = 0; i < 5; i++) {
+		assert_int_equal(faults.list[i].at.line, at[i].line);
+		assert_int_equal(faults.list[i].at.column, at[i].column);
+	}
+	conf_faults_done(&faults);
+}
+
+/* Copied, because a checkout is readable by all and the example holds (example) keys. */
+static void the_example_that_is_shipped_has_no_fault(void **state)
+{
+	static struct conf_faults faults;
+	static char text[65536];
+	struct xhad_conf own;
+	struct ha_conf *c = NULL;
+	FILE *f = fopen(TEST_SOURCE_DIR "/../etc/xhad.yaml", "r");
+	size_t len;
+	int err;
+
+	(void)state;
+	assert_non_null(f);
+	len = fread(text, 1, sizeof(text), f);
+	fclose(f);
+	assert_int_equal(read_octets(text, len, &own, &faults, &c), 0);
+	assert_int_equal(c->mobile_node_cnt, 1);
+	assert_int_equal(own.forwarding.vpn_gateways.cnt, 1);
+	ha_conf_free(c);
+	xhad_conf_done(&own);
+	/* And every beginning of it is survived. */
+	for (; len > 0; len--) {
+		c = NULL;
+		err = read_octets(text, len, &own, &faults, &c);
+		assert_int_equal(err, conf_faults_any(&faults) ? ERR_CONFIG : 0);
+		ha_conf_free(c);
+		xhad_conf_done(&own);
+		conf_faults_done(&faults);
+	}
+}
+
+/* "# key: value" lines of the example, uncommented, are a configuration too: no stale names. */
+static void the_comments_of_the_example_name_real_keys(void **state)
+{
+	static struct conf_faults faults;
+	static char text[65536];
+	char line[256], *mark;
+	struct xhad_conf own;
+	struct ha_conf *c = NULL;
+	FILE *f = fopen(TEST_SOURCE_DIR "/../etc/xhad.yaml", "r");
+
+	(void)state;
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		mark = strstr(line, "# ");
+		/* Prose begins with a capital, or its first word is not followed by a colon. */
+		if (mark && strspn(line, " ") == (size_t)(mark - line) &&
+		    (mark[2] == ' ' ||
+		     mark[2 + strspn(mark + 2, "abcdefghijklmnopqrstuvwxyz-")] == ':'))
+			memmove(mark, mark + 2, strlen(mark + 2) + 1);
+		if (strncmp(line, "mobile-nodes-file", 17) != 0)
+			strcat(text, line);
+	}
+	fclose(f);
+	assert_int_equal(read_octets(text, strlen(text), &own, &faults, &c), 0);
+	assert_string_equal(c->home_networks[0].interface, "dmz0");
+	assert_true(c->home_networks[0].has_dynamic_pool);
+	assert_int_equal(own.inside.interface_cnt, 1);
+	assert_int_equal(c->foreign_agent_cnt, 1);
+	assert_string_equal(c->control.group, "netops");
+	ha_conf_free(c);
+	xhad_conf_done(&own);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(its_own_keys_are_read),
+		cmocka_unit_test(ipsec_only_is_the_default_and_may_have_no_gateway),
+		cmocka_unit_test(faults_have_their_place),
+		cmocka_unit_test(the_example_that_is_shipped_has_no_fault),
+		cmocka_unit_test(the_comments_of_the_example_name_real_keys),
+	};
+
+	return cmocka_run_group_tests_name("xhad_conf", tests, setup, teardown);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * What only the external home agent is configured with.
+ */
+#ifndef XHAD_CONF_H
+#define XHAD_CONF_H
+
+#include "common/addr.h"
+#include "common/conf.h"
+
+enum xhad_conf_policy { XHAD_CONF_IPSEC_ONLY, XHAD_CONF_ANY };
+
+struct xhad_conf {
+	struct {
+		enum xhad_conf_policy policy;
+		struct addr_set vpn_gateways; /* empty under ipsec-only: nothing passes */
+	} forwarding;
+	struct {
+		char **interfaces;
+		size_t interface_cnt;
+		struct addr_set networks;
+	} inside; /* where requests are refused from */
+};
+
+/** Offsets are into struct xhad_conf. */
+extern const struct conf_key xhad_conf_rows[];
+
+/** Frees what the struct owns and zeroes it. */
+void xhad_conf_done(struct xhad_conf *conf);
+
+#endif
