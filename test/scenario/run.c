@@ -1,0 +1,1067 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Scripted conversations with the engine: nodes and foreign agents that share keys with it, a
+ * clock that moves when the script says so, requests in words, and what must come of each.
+ *
+ *	home-agent 10.0.0.2                          settings, as in world.c; at any time
+ *	node alice 10.50.0.7 - 256 hmac-md5 00ff     NAME, then a line of a mobile-nodes-file
+ *	agent fa 10.20.0.1 512 hmac-md5 ff00         a foreign agent
+ *	stranger fa2 ...                             the same, but we share no key with it
+ *	clock e8fe6f80                               wall clock: NTP seconds, hex; first of all
+ *	at 60  |  advance 60  |  wall -3600          time passes, or only the wall clock jumps
+ *	request alice care-of 198.51.100.77 ...      one request; see build_request()
+ *	again                                        the same octets once more
+ *	cut alice ... | flip alice ...               every shorter one, every flipped bit: silence
+ *	raw HEX                                      a datagram
+ *	expect accept | deny CODE | silence ...      what came of it; see do_expect()
+ *	binding 10.50.0.7 198.51.100.77 ...          a binding is there; see do_binding()
+ *	no binding 10.50.0.7 [CARE-OF]
+ *	bindings [HOME] N
+ *	clear HOME                                   as an operator does
+ *	counter requests-denied N                    since the start
+ *
+ * A request comes, unless told otherwise, from its care-of address, port 40000, to the home agent,
+ * with D set, Lifetime 300, a fresh Identification, signed with the node's key. It must be judged
+ * by an `expect` before anything else is said.
+ *
+ * Whatever a script expects, these hold after every request: silence and refusal change no binding
+ * and never touch the data path; a reply copies what must be copied, carries the Identification of
+ * its replay style, and its first authentication extension is the node's, under the SPI of the
+ * request, and verifies; the NAI comes back; Trusted Networks Configured is there for ihad and for
+ * nobody else; a foreign agent's authenticator is last and verifies; counters add up; the data path
+ * has been told of just those tunnels that are in the cache.
+ */
+#include "test/scenario/world.h"
+
+#include "ha-core/tunnel/encap.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARTY_MAX    32
+#define MESSAGE_MAX  2048
+#define SNAPSHOT_MAX 256
+#define DEFAULT_PORT 40000
+
+/** A mobile node or a foreign agent, with one association. */
+struct party {
+	char name[32];
+	struct world_assoc assoc;
+	struct mac *mac;
+	uint32_t nonce; /* of the last reply that verified */
+};
+
+/** A request as sent. */
+struct sent {
+	struct party *node; /* NULL: a raw datagram */
+	struct reg_origin from;
+	uint8_t msg[MESSAGE_MAX];
+	size_t len;
+	struct reg_request req;
+	uint32_t spi;
+	bool has_nai;
+	char nai[WORLD_NAI_MAX + 1];
+};
+
+/** What a binding is made of, to see whether it has changed. */
+struct snapshot {
+	struct {
+		struct binding_key key;
+		struct in_addr care_of;
+		struct binding_tunnel tunnel;
+		uint64_t expires_ms;
+		uint64_t ident;
+	} bindings[SNAPSHOT_MAX];
+	size_t cnt;
+};
+
+struct script {
+	struct world world;
+	const char *path;
+	unsigned int line;
+	struct party nodes[PARTY_MAX], agents[PARTY_MAX];
+	size_t node_cnt, agent_cnt;
+	uint32_t serial; /* low half of Identifications: grows with each request */
+	uint64_t began_ms;
+	struct sent sent;
+	struct engine_result result;
+	bool unjudged;
+	unsigned int said, judged;
+	jmp_buf failed;
+};
+
+static void fail(struct script *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3), noreturn));
+
+static void fail(struct script *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "%s:%u: ", s->path, s->line);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	longjmp(s->failed, 1);
+}
+
+static void require(struct script *s, bool holds, const char *what)
+{
+	if (!holds)
+		fail(s, "%s (verdict %d, code %u, %s)", what, s->result.outcome.verdict,
+		     s->result.outcome.code, reg_reason_name(s->result.outcome.reason));
+}
+
+/* ---------------------------------------------------------------- words */
+
+static const char *word(struct script *s, char **words, size_t cnt, size_t i)
+{
+	if (i >= cnt)
+		fail(s, "%s what?", words[cnt - 1]);
+	return words[i];
+}
+
+static unsigned long number(struct script *s, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 0);
+
+	if (*end || end == text)
+		fail(s, "not a number: %s", text);
+	return n;
+}
+
+static struct in_addr address(struct script *s, const char *text)
+{
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, text, &a) != 1)
+		fail(s, "not an address: %s", text);
+	return a;
+}
+
+static void endpoint(struct script *s, const char *text, struct in_addr *addr, uint16_t *port)
+{
+	if (!world_parse_endpoint(text, addr, port))
+		fail(s, "not ADDRESS[:PORT]: %s", text);
+}
+
+static uint8_t flags(struct script *s, const char *text)
+{
+	static const char letters[] = "SBDMGrTx";
+	uint8_t f = 0;
+	const char *p;
+
+	if (strcmp(text, "-") == 0)
+		return 0;
+	for (; *text; text++) {
+		p = strchr(letters, *text);
+		if (!p)
+			fail(s, "no such flag: %c", *text);
+		f |= (uint8_t)(0x80 >> (p - letters));
+	}
+	return f;
+}
+
+static uint8_t encapsulation(struct script *s, const char *text)
+{
+	if (strcmp(text, "ip-in-ip") == 0)
+		return ENCAP_IPIP;
+	if (strcmp(text, "gre") == 0)
+		return ENCAP_GRE;
+	if (strcmp(text, "minimal") == 0)
+		return ENCAP_MINIMAL;
+	return (uint8_t)number(s, text);
+}
+
+static struct party *party(struct script *s, struct party *list, size_t cnt, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < cnt; i++)
+		if (strcmp(list[i].name, name) == 0)
+			return &list[i];
+	fail(s, "who is %s?", name);
+}
+
+/* ------------------------------------------------------ building a request */
+
+static void put_authenticator(struct script *s, struct wire_writer *w, uint8_t type, uint32_t spi,
+			      struct mac *mac, bool right)
+{
+	size_t len = mac_len(mac_algorithm(mac));
+	uint8_t digest[MAC_LEN_MAX];
+
+	wire_put_u8(w, type);
+	wire_put_u8(w, (uint8_t)(4 + len));
+	wire_put_u32(w, spi);
+	if (mac_sign(mac, w->start, wire_len(w), digest) < 0)
+		fail(s, "cannot sign");
+	if (!right)
+		digest[len - 1] ^= 1;
+	wire_put_bytes(w, digest, len);
+}
+
+/* udp [forced] [registered-fa] [encap E] [reserved]: a UDP Tunnel Request, octet by octet. */
+static size_t put_udp_request(struct script *s, struct wire_writer *w, char **words, size_t cnt,
+			      size_t i)
+{
+	uint8_t bits = 0, encap = 0;
+	uint16_t reserved = 0;
+
+	for (; i < cnt; i++) {
+		if (strcmp(words[i], "forced") == 0)
+			bits |= 0x80;
+		else if (strcmp(words[i], "registered-fa") == 0)
+			bits |= 0x40;
+		else if (strcmp(words[i], "encap") == 0)
+			encap = encapsulation(s, word(s, words, cnt, ++i));
+		else if (strcmp(words[i], "reserved") == 0)
+			reserved = 1;
+		else
+			break;
+	}
+	wire_put_u16(w, 0x9006);
+	wire_put_u16(w, 0);
+	wire_put_u8(w, bits);
+	wire_put_u8(w, encap);
+	wire_put_u16(w, reserved);
+	return i;
+}
+
+/* The Identification that the node would send now. */
+static uint64_t fresh_ident(struct script *s, const struct party *node)
+{
+	uint64_t now = s->world.now.ntp;
+
+	if (node->assoc.replay == REPLAY_NONCE)
+		return (uint64_t)node->nonce << 32 | ++s->serial;
+	return now + ++s->serial;
+}
+
+/* now, +SECONDS or -SECONDS off our clock (to the fraction), or sixteen digits of hex. */
+static uint64_t ident_word(struct script *s, const char *text)
+{
+	double off;
+	char *end;
+
+	if (strlen(text) == 16)
+		return strtoull(text, NULL, 16);
+	off = strtod(text, &end);
+	if (*end)
+		fail(s, "an Identification is +SECONDS, -SECONDS or 16 digits of hex: %s", text);
+	return s->world.now.ntp + (uint64_t)(int64_t)(off * 4294967296.0);
+}
+
+static void put_fixed_part(struct wire_writer *w, const struct reg_request *req)
+{
+	wire_put_u8(w, 1);
+	wire_put_u8(w, req->flags);
+	wire_put_u16(w, req->lifetime_s);
+	wire_put_addr(w, req->home_addr);
+	wire_put_addr(w, req->home_agent);
+	wire_put_addr(w, req->care_of);
+	wire_put_u64(w, req->ident);
+}
+
+/*
+ * First pass: the fixed part and the envelope. Words of extensions are skipped.
+ *
+ *	home A, care-of A, agent A, lifetime N|infinite, flags LETTERS|-, ident ...
+ *	from A[:P], to A[:P]
+ *	spi N, key HEX, wrong-key, unsigned
+ *
+ * Second pass: extensions, in the order in which they stand; `then` signs for the node.
+ *
+ *	nai TEXT, ext HEX, udp ..., mhae, bad-mhae, mhae-of NAME, fhae NAME, bad-fhae NAME,
+ *	fhae-spi NAME SPI
+ */
+static void build_request(struct script *s, char **words, size_t cnt)
+{
+	struct wire_writer w = wire_writer(s->sent.msg, sizeof(s->sent.msg));
+	struct sent *q = &s->sent;
+	struct party *p;
+	struct mac *mac;
+	bool from_given = false, ident_given = false, is_signed = true, is_right = true,
+	     done = false;
+	uint8_t octets[MESSAGE_MAX];
+	uint8_t key[WORLD_KEY_MAX];
+	long len;
+	size_t i;
+
+	if (cnt < 1)
+		fail(s, "request by whom?");
+	p = party(s, s->nodes, s->node_cnt, words[0]);
+	*q = (struct sent){
+		.node = p,
+		.from = { .src_port = DEFAULT_PORT,
+			  .dst = s->world.conf.home_agent,
+			  .dst_port = REG_PORT },
+		.req = { .flags = REG_FLAG_D,
+			 .lifetime_s = 300,
+			 .home_addr = p->assoc.addr,
+			 .home_agent = s->world.conf.home_agent },
+		.spi = p->assoc.spi,
+	};
+	mac = p->mac;
+	for (i = 1; i < cnt; i++) {
+		if (strcmp(words[i], "home") == 0)
+			q->req.home_addr = address(s, word(s, words, cnt, ++i));
+		else if (strcmp(words[i], "care-of") == 0)
+			q->req.care_of = address(s, word(s, words, cnt, ++i));
+		else if (strcmp(words[i], "agent") == 0)
+			q->req.home_agent = address(s, word(s, words, cnt, ++i));
+		else if (strcmp(words[i], "lifetime") == 0)
+			q->req.lifetime_s = strcmp(word(s, words, cnt, ++i), "infinite") == 0
+						    ? REG_LIFETIME_INFINITE
+						    : (uint16_t)number(s, words[i]);
+		else if (strcmp(words[i], "flags") == 0)
+			q->req.flags = flags(s, word(s, words, cnt, ++i));
+		else if (strcmp(words[i], "ident") == 0) {
+			q->req.ident = ident_word(s, word(s, words, cnt, ++i));
+			ident_given = true;
+		} else if (strcmp(words[i], "from") == 0) {
+			endpoint(s, word(s, words, cnt, ++i), &q->from.src, &q->from.src_port);
+			from_given = true;
+		} else if (strcmp(words[i], "to") == 0) {
+			endpoint(s, word(s, words, cnt, ++i), &q->from.dst, &q->from.dst_port);
+		} else if (strcmp(words[i], "spi") == 0) {
+			q->spi = (uint32_t)number(s, word(s, words, cnt, ++i));
+		} else if (strcmp(words[i], "wrong-key") == 0) {
+			is_right = false;
+		} else if (strcmp(words[i], "unsigned") == 0) {
+			is_signed = false;
+		} else if (strcmp(words[i], "key") == 0) {
+			len = world_hex(word(s, words, cnt, ++i), key, sizeof(key));
+			if (len <= 0 || mac_new(p->assoc.algorithm, key, (size_t)len, &mac) < 0)
+				fail(s, "not a key: %s", words[i]);
+		}
+	}
+	if (!from_given)
+		q->from.src = q->req.care_of;
+	if (!ident_given)
+		q->req.ident = fresh_ident(s, p);
+
+	put_fixed_part(&w, &q->req);
+	for (i = 1; i < cnt; i++) {
+		const char *v = words[i];
+
+		if (strcmp(v, "then") == 0) {
+			put_authenticator(s, &w, 32, q->spi, mac, is_right);
+			done = true;
+		} else if (strcmp(v, "nai") == 0) {
+			const char *nai = word(s, words, cnt, ++i);
+
+			wire_put_u8(&w, 131);
+			wire_put_u8(&w, (uint8_t)strlen(nai));
+			wire_put_bytes(&w, nai, strlen(nai));
+			if (!done) {
+				q->has_nai = true;
+				snprintf(q->nai, sizeof(q->nai), "%s", nai);
+			}
+		} else if (strcmp(v, "ext") == 0) {
+			len = world_hex(word(s, words, cnt, ++i), octets, sizeof(octets));
+			if (len < 0)
+				fail(s, "not hex: %s", words[i]);
+			wire_put_bytes(&w, octets, (size_t)len);
+		} else if (strcmp(v, "udp") == 0) {
+			i = put_udp_request(s, &w, words, cnt, i + 1) - 1;
+		} else if (strcmp(v, "mhae") == 0 || strcmp(v, "bad-mhae") == 0) {
+			put_authenticator(s, &w, 32, q->spi, mac, *v == 'm');
+		} else if (strcmp(v, "mhae-of") == 0) {
+			struct party *o = party(s, s->nodes, s->node_cnt, word(s, words, cnt, ++i));
+
+			put_authenticator(s, &w, 32, o->assoc.spi, o->mac, true);
+		} else if (strcmp(v, "fhae") == 0 || strcmp(v, "bad-fhae") == 0) {
+			struct party *fa =
+				party(s, s->agents, s->agent_cnt, word(s, words, cnt, ++i));
+
+			put_authenticator(s, &w, 34, fa->assoc.spi, fa->mac, *v == 'f');
+		} else if (strcmp(v, "fhae-spi") == 0) {
+			struct party *fa =
+				party(s, s->agents, s->agent_cnt, word(s, words, cnt, ++i));
+
+			put_authenticator(s, &w, 34, (uint32_t)number(s, word(s, words, cnt, ++i)),
+					  fa->mac, true);
+		} else if (strcmp(v, "wrong-key") != 0 && strcmp(v, "unsigned") != 0) {
+			i++; /* a word of the first pass, and its value */
+		}
+	}
+	if (is_signed && !done)
+		put_authenticator(s, &w, 32, q->spi, mac, is_right);
+	if (mac != p->mac)
+		mac_free(mac);
+	if (w.failed)
+		fail(s, "the request is too long");
+	q->len = wire_len(&w);
+}
+
+/* -------------------------------------------------- what holds after each */
+
+static void take_snapshot(const struct script *s, struct snapshot *out)
+{
+	const struct binding *b;
+
+	memset(out, 0, sizeof(*out));
+	if (!s->world.is_open)
+		return;
+	for (b = s->world.engine.cache.all; b && out->cnt < SNAPSHOT_MAX; b = b->all_next) {
+		out->bindings[out->cnt].key = b->key;
+		out->bindings[out->cnt].care_of = b->care_of;
+		out->bindings[out->cnt].tunnel = b->tunnel;
+		out->bindings[out->cnt].expires_ms = b->expires_ms;
+		out->bindings[out->cnt].ident = b->ident;
+		out->cnt++;
+	}
+}
+
+/* The associations that may have signed for a party with this address or NAI. */
+static struct party *signer(struct script *s, uint32_t spi)
+{
+	const struct party *node = s->sent.node;
+	size_t i;
+
+	for (i = 0; i < s->node_cnt; i++)
+		if (s->nodes[i].assoc.spi == spi &&
+		    addr_eq(s->nodes[i].assoc.addr, node->assoc.addr) &&
+		    strcmp(s->nodes[i].assoc.nai, node->assoc.nai) == 0)
+			return &s->nodes[i];
+	return NULL;
+}
+
+static void check_reply_extensions(struct script *s)
+{
+	const uint8_t *m = s->result.reply;
+	size_t len = s->result.reply_len, at, ext_len;
+	unsigned int mhae = 0, nai = 0, tnc = 0;
+	bool fhae = false;
+	struct party *p;
+	uint32_t spi;
+	size_t i;
+
+	for (at = REG_REPLY_LEN; at < len; at += 2 + ext_len) {
+		require(s, !fhae, "something follows the foreign agent's authenticator");
+		require(s, len - at >= 2 && len - at - 2 >= m[at + 1],
+			"an extension of the reply runs past its end");
+		ext_len = m[at + 1];
+		spi = ext_len >= 4 ? (uint32_t)m[at + 2] << 24 | (uint32_t)m[at + 3] << 16 |
+					     (uint32_t)m[at + 4] << 8 | m[at + 5]
+				   : 0;
+		switch (m[at]) {
+		case 32:
+			require(s, mhae++ == 0, "two authenticators of the mobile node");
+			p = signer(s, spi);
+			require(s, p, "the reply is signed with an SPI that the node has not");
+			if (s->result.outcome.code != REG_MN_FAILED_AUTH)
+				require(s, spi == s->sent.spi,
+					"the reply is signed with another SPI");
+			require(s, mac_verify(p->mac, m, at + 6, m + at + 6, ext_len - 4) == 0,
+				"the reply's authenticator does not verify");
+			break;
+		case 34:
+			fhae = true;
+			require(s, mhae == 1, "the foreign agent's authenticator comes first");
+			for (i = 0; i < s->agent_cnt; i++)
+				if (s->agents[i].assoc.spi == spi &&
+				    mac_verify(s->agents[i].mac, m, at + 6, m + at + 6,
+					       ext_len - 4) == 0)
+					break;
+			require(s, i < s->agent_cnt, "no foreign agent can verify the reply");
+			break;
+		case 131:
+			nai++;
+			require(s, mhae == 0, "the NAI stands behind the authenticator");
+			require(s,
+				s->sent.has_nai && ext_len == strlen(s->sent.nai) &&
+					memcmp(m + at + 2, s->sent.nai, ext_len) == 0,
+				"a NAI that was not sent");
+			break;
+		case 149:
+			tnc++;
+			require(s, mhae == 0 && ext_len == 2 && !m[at + 2] && !m[at + 3],
+				"Trusted Networks Configured is not as it must be");
+			break;
+		default:
+			break;
+		}
+	}
+	require(s, mhae == 1, "no authenticator of the mobile node in the reply");
+	require(s, nai == (s->sent.has_nai ? 1 : 0), "the NAI does not come back");
+	require(s, tnc == (world_has_tnc(&s->world) ? 1 : 0),
+		"Trusted Networks Configured, yes or no");
+}
+
+static void check_identification(struct script *s, uint64_t ident)
+{
+	uint64_t sent = s->sent.req.ident, now = s->world.now.ntp;
+	struct party *p = signer(s, s->sent.spi);
+	unsigned int code = s->result.outcome.code;
+
+	require(s, (uint32_t)ident == (uint32_t)sent, "the low half of the Identification");
+	if (code == REG_MN_FAILED_AUTH || !p)
+		return;
+	if (p->assoc.replay == REPLAY_NONCE) {
+		require(s,
+			ident >> 32 == s->world.random_last ||
+				(ident >> 32) - 1 == s->world.random_last,
+			"not a fresh nonce");
+		require(s, ident >> 32 != p->nonce, "the nonce is the old one");
+		p->nonce = (uint32_t)(ident >> 32);
+	} else if (code == REG_IDENT_MISMATCH) {
+		require(s, ident >> 32 == now >> 32, "the high half is not our seconds");
+	} else {
+		require(s, ident == sent, "the Identification is not copied");
+	}
+}
+
+static void check_reply(struct script *s)
+{
+	const struct reg_request *req = &s->sent.req;
+	struct wire_reader r = wire_reader(s->result.reply, s->result.reply_len);
+	uint8_t type = wire_u8(&r), code = wire_u8(&r);
+	uint16_t lifetime = wire_u16(&r);
+	struct in_addr home = wire_addr(&r), agent = wire_addr(&r);
+	uint64_t ident = wire_u64(&r);
+
+	require(s, !r.failed && type == 3, "not a Registration Reply");
+	require(s, code == s->result.outcome.code, "the Code is not that of the outcome");
+	require(s, (code <= 1) == (s->result.outcome.verdict == REG_ACCEPT), "Code and verdict");
+	require(s, addr_eq(agent, s->world.conf.home_agent), "Home Agent is not our address");
+	require(s, addr_is_any(req->home_addr) || addr_eq(home, req->home_addr),
+		"Home Address is not copied");
+	require(s, code > 1 || !addr_is_any(home), "accepted without a Home Address");
+	if (code > 1)
+		require(s, lifetime == req->lifetime_s, "a refusal copies the Lifetime");
+	else
+		require(s, lifetime <= req->lifetime_s, "more Lifetime than was asked for");
+	check_identification(s, ident);
+	check_reply_extensions(s);
+}
+
+static void check_counters(struct script *s, const struct stats *before)
+{
+	const struct stats *now = &s->world.engine.stats;
+
+	require(s, now->requests_received - before->requests_received == 1, "requests-received");
+	require(s,
+		now->requests_accepted - before->requests_accepted ==
+			(s->result.outcome.verdict == REG_ACCEPT),
+		"requests-accepted");
+	require(s,
+		now->requests_denied - before->requests_denied ==
+			(s->result.outcome.verdict == REG_DENY),
+		"requests-denied");
+	require(s,
+		now->requests_discarded - before->requests_discarded ==
+			(s->result.outcome.verdict == REG_DISCARD),
+		"requests-discarded");
+}
+
+static void send_octets(struct script *s, const uint8_t *msg, size_t len)
+{
+	static struct snapshot before, after;
+	struct stats stats = s->world.is_open ? s->world.engine.stats : (struct stats){ 0 };
+
+	take_snapshot(s, &before);
+	s->world.change_cnt = 0;
+	world_feed(&s->world, msg, len, &s->sent.from, &s->result);
+	take_snapshot(s, &after);
+	s->said++;
+
+	check_counters(s, &stats);
+	require(s, world_tunnels_match(&s->world), "the data path was not told");
+	require(s, (s->result.reply_len == 0) == (s->result.outcome.verdict == REG_DISCARD),
+		"silence and a reply");
+	if (s->result.outcome.verdict != REG_ACCEPT && !s->world.refuse_changes) {
+		require(s, memcmp(&before, &after, sizeof(before)) == 0,
+			"a request that was not accepted changed a binding");
+		require(s, s->world.change_cnt == 0,
+			"a request that was not accepted touched the data path");
+	}
+	if (s->result.reply_len > 0) {
+		require(s, s->sent.node, "a reply to a datagram of nobody");
+		check_reply(s);
+	}
+}
+
+static void expect_silence(struct script *s, const char *what)
+{
+	if (s->result.outcome.verdict != REG_DISCARD)
+		fail(s, "%s was not met with silence (code %u)", what, s->result.outcome.code);
+}
+
+/* ------------------------------------------------------------- the script */
+
+static void do_request(struct script *s, char **words, size_t cnt)
+{
+	build_request(s, words + 1, cnt - 1);
+	send_octets(s, s->sent.msg, s->sent.len);
+	s->unjudged = true;
+}
+
+/* again [from A[:P]] */
+static void do_again(struct script *s, char **words, size_t cnt)
+{
+	if (cnt == 3)
+		endpoint(s, words[2], &s->sent.from.src, &s->sent.from.src_port);
+	send_octets(s, s->sent.msg, s->sent.len);
+	s->unjudged = true;
+}
+
+static void do_raw(struct script *s, char **words, size_t cnt)
+{
+	long len = world_hex(word(s, words, cnt, 1), s->sent.msg, sizeof(s->sent.msg));
+
+	if (len < 0)
+		fail(s, "not hex");
+	s->sent.node = NULL;
+	s->sent.len = (size_t)len;
+	s->sent.from = (struct reg_origin){ .src = s->world.conf.home_agent,
+					    .dst = s->world.conf.home_agent,
+					    .src_port = DEFAULT_PORT,
+					    .dst_port = REG_PORT };
+	send_octets(s, s->sent.msg, s->sent.len);
+	s->unjudged = true;
+}
+
+static void do_cut(struct script *s, char **words, size_t cnt)
+{
+	size_t len;
+
+	build_request(s, words + 1, cnt - 1);
+	for (len = 0; len < s->sent.len; len++) {
+		send_octets(s, s->sent.msg, len);
+		expect_silence(s, "a request cut short");
+	}
+	send_octets(s, s->sent.msg, s->sent.len);
+	s->unjudged = true;
+}
+
+static void do_flip(struct script *s, char **words, size_t cnt)
+{
+	size_t bit;
+
+	build_request(s, words + 1, cnt - 1);
+	for (bit = 0; bit < 8 * s->sent.len; bit++) {
+		s->sent.msg[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+		send_octets(s, s->sent.msg, s->sent.len);
+		s->sent.msg[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+		if (s->result.outcome.verdict != REG_DISCARD)
+			fail(s, "bit %zu flipped, and still an answer", bit);
+	}
+	send_octets(s, s->sent.msg, s->sent.len);
+	s->unjudged = true;
+}
+
+/* The reply's UDP Tunnel Reply, or NULL. */
+static const uint8_t *udp_reply(const struct engine_result *res)
+{
+	size_t at;
+
+	for (at = REG_REPLY_LEN; at + 1 < res->reply_len; at += 2u + res->reply[at + 1])
+		if (res->reply[at] == 44)
+			return res->reply + at;
+	return NULL;
+}
+
+/* The SPI of the mobile node's authenticator in the reply; 0: there is none. */
+static uint32_t reply_spi(const struct engine_result *res)
+{
+	struct wire_reader r;
+	size_t at;
+
+	for (at = REG_REPLY_LEN; at + 1 < res->reply_len; at += 2u + res->reply[at + 1])
+		if (res->reply[at] == 32) {
+			r = wire_reader(res->reply + at + 2, 4);
+			return wire_u32(&r);
+		}
+	return 0;
+}
+
+/* exts 131,44,149,32: exactly these, in this order */
+static void expect_extensions(struct script *s, const char *list)
+{
+	const struct engine_result *res = &s->result;
+	char have[128] = "";
+	size_t at, n = 0;
+
+	for (at = REG_REPLY_LEN; at + 1 < res->reply_len; at += 2u + res->reply[at + 1])
+		n += (size_t)snprintf(have + n, sizeof(have) - n, "%s%u", n ? "," : "",
+				      res->reply[at]);
+	if (strcmp(have, list) != 0)
+		fail(s, "the reply's extensions are %s", have);
+}
+
+/*
+ * expect accept | deny CODE | silence, then
+ *	reason NAME, lifetime N, home A, exts LIST, spi N,
+ *	udp CODE [forced] [keepalive N], no-udp
+ */
+static void do_expect(struct script *s, char **words, size_t cnt)
+{
+	const struct engine_result *res = &s->result;
+	const char *verdict = word(s, words, cnt, 1);
+	const uint8_t *reply = res->reply, *udp = udp_reply(res);
+	size_t i = 2;
+
+	if (!s->unjudged)
+		fail(s, "nothing was said");
+	s->unjudged = false;
+	s->judged++;
+	if (strcmp(verdict, "accept") == 0)
+		require(s, res->outcome.verdict == REG_ACCEPT && res->outcome.code == REG_ACCEPTED,
+			"it was not accepted");
+	else if (strcmp(verdict, "silence") == 0)
+		expect_silence(s, "it");
+	else if (strcmp(verdict, "deny") == 0)
+		require(s,
+			res->outcome.verdict == REG_DENY &&
+				res->outcome.code == number(s, word(s, words, cnt, i++)),
+			"it was not denied so");
+	else
+		fail(s, "accept, deny or silence, not %s", verdict);
+	for (; i < cnt; i++) {
+		if (strcmp(words[i], "reason") == 0) {
+			if (strcmp(reg_reason_name(res->outcome.reason), word(s, words, cnt, ++i)))
+				fail(s, "the reason is %s", reg_reason_name(res->outcome.reason));
+		} else if (strcmp(words[i], "lifetime") == 0) {
+			unsigned int granted = (unsigned int)(reply[2] << 8 | reply[3]);
+
+			if (granted != (strcmp(word(s, words, cnt, ++i), "infinite") == 0
+						? REG_LIFETIME_INFINITE
+						: number(s, words[i])))
+				fail(s, "the Lifetime is %u", granted);
+		} else if (strcmp(words[i], "home") == 0) {
+			struct in_addr home = address(s, word(s, words, cnt, ++i));
+
+			if (memcmp(reply + 4, &home, 4) != 0)
+				fail(s, "the Home Address is %u.%u.%u.%u", reply[4], reply[5],
+				     reply[6], reply[7]);
+		} else if (strcmp(words[i], "spi") == 0) {
+			if (reply_spi(res) != number(s, word(s, words, cnt, ++i)))
+				fail(s, "it is signed under SPI %u", reply_spi(res));
+		} else if (strcmp(words[i], "exts") == 0) {
+			expect_extensions(s, word(s, words, cnt, ++i));
+		} else if (strcmp(words[i], "no-udp") == 0) {
+			require(s, !udp, "there is a UDP Tunnel Reply");
+		} else if (strcmp(words[i], "udp") == 0) {
+			require(s, udp && udp[1] == 6 && udp[2] == 0, "no UDP Tunnel Reply");
+			if (udp[3] != number(s, word(s, words, cnt, ++i)))
+				fail(s, "the Reply Code is %u", udp[3]);
+			require(s,
+				udp[4] == (i + 1 < cnt && !strcmp(words[i + 1], "forced") ? 0x80
+											  : 0) &&
+					udp[5] == 0,
+				"the F bit of the UDP Tunnel Reply");
+			if (udp[4])
+				i++;
+		} else if (strcmp(words[i], "keepalive") == 0) {
+			require(s,
+				udp && (unsigned int)(udp[6] << 8 | udp[7]) ==
+						number(s, word(s, words, cnt, ++i)),
+				"the keepalive interval");
+		} else {
+			fail(s, "what is %s?", words[i]);
+		}
+	}
+}
+
+/*
+ * binding HOME CARE-OF, then
+ *	remaining N|ever, granted N, peer A[:P], encap E, flags LETTERS, keepalive N, first
+ *	udp, forced, half-bound, reverse, from-fa; with no- ahead: not
+ */
+static void do_binding(struct script *s, char **words, size_t cnt)
+{
+	struct binding_key key = { address(s, word(s, words, cnt, 1)), s->world.conf.home_agent };
+	const struct binding *b;
+	size_t i;
+
+	b = binding_find_care_of(&s->world.engine.cache, key, address(s, word(s, words, cnt, 2)));
+	if (!b)
+		fail(s, "no binding %s %s", words[1], words[2]);
+	for (i = 3; i < cnt; i++) {
+		const char *v = words[i];
+		bool yes = strncmp(v, "no-", 3) != 0;
+		bool is, known = true;
+
+		if (!yes)
+			v += 3;
+		if (strcmp(v, "udp") == 0)
+			is = b->tunnel.udp;
+		else if (strcmp(v, "forced") == 0)
+			is = b->udp_forced;
+		else if (strcmp(v, "half-bound") == 0)
+			is = b->tunnel.half_bound;
+		else if (strcmp(v, "reverse") == 0)
+			is = b->tunnel.reverse;
+		else if (strcmp(v, "from-fa") == 0)
+			is = b->from_fa;
+		else if (strcmp(v, "first") == 0)
+			is = binding_find(&s->world.engine.cache, key) == b;
+		else
+			is = known = false;
+		if (known && is != yes)
+			fail(s, "the binding is %s%s", is ? "" : "not ", v);
+		if (known)
+			continue;
+
+		if (strcmp(v, "remaining") == 0) {
+			uint32_t left = binding_remaining_s(b, s->world.now.mono_ms);
+			bool ever = strcmp(word(s, words, cnt, ++i), "ever") == 0;
+
+			if (left != (ever ? REG_LIFETIME_INFINITE : number(s, words[i])) ||
+			    ever != (b->expires_ms == BINDING_NEVER_MS))
+				fail(s, "%u s remain", left);
+		} else if (strcmp(v, "granted") == 0) {
+			if (b->lifetime_s != number(s, word(s, words, cnt, ++i)))
+				fail(s, "%u s were granted", b->lifetime_s);
+		} else if (strcmp(v, "peer") == 0) {
+			uint16_t port = b->tunnel.peer_port;
+			struct in_addr addr;
+
+			endpoint(s, word(s, words, cnt, ++i), &addr, &port);
+			if (!addr_eq(addr, b->tunnel.peer) || port != b->tunnel.peer_port)
+				fail(s, "the tunnel ends at %s:%u", addr_text(b->tunnel.peer).s,
+				     b->tunnel.peer_port);
+		} else if (strcmp(v, "encap") == 0) {
+			if (b->tunnel.encap != encapsulation(s, word(s, words, cnt, ++i)))
+				fail(s, "the encapsulation is %u", b->tunnel.encap);
+		} else if (strcmp(v, "keepalive") == 0) {
+			if (b->keepalive_s != number(s, word(s, words, cnt, ++i)))
+				fail(s, "the keepalive interval is %u", b->keepalive_s);
+		} else {
+			fail(s, "what is %s?", v);
+		}
+	}
+}
+
+static void do_no_binding(struct script *s, char **words, size_t cnt)
+{
+	struct binding_key key = { .home_agent = s->world.conf.home_agent };
+	bool there;
+
+	if (strcmp(word(s, words, cnt, 1), "binding") != 0)
+		fail(s, "no what?");
+	key.home_addr = address(s, word(s, words, cnt, 2));
+	there = cnt > 3 ? binding_find_care_of(&s->world.engine.cache, key, address(s, words[3]))
+			: binding_find(&s->world.engine.cache, key);
+	if (there)
+		fail(s, "it has a binding");
+}
+
+/* bindings N, or bindings HOME N */
+static void do_bindings(struct script *s, char **words, size_t cnt)
+{
+	const struct binding_cache *cache = &s->world.engine.cache;
+	struct binding_key key = { .home_agent = s->world.conf.home_agent };
+	size_t have = cache->cnt;
+
+	if (cnt == 3) {
+		key.home_addr = address(s, words[1]);
+		have = binding_cnt(binding_find(cache, key));
+	}
+	if (have != number(s, words[cnt - 1]))
+		fail(s, "%zu bindings", have);
+}
+
+struct counter_search {
+	const char *name;
+	bool found;
+	uint64_t value;
+};
+
+static void look_at_counter(void *ctx, const char *name, uint64_t value)
+{
+	struct counter_search *c = ctx;
+
+	if (strcmp(name, c->name) == 0) {
+		c->found = true;
+		c->value = value;
+	}
+}
+
+static void do_counter(struct script *s, char **words, size_t cnt)
+{
+	struct counter_search c = { .name = word(s, words, cnt, 1) };
+
+	stats_for_each(&s->world.engine.stats, look_at_counter, &c);
+	if (!c.found)
+		fail(s, "no such counter: %s", c.name);
+	if (c.value != number(s, word(s, words, cnt, 2)))
+		fail(s, "%s is %" PRIu64, c.name, c.value);
+}
+
+static void do_at(struct script *s, char **words, size_t cnt)
+{
+	uint64_t then = s->began_ms + 1000 * number(s, word(s, words, cnt, 1));
+
+	if (then < s->world.now.mono_ms)
+		fail(s, "that is over");
+	world_advance(&s->world, then - s->world.now.mono_ms);
+}
+
+static void do_advance(struct script *s, char **words, size_t cnt)
+{
+	world_advance(&s->world, 1000 * number(s, word(s, words, cnt, 1)));
+}
+
+static void do_wall(struct script *s, char **words, size_t cnt)
+{
+	s->world.now.ntp = ident_word(s, word(s, words, cnt, 1));
+}
+
+static void do_clock(struct script *s, char **words, size_t cnt)
+{
+	if (s->world.is_open)
+		fail(s, "the clock is running");
+	s->world.now.ntp = strtoull(word(s, words, cnt, 1), NULL, 16) << 32;
+}
+
+static void do_clear(struct script *s, char **words, size_t cnt)
+{
+	struct binding_key key = { address(s, word(s, words, cnt, 1)), s->world.conf.home_agent };
+
+	engine_clear(&s->world.engine, key);
+}
+
+static void introduce(struct script *s, struct party *p, const char *name, const char *setting,
+		      char **words, size_t cnt)
+{
+	char kind[32];
+
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	snprintf(kind, sizeof(kind), "%s", setting);
+	if (mac_new(p->assoc.algorithm, p->assoc.key, p->assoc.key_len, &p->mac) < 0)
+		fail(s, "no such key");
+	words[1] = kind;
+	if (world_set(&s->world, words + 1, cnt - 1) != 0)
+		fail(s, "%s", s->world.error);
+}
+
+static void do_node(struct script *s, char **words, size_t cnt)
+{
+	struct party *p = &s->nodes[s->node_cnt];
+	const char *name = word(s, words, cnt, 1);
+
+	if (s->node_cnt == PARTY_MAX)
+		fail(s, "too many nodes");
+	if (!world_parse_node(&s->world, words + 2, cnt - 2, &p->assoc))
+		fail(s, "%s", s->world.error);
+	s->node_cnt++;
+	introduce(s, p, name, "mobile-node", words, cnt);
+}
+
+static void do_agent(struct script *s, char **words, size_t cnt)
+{
+	struct party *p = &s->agents[s->agent_cnt];
+	const char *name = word(s, words, cnt, 1);
+
+	if (s->agent_cnt == PARTY_MAX)
+		fail(s, "too many agents");
+	if (!world_parse_agent(&s->world, words + 2, cnt - 2, &p->assoc))
+		fail(s, "%s", s->world.error);
+	s->agent_cnt++;
+	introduce(s, p, name, "foreign-agent", words, cnt);
+}
+
+/* stranger NAME ...: as `agent`, but the home agent does not know it */
+static void do_stranger(struct script *s, char **words, size_t cnt)
+{
+	s->world.without_agents = true;
+	do_agent(s, words, cnt);
+	s->world.without_agents = false;
+}
+
+static const struct {
+	const char *verb;
+	void (*say)(struct script *s, char **words, size_t cnt);
+} verbs[] = {
+	{ "node", do_node },         { "agent", do_agent },     { "stranger", do_stranger },
+	{ "clock", do_clock },       { "at", do_at },           { "advance", do_advance },
+	{ "wall", do_wall },         { "request", do_request }, { "again", do_again },
+	{ "cut", do_cut },           { "flip", do_flip },       { "raw", do_raw },
+	{ "expect", do_expect },     { "binding", do_binding }, { "no", do_no_binding },
+	{ "bindings", do_bindings }, { "counter", do_counter }, { "clear", do_clear },
+};
+
+static void run_line(struct script *s, char *line)
+{
+	char *words[WORLD_WORDS_MAX];
+	size_t cnt = world_split(line, words, WORLD_WORDS_MAX);
+	size_t i;
+
+	if (cnt == 0)
+		return;
+	if (s->unjudged && strcmp(words[0], "expect") != 0)
+		fail(s, "what was expected of the request before?");
+	if (!world_tunnels_match(&s->world))
+		fail(s, "the data path was not told of the line before");
+	for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (strcmp(words[0], verbs[i].verb) == 0) {
+			verbs[i].say(s, words, cnt);
+			return;
+		}
+	switch (world_set(&s->world, words, cnt)) {
+	case 0:
+		return;
+	case 1:
+		fail(s, "what is %s?", words[0]);
+	default:
+		fail(s, "%s", s->world.error);
+	}
+}
+
+/* One script from its first line to its last; lines end one by one, a failure ends it at once. */
+static int run_script(const char *path)
+{
+	static struct script s;
+	FILE *f = fopen(path, "re");
+	char line[4096];
+	int status = 1;
+	size_t i;
+
+	if (!f) {
+		perror(path);
+		return 1;
+	}
+	memset(&s, 0, sizeof(s));
+	s.path = path;
+	world_init(&s.world, 0xe8fe6f80);
+	s.began_ms = s.world.now.mono_ms;
+	if (setjmp(s.failed) == 0) {
+		while (fgets(line, sizeof(line), f)) {
+			s.line++;
+			run_line(&s, line);
+		}
+		if (s.unjudged || s.judged == 0)
+			fail(&s, "the last request is not judged, or there is none");
+		printf("%s: %u messages, %u judged in words\n", path, s.said, s.judged);
+		status = 0;
+	}
+	for (i = 0; i < s.node_cnt; i++)
+		mac_free(s.nodes[i].mac);
+	for (i = 0; i < s.agent_cnt; i++)
+		mac_free(s.agents[i].mac);
+	world_done(&s.world);
+	fclose(f);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	int status = 0;
+	int i;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: %s FILE.scn...\n", argv[0]);
+		return 2;
+	}
+	for (i = 1; i < argc; i++)
+		status |= run_script(argv[i]);
+	return status;
+}
