@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What happens, goes to detect.c; what that asks for, is done here: requests through agent.c and
+ * path.c, the gate of user data, keepalives (RFC 3519 §4.9, §4.10), events for the status socket.
+ *
+ * User data of the internal home address passes in state INSIDE only. Outside it needs a VPN,
+ * which runs from the external home address through the external agent's tunnel; a VPN's inner
+ * address would be one more point of attachment for the internal agent.
+ */
+#include "test/mn/node.h"
+
+#include "common/err.h"
+#include "common/log.h"
+#include "ha-core/wire/udp_tunnel.h"
+#include "test/mn/link.h"
+#include "test/mn/path.h"
+#include "test/mn/status.h"
+#include "test/mn/tun.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define KEEPALIVE_RETRY_MS 2000
+#define KEEPALIVE_TRIES    3
+#define DEREG_WAIT_MS      1000 /* for the answer, before we end */
+#define MTU_MIN            576
+
+/* Our side of one home agent. */
+struct correspondence {
+	struct node *node;
+	enum detect_agent which;
+	bool used;
+	struct agent agent;
+	struct tun *tun;
+	uint64_t sent_us; /* the latest request */
+	uint64_t rtt_us;  /* of the latest answered one */
+	bool nat_seen;
+	struct loop_timer *keepalive;
+	unsigned int unanswered; /* keepalives in a row */
+};
+
+struct node {
+	struct node_conf conf;
+	struct loop *loop;
+	struct rtnl *rtnl;
+	struct link *link;
+	struct paths *paths;
+	struct status *status;
+	struct detect detect;
+	struct correspondence with[DETECT_AGENT_CNT];
+	struct in_addr agent_addrs[DETECT_AGENT_CNT];
+	struct loop_timer *tick, *end;
+	struct loop_signal *on_term, *on_int;
+	bool stopped;         /* deregistered by command: moves are noted, nothing is sent */
+	unsigned int awaited; /* answers before we end; 0: we are not about to */
+};
+
+static uint64_t now_ms(const struct node *n)
+{
+	return loop_now(n->loop)->mono_ms;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static uint32_t random_u32(void)
+{
+	uint32_t v;
+
+	/* Without flags, and for so few octets, this fails only before the pool is filled. */
+	while (getrandom(&v, sizeof(v), 0) != (ssize_t)sizeof(v))
+		;
+	return v;
+}
+
+static bool is_usable(const struct node *n)
+{
+	return link_state(n->link)->index != 0 && !n->stopped;
+}
+
+static bool permits(void *ctx, enum detect_agent which)
+{
+	struct node *n = ctx;
+
+	return which == DETECT_INTERNAL ? detect_permits_plain(&n->detect, now_ms(n))
+					: detect_permits_external(&n->detect, now_ms(n));
+}
+
+/* ---- Registration ---- */
+
+static void request(struct correspondence *c, bool dereg)
+{
+	struct node *n = c->node;
+	struct in_addr care_of = link_state(n->link)->care_of;
+	const uint8_t *message;
+	int ret;
+
+	ret = agent_request(&c->agent, care_of, dereg, random_u32(), loop_now(n->loop), &message);
+	if (ret >= 0)
+		ret = paths_send(n->paths, c->which, c->agent.address, message, (size_t)ret);
+	c->sent_us = now_us();
+	status_event(n->status, "request-sent",
+		     ",\"agent\":\"%s\",\"care-of\":\"%s\",\"deregistration\":%s,\"error\":%d",
+		     c->agent.conf.name, addr_text(care_of).s, dereg ? "true" : "false", ret);
+	log_debug("request sent", "event=request-sent agent=%s care-of=%s dereg=%d error=\"%s\"",
+		  c->agent.conf.name, addr_text(care_of).s, dereg, err_text(ret < 0 ? ret : 0));
+}
+
+static uint64_t keepalive_ms(const struct correspondence *c)
+{
+	uint16_t s = c->agent.grant.keepalive_s;
+
+	if (s == 0)
+		s = UDP_TUNNEL_KEEPALIVE_S;
+	if (s < UDP_TUNNEL_KEEPALIVE_MIN_S)
+		s = UDP_TUNNEL_KEEPALIVE_MIN_S;
+	return (uint64_t)s * 1000;
+}
+
+/* User data now travels as the last accepted reply said. */
+static void agree(struct correspondence *c)
+{
+	struct path_agreement agreement = {
+		.home_agent = c->agent.address,
+		.udp = c->agent.grant.udp,
+		.reverse = c->agent.conf.reverse_tunnel,
+	};
+
+	paths_agree(c->node->paths, c->which, &agreement);
+	c->unanswered = 0;
+	if (c->agent.grant.held && c->agent.grant.udp)
+		loop_timer_start(c->keepalive, keepalive_ms(c), 0);
+	else
+		loop_timer_stop(c->keepalive);
+}
+
+static void tell_state(struct node *n)
+{
+	const struct detect *d = &n->detect;
+	const char *state = detect_state_name(d->state), *reason = detect_reason_name(d->reason);
+	const char *event = "decided";
+
+	if (d->reason == DETECT_T_MONITOR)
+		event = "t-monitor-expired";
+	else if (d->state != DETECT_INSIDE && d->state != DETECT_OUTSIDE)
+		event = "undecided";
+	status_event(n->status, event, ",\"state\":\"%s\",\"reason\":\"%s\",\"after-ms\":%" PRIu64,
+		     state, reason, now_ms(n) - d->begun_ms);
+	log_info("state", "event=%s state=%s reason=%s after-ms=%" PRIu64, event, state, reason,
+		 now_ms(n) - d->begun_ms);
+}
+
+static void carry_out(struct node *n, const struct detect_todo *todo)
+{
+	uint64_t deadline;
+
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
+		if (todo->request[i])
+			request(&n->with[i], false);
+	if (todo->dereg_external)
+		request(&n->with[DETECT_EXTERNAL], true);
+	if (todo->changed)
+		tell_state(n);
+	paths_release(n->paths, DETECT_INTERNAL);
+
+	deadline = detect_deadline(&n->detect);
+	if (deadline == DETECT_NEVER)
+		loop_timer_stop(n->tick);
+	else
+		loop_timer_start(n->tick, deadline > now_ms(n) ? deadline - now_ms(n) : 0, 0);
+}
+
+static void on_tick(void *ctx)
+{
+	struct node *n = ctx;
+	struct detect_todo todo;
+
+	detect_tick(&n->detect, now_ms(n), &todo);
+	carry_out(n, &todo);
+}
+
+/* Connection status change: nothing that was agreed holds any more (RFC 5265 §3.2.2). */
+static void start_over(struct node *n)
+{
+	struct detect_todo todo;
+
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {
+		if (!n->with[i].used)
+			continue;
+		agent_moved(&n->with[i].agent);
+		agree(&n->with[i]);
+	}
+	detect_change(&n->detect, is_usable(n), now_ms(n), &todo);
+	carry_out(n, &todo);
+}
+
+static void on_link(void *ctx, const struct link_state *s)
+{
+	struct node *n = ctx;
+
+	paths_move(n->paths, s->index, s->care_of);
+	status_event(n->status, "link-change",
+		     ",\"interface\":\"%s\",\"care-of\":\"%s\",\"gateway\":\"%s\"", s->name,
+		     addr_text(s->care_of).s, addr_text(s->gateway).s);
+	start_over(n);
+	log_info("point of attachment", "event=link-change interface=%s care-of=%s gateway=%s",
+		 s->name, addr_text(s->care_of).s, addr_text(s->gateway).s);
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
+		if (n->with[i].used && s->mtu >= MTU_MIN)
+			(void)tun_set_mtu(n->with[i].tun, s->mtu - PATH_OVERHEAD);
+}
+
+static void tell_reply(struct correspondence *c, const struct agent_result *res)
+{
+	struct status *s = c->node->status;
+	const char *name = c->agent.conf.name;
+	const char *outcome = res->dereg ? "deregistered" : "registered";
+
+	status_event(s, "reply",
+		     ",\"agent\":\"%s\",\"code\":%u,\"lifetime\":%u,\"tnc\":%s,\"udp\":%s,"
+		     "\"rtt-ms\":%" PRIu64 ".%03" PRIu64,
+		     name, res->code, res->lifetime_s, res->tnc ? "true" : "false",
+		     c->agent.grant.udp ? "true" : "false", c->rtt_us / 1000, c->rtt_us % 1000);
+	if (!agent_code_accepts(res->code))
+		outcome = "denied";
+	status_event(s, outcome, ",\"agent\":\"%s\",\"code\":%u,\"text\":\"%s\"", name, res->code,
+		     reg_code_text(res->code));
+	if (res->resynced)
+		status_event(s, "resync", ",\"agent\":\"%s\"", name);
+	log_info(reg_code_text(res->code),
+		 "event=%s agent=%s code=%u lifetime=%u tnc=%d udp=%d rtt-us=%" PRIu64, outcome,
+		 name, res->code, res->lifetime_s, res->tnc, c->agent.grant.udp, c->rtt_us);
+}
+
+/* A home agent that sent us to another one: the two agents' addresses may now be the same. */
+static bool agents_became_one(struct node *n)
+{
+	bool same = n->conf.detect.has_external && addr_eq(n->with[DETECT_INTERNAL].agent.address,
+							   n->with[DETECT_EXTERNAL].agent.address);
+	bool became = same && !n->detect.conf.same_agent;
+
+	n->detect.conf.same_agent = same;
+	return became;
+}
+
+static void on_message(void *ctx, enum detect_agent which, const uint8_t *data, size_t len)
+{
+	struct node *n = ctx;
+	struct correspondence *c = &n->with[which];
+	struct agent_result res;
+	struct detect_reply reply;
+	struct detect_todo todo;
+	int err;
+
+	err = agent_reply(&c->agent, data, len, loop_now(n->loop), &res);
+	if (err < 0) {
+		status_event(n->status, "ignored", ",\"agent\":\"%s\",\"reason\":\"%s\"",
+			     c->agent.conf.name, err_text(err));
+		log_debug("reply ignored", "event=ignored agent=%s error=\"%s\"",
+			  c->agent.conf.name, err_text(err));
+		return;
+	}
+	c->rtt_us = now_us() - c->sent_us;
+	c->nat_seen = res.nat_seen;
+	if (agent_code_accepts(res.code))
+		agree(c);
+	tell_reply(c, &res);
+	if (n->awaited > 0) {
+		if (--n->awaited == 0)
+			loop_stop(n->loop);
+		return;
+	}
+	if (res.redirected && agents_became_one(n)) {
+		start_over(n);
+		return;
+	}
+	reply = (struct detect_reply){
+		.accepted = agent_code_accepts(res.code),
+		.dereg = res.dereg,
+		.tnc = res.tnc,
+		.correctable = res.resynced || res.redirected,
+		.lifetime_s = res.lifetime_s,
+		.sent_ms = res.sent_ms,
+	};
+	detect_reply(&n->detect, which, &reply, now_ms(n), &todo);
+	carry_out(n, &todo);
+}
+
+/* ---- Keepalives ---- */
+
+static void on_keepalive(void *ctx)
+{
+	struct correspondence *c = ctx;
+	struct node *n = c->node;
+	uint64_t idle_ms = now_ms(n) - paths_last_sent_ms(n->paths, c->which);
+	struct detect_todo todo;
+	int err;
+
+	if (!permits(n, c->which))
+		return; /* the next accepted registration starts the timer again */
+	if (c->unanswered == 0 && idle_ms < keepalive_ms(c)) {
+		loop_timer_start(c->keepalive, keepalive_ms(c) - idle_ms, 0);
+		return;
+	}
+	if (c->unanswered == KEEPALIVE_TRIES) {
+		/* The NAT may have forgotten us: a registration shows it anew (§4.10). */
+		c->unanswered = 0;
+		status_event(n->status, "keepalive-lost", ",\"agent\":\"%s\"", c->agent.conf.name);
+		log_info("keepalives unanswered, registering again",
+			 "event=keepalive-lost agent=%s", c->agent.conf.name);
+		loop_timer_start(c->keepalive, keepalive_ms(c), 0);
+		detect_renew(&n->detect, c->which, now_ms(n), &todo);
+		carry_out(n, &todo);
+		return;
+	}
+	c->unanswered++;
+	err = paths_keepalive(n->paths, c->which);
+	status_event(n->status, "keepalive", ",\"agent\":\"%s\",\"error\":%d", c->agent.conf.name,
+		     err);
+	loop_timer_start(c->keepalive, KEEPALIVE_RETRY_MS, 0);
+}
+
+static void on_echo(void *ctx, enum detect_agent which)
+{
+	struct node *n = ctx;
+	struct correspondence *c = &n->with[which];
+
+	c->unanswered = 0;
+	status_event(n->status, "keepalive-answered", ",\"agent\":\"%s\"", c->agent.conf.name);
+	loop_timer_start(c->keepalive, keepalive_ms(c), 0);
+}
+
+/* ---- The status socket ---- */
+
+static bool is_registered(const struct node *n, enum detect_agent which)
+{
+	return n->with[which].agent.grant.held && now_ms(n) < n->detect.track[which].valid_until_ms;
+}
+
+static void put_agent(FILE *out, const struct node *n, enum detect_agent which)
+{
+	const struct correspondence *c = &n->with[which];
+	const struct agent *a = &c->agent;
+	const struct path_count *count = paths_count(n->paths, which);
+
+	fprintf(out, ",\"%s\":", which == DETECT_INTERNAL ? "internal" : "external");
+	if (!c->used) {
+		fputs("null", out);
+		return;
+	}
+	fprintf(out, "{\"registered\":%s,\"agent\":\"%s\",\"home-address\":\"%s\",",
+		is_registered(n, which) ? "true" : "false", addr_text(a->address).s,
+		addr_text(a->conf.home_addr).s);
+	if (a->last_code < 0)
+		fputs("\"code\":null,", out);
+	else
+		fprintf(out, "\"code\":%d,", a->last_code);
+	fprintf(out,
+		"\"tnc\":%s,\"lifetime\":%u,\"udp\":%s,\"nat\":%s,\"keepalive\":%" PRIu64 ","
+		"\"rtt-ms\":%" PRIu64 ".%03" PRIu64 ",\"requests\":%" PRIu64 ",\"replies\":%" PRIu64
+		",\"ignored\":%" PRIu64 ",\"packets-sent\":%" PRIu64
+		",\"packets-received\":%" PRIu64 ",\"packets-held\":%" PRIu64
+		",\"packets-released\":%" PRIu64 ",\"packets-dropped\":%" PRIu64 "}",
+		a->grant.tnc ? "true" : "false", a->grant.lifetime_s,
+		a->grant.udp ? "true" : "false", c->nat_seen ? "true" : "false",
+		a->grant.udp ? keepalive_ms(c) / 1000 : 0, c->rtt_us / 1000, c->rtt_us % 1000,
+		a->count.requests, a->count.replies, a->count.ignored, count->sent, count->received,
+		count->held, count->released, count->dropped);
+}
+
+static void put_status(FILE *out, const struct node *n)
+{
+	const struct link_state *l = link_state(n->link);
+	const struct path_count *count = paths_count(n->paths, DETECT_INTERNAL);
+
+	fprintf(out,
+		"{\"state\":\"%s\",\"reason\":\"%s\",\"interface\":\"%s\",\"care-of\":\"%s\","
+		"\"decided-ms-ago\":%" PRIu64,
+		detect_state_name(n->detect.state), detect_reason_name(n->detect.reason), l->name,
+		addr_text(l->care_of).s, now_ms(n) - n->detect.since_ms);
+	put_agent(out, n, DETECT_INTERNAL);
+	put_agent(out, n, DETECT_EXTERNAL);
+	fprintf(out,
+		",\"packets-sent\":%" PRIu64 ",\"packets-received\":%" PRIu64
+		",\"packets-held\":%" PRIu64 ",\"packets-stray\":%" PRIu64 "}",
+		count->sent, count->received, count->held, paths_stray_cnt(n->paths));
+}
+
+static void put_last_reply(FILE *out, const struct correspondence *c)
+{
+	fputs("{\"hex\":\"", out);
+	for (size_t i = 0; i < c->agent.last_reply_len; i++)
+		fprintf(out, "%02x", c->agent.last_reply[i]);
+	fputs("\"}", out);
+}
+
+/* Registers anew with whom we are registered, or starts over. */
+static void reregister(struct node *n)
+{
+	struct detect_todo todo;
+	bool renewed = false;
+
+	for (int i = 0; i < DETECT_AGENT_CNT && !n->stopped; i++) {
+		if (!permits(n, (enum detect_agent)i))
+			continue;
+		detect_renew(&n->detect, (enum detect_agent)i, now_ms(n), &todo);
+		carry_out(n, &todo);
+		renewed = true;
+	}
+	if (renewed)
+		return;
+	n->stopped = false;
+	start_over(n);
+}
+
+/* @return how many deregistrations have left */
+static unsigned int deregister(struct node *n)
+{
+	bool held[DETECT_AGENT_CNT];
+	unsigned int cnt = 0;
+
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
+		held[i] = n->with[i].used && n->with[i].agent.grant.held;
+	n->stopped = true;
+	start_over(n);
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {
+		if (!held[i])
+			continue;
+		request(&n->with[i], true);
+		cnt++;
+	}
+	return cnt;
+}
+
+static void on_command(void *ctx, const char *command, FILE *out)
+{
+	struct node *n = ctx;
+
+	if (strcmp(command, "status") == 0) {
+		put_status(out, n);
+	} else if (strcmp(command, "last-reply internal") == 0) {
+		put_last_reply(out, &n->with[DETECT_INTERNAL]);
+	} else if (strcmp(command, "last-reply external") == 0) {
+		put_last_reply(out, &n->with[DETECT_EXTERNAL]);
+	} else if (strcmp(command, "reregister") == 0) {
+		reregister(n);
+		fputs("{\"ok\":true}", out);
+	} else if (strcmp(command, "deregister") == 0) {
+		(void)deregister(n);
+		fputs("{\"ok\":true}", out);
+	} else {
+		fputs("{\"error\":\"say status, events, last-reply internal|external, reregister "
+		      "or deregister\"}",
+		      out);
+	}
+}
+
+/* ---- Beginning and end ---- */
+
+static void on_end(void *ctx)
+{
+	struct node *n = ctx;
+
+	loop_stop(n->loop);
+}
+
+static void on_signal(void *ctx)
+{
+	struct node *n = ctx;
+
+	if (n->conf.dereg_on_exit && n->awaited == 0)
+		n->awaited = deregister(n);
+	else
+		n->awaited = 0; /* a second signal: do not wait */
+	if (n->awaited > 0)
+		loop_timer_start(n->end, DEREG_WAIT_MS, 0);
+	else
+		loop_stop(n->loop);
+}
+
+static int open_agent(struct node *n, enum detect_agent which)
+{
+	struct correspondence *c = &n->with[which];
+	static const struct addr_prefix everything;
+	struct tun_conf tun = {
+		.rtnl = n->rtnl,
+		.device = n->conf.device[which],
+		.home_addr = n->conf.agent[which].home_addr,
+		.gateway = n->conf.agent[which].address,
+		.table = n->conf.table + (which == DETECT_INTERNAL ? 1 : 0),
+		.mtu = 1500 - PATH_OVERHEAD,
+		.routes = &everything,
+		.route_cnt = 1,
+	};
+	int err;
+
+	if (which == DETECT_INTERNAL) {
+		tun.routes = n->conf.routes;
+		tun.route_cnt = n->conf.route_cnt;
+		tun.unbound = true;
+	}
+	c->node = n;
+	c->which = which;
+	agent_init(&c->agent, &n->conf.agent[which]);
+	c->keepalive = loop_timer_new(n->loop, on_keepalive, c);
+	if (!c->keepalive)
+		return -ENOMEM;
+	err = tun_open(&tun, &c->tun);
+	if (err < 0)
+		return err;
+	err = paths_add(n->paths, which, c->tun, tun.home_addr);
+	if (err < 0)
+		return err;
+	c->used = true;
+	return 0;
+}
+
+static int open_parts(struct node *n)
+{
+	const struct path_hooks hooks = { permits, on_message, on_echo, n };
+	struct link_conf link = {
+		.interfaces = n->conf.interfaces,
+		.interface_cnt = n->conf.interface_cnt,
+		.ignored = n->conf.device,
+		.ignored_cnt = n->conf.detect.has_external ? 2 : 1,
+		.agents = n->agent_addrs,
+		.agent_cnt = n->conf.detect.has_external ? 2 : 1,
+	};
+	int err;
+
+	n->loop = link.loop = loop_new();
+	if (!n->loop)
+		return -ENOMEM;
+	n->tick = loop_timer_new(n->loop, on_tick, n);
+	n->end = loop_timer_new(n->loop, on_end, n);
+	n->on_term = loop_signal_new(n->loop, SIGTERM, on_signal, n);
+	n->on_int = loop_signal_new(n->loop, SIGINT, on_signal, n);
+	if (!n->tick || !n->end || !n->on_term || !n->on_int)
+		return -ENOMEM;
+	err = status_open(n->loop, n->conf.control, on_command, n, &n->status);
+	if (err < 0)
+		return err;
+	err = rtnl_open(&n->rtnl);
+	if (err < 0) {
+		log_error("cannot speak to the kernel", "event=netlink-error error=\"%s\"",
+			  err_text(err));
+		return err;
+	}
+	link.rtnl = n->rtnl;
+	err = paths_open(n->loop, &hooks, &n->paths);
+	for (int i = 0; i < DETECT_AGENT_CNT && err == 0; i++)
+		if (i == DETECT_INTERNAL || n->conf.detect.has_external)
+			err = open_agent(n, (enum detect_agent)i);
+	if (err < 0)
+		return err;
+	return link_open(&link, on_link, n, &n->link);
+}
+
+int node_open(const struct node_conf *conf, struct node **ret_node)
+{
+	struct node *n = calloc(1, sizeof(*n));
+	int err;
+
+	if (!n)
+		return -ENOMEM;
+	n->conf = *conf;
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
+		n->agent_addrs[i] = conf->agent[i].address;
+	detect_init(&n->detect, &conf->detect);
+	err = open_parts(n);
+	if (err < 0) {
+		node_close(n);
+		return err;
+	}
+	*ret_node = n;
+	return 0;
+}
+
+void node_run(struct node *n)
+{
+	on_link(n, link_state(n->link));
+	loop_run(n->loop);
+}
+
+struct node *node_close(struct node *n)
+{
+	if (!n)
+		return NULL;
+	link_close(n->link);
+	paths_close(n->paths);
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {
+		loop_timer_free(n->with[i].keepalive);
+		tun_close(n->with[i].tun);
+	}
+	rtnl_close(n->rtnl);
+	status_close(n->status);
+	loop_signal_free(n->on_term);
+	loop_signal_free(n->on_int);
+	loop_timer_free(n->tick);
+	loop_timer_free(n->end);
+	loop_free(n->loop);
+	free(n);
+	return NULL;
+}

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two sockets carry an agent's traffic besides its TUN device: a UDP socket for registrations,
+ * whose port is also the tunnel's (RFC 3519 §4.4), and one raw socket, shared, that receives
+ * protocol 4 and sends every tunnel packet whole, outer header included. None is bound to an
+ * address; source and interface go with each datagram (IP_PKTINFO), so a move costs no socket
+ * and keeps the ports.
+ *
+ * A tunnel packet is taken only from the agent, to the care-of address, by the interface in use,
+ * in the form agreed, and for the home address (RFC 3519 §4.3, the mirror of RFC 3024 §4.3.2). A
+ * packet that the gate stops waits in a small queue, which stays shut until the gate opens
+ * (RFC 5265 §3.2.4); the external tunnel carries IPsec, which retransmits, and has no queue.
+ */
+#include "test/mn/path.h"
+
+#include "common/err.h"
+#include "common/log.h"
+#include "ha-core/tunnel/encap.h"
+#include "ha-core/tunnel/ipv4.h"
+#include "ha-core/wire/reg.h"
+#include "ha-core/wire/udp_tunnel.h"
+
+#include <errno.h>
+#include <netinet/ip_icmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BATCH         64 /* packets a wake-up, so that no socket starves another */
+#define QUEUE_MAX     64
+#define REQUEST_TTL   255 /* RFC 3024 §3.2 */
+#define SOCKET_BUFFER (4 << 20)
+
+/* An ICMP echo (RFC 792) without data */
+enum { ECHO_CHECKSUM = 2, ECHO_IDENT = 4, ECHO_SEQUENCE = 6, ECHO_LEN = 8 };
+
+#define KEEPALIVE_LEN        (IPV4_HEADER_MIN + ECHO_LEN)
+#define KEEPALIVE_IDENT      3519 /* tells its replies from those to other echo requests */
+#define IPV4_VERSION_5_WORDS 0x45
+
+struct waiting {
+	uint64_t since_ms;
+	size_t len;
+	uint8_t *packet; /* owned */
+};
+
+/*
+ * Two queues: segments of TCP wait long, since a connection that has backed off meanwhile starts
+ * again with the first of them to arrive; an older packet of any other kind is of no use.
+ */
+enum queue_kind { QUEUE_TCP, QUEUE_OTHER, QUEUE_CNT };
+
+static const uint64_t queue_age_ms[QUEUE_CNT] = { [QUEUE_TCP] = 120000, [QUEUE_OTHER] = 2000 };
+
+struct queue {
+	struct waiting ring[QUEUE_MAX];
+	size_t head, cnt;
+};
+
+struct path {
+	struct paths *set;
+	enum detect_agent agent;
+	struct tun *tun;
+	struct in_addr home_addr;
+	int udp_fd;
+	uint16_t port;
+	struct loop_fd *tun_watch, *udp_watch;
+	struct path_agreement agreement;
+	struct path_count count;
+	uint64_t last_sent_ms;
+	uint16_t keepalive_seq;
+	struct queue queues[QUEUE_CNT];
+};
+
+struct paths {
+	struct loop *loop;
+	struct path_hooks hooks;
+	int raw_fd;
+	struct loop_fd *raw_watch;
+	struct path *path[DETECT_AGENT_CNT];
+	unsigned int ifindex;
+	struct in_addr care_of;
+	uint16_t ident; /* of outer headers */
+	uint64_t stray_cnt;
+	uint8_t buffer[ENCAP_HEADROOM + ENCAP_PACKET_MAX];
+};
+
+/* The outermost addresses of a datagram and how it came in. */
+struct arrival {
+	struct in_addr src, dst;
+	uint16_t src_port;
+	unsigned int ifindex;
+	uint8_t tos;
+};
+
+static uint64_t now_ms(const struct paths *p)
+{
+	return loop_now(p->loop)->mono_ms;
+}
+
+static bool is_here(const struct paths *p, const struct arrival *from)
+{
+	return !addr_is_any(p->care_of) && addr_eq(from->dst, p->care_of) &&
+	       from->ifindex == p->ifindex;
+}
+
+/* ---- Sending ---- */
+
+/* From the care-of address by the interface in use, whatever the packet's own header says. */
+static int send_from_here(const struct paths *p, int fd, struct in_addr to, uint16_t port,
+			  const void *data, size_t len)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = to, .sin_port = htons(port) };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+	} control = { 0 };
+	struct msghdr msg = {
+		.msg_name = &sin,
+		.msg_namelen = sizeof(sin),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	struct in_pktinfo info = { .ipi_ifindex = (int)p->ifindex, .ipi_spec_dst = p->care_of };
+
+	if (addr_is_any(p->care_of))
+		return -EADDRNOTAVAIL;
+	cmsg->cmsg_level = IPPROTO_IP;
+	cmsg->cmsg_type = IP_PKTINFO;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(info));
+	memcpy(CMSG_DATA(cmsg), &info, sizeof(info));
+	return sendmsg(fd, &msg, 0) < 0 ? -errno : 0;
+}
+
+int paths_send(struct paths *p, enum detect_agent agent, struct in_addr to, const void *message,
+	       size_t len)
+{
+	struct path *path = p->path[agent];
+
+	path->last_sent_ms = now_ms(p);
+	return send_from_here(p, path->udp_fd, to, REG_PORT, message, len);
+}
+
+/* Tunnels an inner packet, in place: ENCAP_HEADROOM octets before it are used up. */
+static int send_tunnelled(struct path *path, uint8_t *inner, size_t len)
+{
+	struct paths *p = path->set;
+	struct encap_path outer = {
+		.local = p->care_of,
+		.peer = path->agreement.home_agent,
+		.local_port = path->port,
+		.peer_port = REG_PORT,
+		.mode = ENCAP_IPIP,
+		.udp = path->agreement.udp,
+	};
+	uint8_t *packet;
+	int ret;
+
+	ret = encap_packet(&outer, inner, len, ++p->ident, &packet);
+	if (ret < 0)
+		return ret;
+	path->last_sent_ms = now_ms(p);
+	return send_from_here(p, p->raw_fd, outer.peer, 0, packet, (size_t)ret);
+}
+
+static void send_user_data(struct path *path, uint8_t *inner, size_t len)
+{
+	int err;
+
+	if (path->agreement.reverse)
+		err = send_tunnelled(path, inner, len);
+	else
+		err = send_from_here(path->set, path->set->raw_fd, ipv4_dst(inner), 0, inner, len);
+	if (err < 0) {
+		log_debug("packet not sent", "event=not-sent agent=%d error=\"%s\"", path->agent,
+			  err_text(err));
+		path->count.dropped++;
+		return;
+	}
+	path->count.sent++;
+}
+
+int paths_keepalive(struct paths *p, enum detect_agent agent)
+{
+	struct path *path = p->path[agent];
+	uint8_t *packet = p->buffer + ENCAP_HEADROOM;
+	uint8_t *icmp = packet + IPV4_HEADER_MIN;
+
+	memset(packet, 0, KEEPALIVE_LEN);
+	packet[0] = IPV4_VERSION_5_WORDS;
+	ipv4_put16(packet + IPV4_LENGTH, KEEPALIVE_LEN);
+	ipv4_put16(packet + IPV4_IDENT, ++path->keepalive_seq);
+	packet[IPV4_TTL] = IPV4_TTL_DEFAULT;
+	packet[IPV4_PROTOCOL] = IPPROTO_ICMP;
+	ipv4_put_addr(packet + IPV4_SRC, path->home_addr);
+	ipv4_put_addr(packet + IPV4_DST, path->agreement.home_agent);
+	ipv4_finish_header(packet);
+	icmp[0] = ICMP_ECHO;
+	ipv4_put16(icmp + ECHO_IDENT, KEEPALIVE_IDENT);
+	ipv4_put16(icmp + ECHO_SEQUENCE, path->keepalive_seq);
+	ipv4_put_checksum(icmp, ECHO_LEN, ECHO_CHECKSUM);
+	return send_tunnelled(path, packet, KEEPALIVE_LEN);
+}
+
+/* ---- The queue before the gate ---- */
+
+static void queue_drop_first(struct queue *q)
+{
+	free(q->ring[q->head].packet);
+	q->head = (q->head + 1) % QUEUE_MAX;
+	q->cnt--;
+}
+
+/* The newest stay. */
+static void queue_put(struct queue *q, uint64_t since_ms, const uint8_t *packet, size_t len)
+{
+	uint8_t *copy = malloc(len);
+
+	if (!copy)
+		return;
+	memcpy(copy, packet, len);
+	if (q->cnt == QUEUE_MAX)
+		queue_drop_first(q);
+	q->ring[(q->head + q->cnt++) % QUEUE_MAX] = (struct waiting){ since_ms, len, copy };
+}
+
+static void release(struct path *path, enum queue_kind kind)
+{
+	struct queue *q = &path->queues[kind];
+	uint8_t *packet = path->set->buffer + ENCAP_HEADROOM;
+	const struct waiting *first;
+
+	for (; q->cnt > 0; queue_drop_first(q)) {
+		first = &q->ring[q->head];
+		if (now_ms(path->set) - first->since_ms > queue_age_ms[kind])
+			continue;
+		memcpy(packet, first->packet, first->len);
+		send_user_data(path, packet, first->len);
+		path->count.released++;
+	}
+}
+
+void paths_release(struct paths *p, enum detect_agent agent)
+{
+	struct path *path = p->path[agent];
+
+	if (!path || !p->hooks.permits(p->hooks.ctx, agent))
+		return;
+	release(path, QUEUE_TCP);
+	release(path, QUEUE_OTHER);
+}
+
+/* ---- From the home address to the world ---- */
+
+static void outbound(struct path *path, uint8_t *packet, size_t len)
+{
+	struct paths *p = path->set;
+	struct in_addr dst;
+
+	/* Router solicitations of IPv6, multicast reports: this host's chatter, not user data. */
+	if (encap_check_ipv4(packet, len) < 0) {
+		path->count.dropped++;
+		return;
+	}
+	dst = ipv4_dst(packet);
+	if (!addr_eq(ipv4_src(packet), path->home_addr) || addr_is_multicast(dst) ||
+	    addr_is_broadcast(dst)) {
+		path->count.dropped++;
+		return;
+	}
+	if (p->hooks.permits(p->hooks.ctx, path->agent)) {
+		send_user_data(path, packet, len);
+		return;
+	}
+	path->count.held++;
+	if (path->agent == DETECT_INTERNAL)
+		queue_put(&path->queues[packet[IPV4_PROTOCOL] == IPPROTO_TCP ? QUEUE_TCP
+									     : QUEUE_OTHER],
+			  now_ms(p), packet, len);
+}
+
+static void on_tun(void *ctx, int events)
+{
+	struct path *path = ctx;
+	uint8_t *packet = path->set->buffer + ENCAP_HEADROOM;
+	ssize_t len;
+
+	(void)events;
+	for (int i = 0; i < BATCH; i++) {
+		len = read(tun_fd(path->tun), packet, ENCAP_PACKET_MAX);
+		if (len <= 0)
+			return;
+		outbound(path, packet, (size_t)len);
+	}
+}
+
+/* ---- From the world to the home address ---- */
+
+static bool is_keepalive_reply(const struct path *path, const uint8_t *packet, size_t len)
+{
+	const uint8_t *icmp = packet + ipv4_header_len(packet);
+
+	return packet[IPV4_PROTOCOL] == IPPROTO_ICMP && !ipv4_is_fragment(packet) &&
+	       len >= ipv4_header_len(packet) + ECHO_LEN &&
+	       addr_eq(ipv4_src(packet), path->agreement.home_agent) && icmp[0] == ICMP_ECHOREPLY &&
+	       ipv4_get16(icmp + ECHO_IDENT) == KEEPALIVE_IDENT;
+}
+
+static void inbound(struct path *path, const struct encap_inner *inner)
+{
+	struct paths *p = path->set;
+
+	if (!addr_eq(ipv4_dst(inner->packet), path->home_addr)) {
+		path->count.dropped++;
+		return;
+	}
+	if (!p->hooks.permits(p->hooks.ctx, path->agent)) {
+		path->count.held++;
+		return;
+	}
+	if (is_keepalive_reply(path, inner->packet, inner->len)) {
+		p->hooks.echo(p->hooks.ctx, path->agent);
+		return;
+	}
+	if (write(tun_fd(path->tun), inner->packet, inner->len) < 0) {
+		path->count.dropped++;
+		return;
+	}
+	path->count.received++;
+}
+
+/* The path that a tunnel packet in this form may have come by; NULL: none. */
+static struct path *find_tunnel(const struct paths *p, const struct arrival *from, bool udp)
+{
+	struct path *path;
+
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {
+		path = p->path[i];
+		if (path && path->agreement.udp == udp &&
+		    addr_eq(path->agreement.home_agent, from->src))
+			return path;
+	}
+	return NULL;
+}
+
+/* Receives into the buffer behind its headroom. @return octets, or negative: nothing there */
+static ssize_t receive(struct paths *p, int fd, struct arrival *out_from)
+{
+	struct sockaddr_in sin = { 0 };
+	struct iovec iov = { .iov_base = p->buffer + ENCAP_HEADROOM, .iov_len = ENCAP_PACKET_MAX };
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = {
+		.msg_name = &sin,
+		.msg_namelen = sizeof(sin),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct in_pktinfo info;
+	ssize_t len = recvmsg(fd, &msg, MSG_DONTWAIT);
+
+	*out_from = (struct arrival){ .src = sin.sin_addr, .src_port = ntohs(sin.sin_port) };
+	if (len < 0)
+		return -1;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		if (c->cmsg_level != IPPROTO_IP)
+			continue;
+		if (c->cmsg_type == IP_PKTINFO) {
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			out_from->dst = info.ipi_addr;
+			out_from->ifindex = (unsigned int)info.ipi_ifindex;
+		} else if (c->cmsg_type == IP_TOS) {
+			out_from->tos = *CMSG_DATA(c);
+		}
+	}
+	return len;
+}
+
+static void on_raw(void *ctx, int events)
+{
+	struct paths *p = ctx;
+	struct encap_inner inner;
+	struct arrival from;
+	struct path *path;
+	ssize_t len;
+
+	(void)events;
+	for (int i = 0; i < BATCH; i++) {
+		len = receive(p, p->raw_fd, &from);
+		if (len < 0)
+			return;
+		path = is_here(p, &from) ? find_tunnel(p, &from, false) : NULL;
+		if (!path)
+			p->stray_cnt++;
+		else if (encap_decapsulate(p->buffer + ENCAP_HEADROOM, (size_t)len, &inner) < 0)
+			path->count.dropped++;
+		else
+			inbound(path, &inner);
+	}
+}
+
+static void tunnel_data(struct path *path, size_t len, const struct arrival *from)
+{
+	struct paths *p = path->set;
+	struct encap_inner inner;
+	uint8_t mode;
+
+	if (from->src_port != REG_PORT || !path->agreement.udp ||
+	    !addr_eq(from->src, path->agreement.home_agent) ||
+	    encap_decapsulate_udp(p->buffer + ENCAP_HEADROOM, len, from->tos, from->src, from->dst,
+				  &mode, &inner) < 0 ||
+	    mode != ENCAP_IPIP) {
+		path->count.dropped++;
+		return;
+	}
+	inbound(path, &inner);
+}
+
+static void on_udp(void *ctx, int events)
+{
+	struct path *path = ctx;
+	struct paths *p = path->set;
+	const uint8_t *data = p->buffer + ENCAP_HEADROOM;
+	struct arrival from;
+	ssize_t len;
+
+	(void)events;
+	for (int i = 0; i < BATCH; i++) {
+		len = receive(p, path->udp_fd, &from);
+		if (len < 0)
+			return;
+		if (len == 0 || !is_here(p, &from))
+			path->count.dropped++;
+		else if (data[0] == REG_MSG_TUNNEL_DATA)
+			tunnel_data(path, (size_t)len, &from);
+		else
+			p->hooks.message(p->hooks.ctx, path->agent, data, (size_t)len);
+	}
+}
+
+/* ---- Opening and closing ---- */
+
+static int open_socket(int type, int protocol)
+{
+	int on = 1, ttl = REQUEST_TTL, size = SOCKET_BUFFER;
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)) < 0 ||
+	    (type == SOCK_RAW && setsockopt(fd, IPPROTO_IP, IP_HDRINCL, &on, sizeof(on)) < 0) ||
+	    (type == SOCK_DGRAM && setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) < 0)) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	/* A burst waits here while the loop is elsewhere; less is no reason to fail. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	return fd;
+}
+
+int paths_open(struct loop *loop, const struct path_hooks *hooks, struct paths **ret_paths)
+{
+	struct paths *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	p->loop = loop;
+	p->hooks = *hooks;
+	p->raw_fd = err = open_socket(SOCK_RAW, IPPROTO_IPIP);
+	if (err < 0) {
+		log_error("cannot open a raw socket: CAP_NET_RAW is needed",
+			  "event=socket-refused error=\"%s\"", err_text(err));
+		paths_close(p);
+		return err;
+	}
+	p->raw_watch = loop_fd_new(loop, p->raw_fd, LOOP_READ, on_raw, p);
+	if (!p->raw_watch) {
+		paths_close(p);
+		return -ENOMEM;
+	}
+	*ret_paths = p;
+	return 0;
+}
+
+static struct path *path_free(struct path *path)
+{
+	if (!path)
+		return NULL;
+	for (size_t i = 0; i < QUEUE_CNT; i++)
+		while (path->queues[i].cnt > 0)
+			queue_drop_first(&path->queues[i]);
+	loop_fd_free(path->tun_watch);
+	loop_fd_free(path->udp_watch);
+	if (path->udp_fd >= 0)
+		close(path->udp_fd);
+	free(path);
+	return NULL;
+}
+
+int paths_add(struct paths *p, enum detect_agent agent, struct tun *tun, struct in_addr home_addr)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	socklen_t sin_len = sizeof(sin);
+	struct path *path = calloc(1, sizeof(*path));
+	int err;
+
+	if (!path)
+		return -ENOMEM;
+	path->set = p;
+	path->agent = agent;
+	path->tun = tun;
+	path->home_addr = home_addr;
+	path->udp_fd = err = open_socket(SOCK_DGRAM, 0);
+	if (err >= 0 && (bind(path->udp_fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
+			 getsockname(path->udp_fd, (struct sockaddr *)&sin, &sin_len) < 0))
+		err = -errno;
+	if (err < 0) {
+		log_error("cannot open a UDP socket", "event=socket-refused error=\"%s\"",
+			  err_text(err));
+		path_free(path);
+		return err;
+	}
+	path->port = ntohs(sin.sin_port);
+	path->tun_watch = loop_fd_new(p->loop, tun_fd(tun), LOOP_READ, on_tun, path);
+	path->udp_watch = loop_fd_new(p->loop, path->udp_fd, LOOP_READ, on_udp, path);
+	if (!path->tun_watch || !path->udp_watch) {
+		path_free(path);
+		return -ENOMEM;
+	}
+	p->path[agent] = path;
+	return 0;
+}
+
+struct paths *paths_close(struct paths *p)
+{
+	if (!p)
+		return NULL;
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
+		path_free(p->path[i]);
+	loop_fd_free(p->raw_watch);
+	if (p->raw_fd >= 0)
+		close(p->raw_fd);
+	free(p);
+	return NULL;
+}
+
+void paths_move(struct paths *p, unsigned int ifindex, struct in_addr care_of)
+{
+	p->ifindex = ifindex;
+	p->care_of = care_of;
+}
+
+void paths_agree(struct paths *p, enum detect_agent agent, const struct path_agreement *agreement)
+{
+	p->path[agent]->agreement = *agreement;
+}
+
+uint64_t paths_last_sent_ms(const struct paths *p, enum detect_agent agent)
+{
+	return p->path[agent]->last_sent_ms;
+}
+
+const struct path_count *paths_count(const struct paths *p, enum detect_agent agent)
+{
+	static const struct path_count none;
+
+	return p->path[agent] ? &p->path[agent]->count : &none;
+}
+
+uint64_t paths_stray_cnt(const struct paths *p)
+{
+	return p->stray_cnt;
+}
