@@ -265,8 +265,7 @@ static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **
 	uint8_t *outer;
 	int err;
 
-	if (b->tunnel.udp &&
-	    b->tunnel.peer_port == 0) { /* RFC 3519 §4.6: half bound, no keepalive yet */
+	if (b->tunnel.udp && b->tunnel.peer_port == 0) { /* RFC 3519 §4.6: no keepalive yet */
 		stats->tunnel_half_bound_drops++;
 		return;
 	}
@@ -611,8 +610,7 @@ static void raw_packet(struct tunnel_dp *dp, uint8_t *packet, size_t len)
 	struct encap_inner inner;
 	struct arrival a;
 
-	/* A raw socket gives whole headers, and only what was sent to the address it is bound to.
-	 */
+	/* A raw socket gives whole headers, and only what was sent to its own address. */
 	if (len < IPV4_HEADER_MIN)
 		return;
 	a = (struct arrival){ .src = ipv4_src(packet), .mode = packet[IPV4_PROTOCOL] };
