@@ -29,8 +29,7 @@ static struct reg_outcome check_message(struct engine *e, struct exchange *x)
 	return outcome_go_on();
 }
 
-/* Sorts one extension. What stands before the mobile node's authenticator is the node's own word.
- */
+/* Sorts one extension: what stands before the mobile node's authenticator is its own word. */
 static int note_extension(struct exchange *x, const struct ext *ext)
 {
 	struct reg_auth auth;

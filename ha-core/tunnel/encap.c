@@ -181,8 +181,7 @@ int encap_packet(const struct encap_path *path, uint8_t *inner, size_t len, uint
 	return (int)(end - start);
 }
 
-/* RFC 6040 figure 4: the ECN field that goes on, by inner (row) and outer; or the packet does not.
- */
+/* RFC 6040 figure 4: the ECN field that goes on, by inner (row) and outer; or none goes on. */
 #define ECN_DROP 0xff
 static const uint8_t ecn_egress[4][4] = {
 	/* outer   Not-ECT ECT(1) ECT(0) CE */
