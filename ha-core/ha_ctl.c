@@ -96,7 +96,7 @@ static const struct ctl_column binding_columns[] = {
 	{ "encapsulation", CTL_STRING },
 	{ "reverse-tunnel", CTL_BOOL, .detail = true },
 	{ "source-address", CTL_STRING },
-	{ "source-port", CTL_NUMBER },
+	{ "source-port", CTL_NUMBER, .detail = true },
 	{ "lifetime", CTL_NUMBER, .detail = true },
 	{ "remaining", CTL_NUMBER },
 	{ "spi", CTL_NUMBER, .detail = true },

@@ -212,12 +212,12 @@ static struct binding *bind_node(struct fixture *f, const char *home_addr, const
 	return b;
 }
 
-#define HEAD(sentence)                                                              \
-	"ctl/1\ttable\t" sentence "\thome-address:string\thome-agent:string:detail" \
-	"\tcare-of-address:string\tnai:string:detail\tencapsulation:string"         \
-	"\treverse-tunnel:bool:detail\tsource-address:string\tsource-port:number"   \
-	"\tlifetime:number:detail\tremaining:number\tspi:number:detail"             \
-	"\tpackets-to-node:number:detail\tbytes-to-node:number:detail"              \
+#define HEAD(sentence)                                                                   \
+	"ctl/1\ttable\t" sentence "\thome-address:string\thome-agent:string:detail"      \
+	"\tcare-of-address:string\tnai:string:detail\tencapsulation:string"              \
+	"\treverse-tunnel:bool:detail\tsource-address:string\tsource-port:number:detail" \
+	"\tlifetime:number:detail\tremaining:number\tspi:number:detail"                  \
+	"\tpackets-to-node:number:detail\tbytes-to-node:number:detail"                   \
 	"\tpackets-from-node:number:detail\tbytes-from-node:number:detail\n"
 
 /* ---- show bindings ---- */
