@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Real daemons on real (virtual) wires. Each test builds the network it needs and takes it away.
+
+    HA_BIN=build-release/bin /usr/bin/python3 -m pytest test/netns      (as root)
+
+or --bin DIR. A test is named after the rule it holds the programs to.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from fixtures import topology                       # noqa: E402
+from fixtures.capture import Capture                # noqa: E402
+from fixtures.namespaces import Network             # noqa: E402
+from fixtures.peer import EchoServer, Peer          # noqa: E402
+from fixtures.programs import Daemon, MobileNode    # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def pytest_addoption(parser):
+    parser.addoption("--bin", default=os.environ.get("HA_BIN", f"{ROOT}/build-release/bin"),
+                     help="where ihad, xhad and hactl are (default: $HA_BIN)")
+
+
+def _interrupt(*_):
+    """Ends the run; the cleaning up that every fixture then does is not to be interrupted."""
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sig, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def pytest_configure(config):
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sig, _interrupt)
+    if os.geteuid() != 0:
+        raise pytest.UsageError("network namespaces need root")
+    directory = config.getoption("--bin")
+    if not os.access(os.path.join(directory, "ihad"), os.X_OK):
+        raise pytest.UsageError(f"no programs in {directory}: build first, or give --bin")
+
+
+def pytest_report_header(config):
+    return f"programs: {config.getoption('--bin')}"
+
+
+@pytest.fixture
+def bindir(pytestconfig):
+    return os.path.abspath(pytestconfig.getoption("--bin"))
+
+
+@pytest.fixture
+def workdir():
+    """A short path: sockets live in it."""
+    path = tempfile.mkdtemp(prefix="ha-")
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def net():
+    network = Network(os.environ.get("HA_NETNS_PREFIX", "t"))
+    yield network
+    network.close()
+
+
+@pytest.fixture
+def things():
+    """Closed at the end of the test, the last opened first; the first failure is told."""
+    opened = []
+    yield opened
+    failures = []
+    for thing in reversed(opened):
+        try:
+            thing.close()
+        except Exception as failure:  # pylint: disable=broad-except
+            failures.append(failure)
+    if failures:
+        raise failures[0]
+
+
+@pytest.fixture
+def run_daemon(net, workdir, bindir, things):
+    """run_daemon(host, "ihad", conf): a daemon that serves, unless start or wait are False."""
+
+    def make(host, name, conf, wait=True, start=True, label=None):
+        daemon = Daemon(host, name, conf, workdir, bindir, label)
+        things.append(daemon)
+        return daemon.start(wait) if start else daemon
+
+    return make
+
+
+@pytest.fixture
+def peer(things):
+    """peer(host, care_of, home, agent, sa=..., port=..., source=...): a mobile node."""
+
+    def make(*args, **more):
+        things.append(Peer(*args, **more))
+        return things[-1]
+
+    return make
+
+
+@pytest.fixture
+def correspondent(things):
+    """correspondent(host, address, port): a UDP socket to talk to."""
+
+    def make(host, address, port=7000):
+        things.append(EchoServer(host, address, port))
+        return things[-1]
+
+    return make
+
+
+@pytest.fixture
+def capture(things):
+    """capture(host, interface): everything on that wire from now on."""
+
+    def make(host, interface):
+        things.append(Capture(host, interface))
+        return things[-1]
+
+    return make
+
+
+@pytest.fixture
+def campus(net):
+    return topology.campus(net)
+
+
+@pytest.fixture
+def internet(net):
+    return topology.internet(net)
+
+
+@pytest.fixture
+def ihad(campus, run_daemon):
+    """ihad serving the campus."""
+    return run_daemon(campus.ha, "ihad", campus.ihad_conf)
+
+
+@pytest.fixture
+def xhad(internet, run_daemon):
+    """xhad serving the Internet."""
+    return run_daemon(internet.xha, "xhad", internet.xhad_conf)
+
+
+@pytest.fixture
+def desk(campus, peer):
+    """The employee's laptop at its desk, not yet registered; ihad need not run."""
+    return peer(campus.desk, campus.desk_address, campus.home, campus.agent)
+
+
+@pytest.fixture
+def company(net, run_daemon, workdir, bindir, things):
+    """
+    The company with both home agents running (.ihad, .xhad) and the laptop's cable out.
+    .switch_on(**options) starts the mobile node on it.
+    """
+    place = topology.company(net)
+    place.ihad = run_daemon(place.ha, "ihad", place.ihad_conf)
+    place.xhad = run_daemon(place.xha, "xhad", place.xhad_conf)
+
+    def switch_on(**options):
+        conf = place.mn_conf | {k.replace("_", "-"): v for k, v in options.items()}
+        things.append(MobileNode(place.laptop.host, conf, workdir, bindir))
+        return things[-1].start()
+
+    place.switch_on = switch_on
+    return place
+
+
+@pytest.fixture(params=["ihad", "xhad"])
+def site(request, peer):
+    """
+    What both home agents do the same way, tried with each: .agent (the daemon), .make(...) a peer
+    of the site whose source is its care-of address, .node a ready one.
+    """
+    if request.param == "ihad":
+        place = request.getfixturevalue("campus")
+        agent = request.getfixturevalue("ihad")
+        host, care_of = place.desk, place.desk_address
+    else:
+        place = request.getfixturevalue("internet")
+        agent = request.getfixturevalue("xhad")
+        host, care_of = place.roamer, place.roamer_address
+
+    def make(home=place.home, source=care_of, **more):
+        return peer(host, source, home, place.agent, **more)
+
+    return SimpleNamespace(agent=agent, make=make, node=make(), host=host, place=place,
+                           home=place.home, care_of=care_of,
+                           prefix=place.home.rsplit(".", 1)[0])
