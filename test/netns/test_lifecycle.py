@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Starting, ending, dying and starting again; and what the system may refuse."""
+
+import grp
+import json
+import os
+import shutil
+import signal
+import stat
+
+import pytest
+
+from fixtures import topology
+
+
+def footprint(host):
+    """All that a daemon could have laid down in the kernel."""
+    links = [link["ifname"] for link in json.loads(host.ip_show("-j", "link"))]
+    return [links] + [host.ip_show(*what.split()) for what in (
+        "-o -4 addr", "route show table all", "rule")]
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_ends_with_0_and_takes_everything_away(campus, run_daemon, desk, sig):
+    before = footprint(campus.ha)
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    desk.register()
+    assert footprint(campus.ha) != before
+    ihad.stop(sig)
+    assert footprint(campus.ha) == before
+    assert not os.path.exists(ihad.socket)
+
+
+def test_killed_daemon_leaves_nothing_that_stops_the_next(campus, ihad, desk, correspondent):
+    server = correspondent(campus.server, campus.server_address)
+    desk.register()
+    ihad.kill()
+    for _ in range(2):                      # and again, over what the first one left
+        ihad.start()
+        desk.register()
+        desk.listen_ipip()
+        server.send(b"still here", (campus.home, 7000))
+        assert desk.receive_ipip()[1].data == b"still here"
+        ihad.kill()
+    ihad.start()
+
+
+def test_killed_and_restarted_leaves_no_rest_after_a_clean_end(campus, run_daemon, desk):
+    before = footprint(campus.ha)
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    desk.register()
+    ihad.kill()
+    ihad.start()
+    ihad.stop()
+    assert footprint(campus.ha) == before
+
+
+def test_no_request_from_before_a_restart_is_accepted_after_it(campus, ihad, desk):
+    request = desk.build()
+    desk.send(request)
+    assert desk.reply(request).code == 0
+    desk.deregister()
+    ihad.kill()
+    ihad.start()
+    desk.send(request)
+    assert desk.reply(request).code == 133
+    assert ihad.bindings() == []
+
+
+def refused(daemon, *words):
+    """It ends with 3 and one line that says what and why."""
+    assert daemon.wait_exit() == 3, daemon.log()
+    lines = [line for line in daemon.log().splitlines() if ": error: " in line]
+    assert len(lines) == 1, daemon.log()
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def test_second_daemon_on_the_same_address_exits_3(campus, ihad, run_daemon, desk):
+    second = run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False, label="second")
+    refused(second, campus.agent, "434", "in use")
+    desk.register()                         # the first has not noticed
+
+
+def test_xhad_on_the_address_of_ihad_exits_3(campus, ihad, run_daemon, desk):
+    second = run_daemon(campus.ha, "xhad", {
+        "home-agent": {"address": campus.agent}, "home-networks": [{"prefix": "172.31.0.0/16"}],
+    }, wait=False)
+    refused(second, campus.agent)
+    desk.register()
+
+
+def test_second_daemon_on_the_same_control_socket_exits_3(campus, ihad, run_daemon, desk):
+    campus.ha.ip("addr add 10.0.0.3/24 dev eth0")
+    second = run_daemon(campus.ha, "xhad", {
+        "home-agent": {"address": "10.0.0.3"}, "home-networks": [{"prefix": "172.31.0.0/16"}],
+        "control": {"socket": ihad.socket}}, wait=False)
+    refused(second, ihad.socket)
+    desk.register()
+    assert ihad.bindings()
+    assert "xhad0" not in campus.ha.ip_show("link")
+
+
+def test_address_that_is_not_ours_exits_3(campus, run_daemon):
+    campus.ihad_conf["home-agent"] = {"address": "10.0.0.77"}
+    refused(run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False), "10.0.0.77")
+
+
+@pytest.mark.parametrize("drop", [
+    ["--reuid=nobody", "--regid=nogroup", "--clear-groups"],
+    ["--bounding-set=-all", "--inh-caps=-all"],
+    ["--bounding-set=-net_admin", "--inh-caps=-net_admin"],
+    ["--bounding-set=-net_raw", "--inh-caps=-net_raw"]],
+    ids=["nobody", "root-without-capabilities", "no-net-admin", "no-net-raw"])
+def test_missing_privilege_exits_3(campus, run_daemon, workdir, bindir, drop):
+    os.chmod(workdir, 0o777)
+    shutil.copy(os.path.join(bindir, "ihad"), workdir)  # nobody may not reach where it was built
+    before = footprint(campus.ha)
+    campus.ihad_conf["allow-readable-keys"] = True
+    daemon = run_daemon(campus.ha, "ihad", campus.ihad_conf, start=False)
+    os.chmod(daemon.config_path, 0o644)
+    daemon.argv = ["setpriv", *drop, os.path.join(workdir, "ihad"), "-c", daemon.config_path]
+    daemon.start(wait=False)
+    refused(daemon)
+    assert footprint(campus.ha) == before
+
+
+def test_socket_directory_is_made_and_the_socket_is_for_the_group_only(campus, run_daemon,
+                                                                       workdir):
+    path = f"{workdir}/run/home-agent/ihad.sock"
+    os.mkdir(f"{workdir}/run")
+    campus.ihad_conf["control"] = {"socket": path, "group": "daemon"}
+    run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    state = os.stat(path)
+    assert stat.S_ISSOCK(state.st_mode) and stat.S_IMODE(state.st_mode) == 0o660
+    assert state.st_gid == grp.getgrnam("daemon").gr_gid
+
+
+def test_group_that_does_not_exist_exits_3(campus, run_daemon):
+    campus.ihad_conf["control"] = {"socket": "/tmp/none.sock", "group": "no-such-group"}
+    refused(run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False), "no-such-group")
+
+
+def test_file_in_the_place_of_the_control_socket_is_left_alone(campus, run_daemon, workdir):
+    path = f"{workdir}/precious"
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("data")
+    campus.ihad_conf["control"] = {"socket": path}
+    refused(run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False), path)
+    with open(path, encoding="utf-8") as f:
+        assert f.read() == "data"
+
+
+def test_reload_adds_and_takes_away_mobile_nodes(campus, ihad, desk, peer):
+    desk.register()
+    nodes = [n for n in ihad.conf["mobile-nodes"] if n.get("home-address") != campus.home]
+    nodes.append(topology.node("10.50.0.99"))
+    ihad.write_config(ihad.conf | {"mobile-nodes": nodes})
+    ihad.reload()
+    peer(campus.desk, campus.desk_address, "10.50.0.99", campus.agent).register()
+    desk.send(desk.build())
+    ihad.wait_counter("unknown-mobile-nodes", 1)
+    assert desk.heard_nothing()
+
+
+def test_reload_keeps_bindings_and_replay_protection(campus, ihad, desk):
+    request = desk.build()
+    desk.send(request)
+    assert desk.reply(request).code == 0
+    before = ihad.binding(campus.home)
+    ihad.reload()
+    after = ihad.binding(campus.home)
+    del before["remaining"], after["remaining"]
+    assert before == after
+    desk.send(request)
+    assert desk.reply(request).code == 133
+
+
+def test_readiness_comes_when_it_serves(campus, run_daemon, desk):
+    """READY=1, and the very next request is answered."""
+    run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    desk.register()
+
+
+def test_log_that_nobody_reads_stalls_nobody(campus, run_daemon, desk, peer):
+    """stderr is a full pipe, and a stranger makes the daemon write to it."""
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    ihad.stop()
+    read_end, ihad.stderr = os.pipe()
+    try:
+        os.set_blocking(ihad.stderr, False)
+        try:
+            while True:
+                os.write(ihad.stderr, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(ihad.stderr, True)
+        ihad.start()
+        stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
+        for _ in range(50):
+            stranger.send(b"\1")
+        desk.register()
+        ihad.stop()
+    finally:
+        os.close(read_end)
+        os.close(ihad.stderr)
+
+
+def test_shuts_down_under_fire(campus, run_daemon, desk, peer):
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    for _ in range(200):
+        desk.send(desk.build())
+    ihad.stop()

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+A laptop on its way through the company and into a hotel (RFC 5265 §3): test/mn against both home
+agents, its cable plugged in here and there.
+"""
+
+import hashlib
+import socket
+import threading
+
+import pytest
+
+from fixtures import mobileip as mip
+from fixtures.capture import Capture
+from fixtures.wait import until
+
+MARK = b"USER-DATA-IN-THE-CLEAR"
+
+
+class Transfer:
+    """A TCP connection from the laptop to the server that sends until told to end."""
+
+    def __init__(self, company):
+        self._listener = company.server.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._listener.bind((company.server_address, 8000))
+        self._listener.listen(1)
+        self.client = company.laptop.host.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.client.bind((company.home, 0))
+        self.client.settimeout(30)
+        self.received, self._end = 0, threading.Event()
+        self._sent, self._got = hashlib.sha256(), hashlib.sha256()
+        self._threads = [threading.Thread(target=f, daemon=True)
+                         for f in (self._serve, self._send)]
+
+    def start(self):
+        self._threads[0].start()
+        self.client.connect(self._listener.getsockname())
+        self._threads[1].start()
+        return self
+
+    def _serve(self):
+        connection, _ = self._listener.accept()
+        while octets := connection.recv(65536):
+            self._got.update(octets)
+            self.received += len(octets)
+        connection.close()
+
+    def _send(self):
+        block = (MARK * 100)[:2000]
+        while not self._end.wait(0.005):
+            self.client.sendall(block)
+            self._sent.update(block)
+        self.client.shutdown(socket.SHUT_WR)
+
+    def progresses(self):
+        seen = self.received
+        until(lambda: self.received > seen + 10000, "the transfer goes on", seconds=20)
+
+    def finish(self):
+        """Ends it, and insists that not one octet was lost or changed."""
+        self._end.set()
+        for thread in reversed(self._threads):
+            thread.join(30)
+            assert not thread.is_alive()
+        assert self.received > 0 and self._sent.digest() == self._got.digest()
+
+    def close(self):
+        self._end.set()
+        self.client.close()
+        self._listener.close()
+
+
+@pytest.fixture
+def transfer(company, things):
+    def make():
+        things.append(Transfer(company))
+        return things[-1].start()
+    return make
+
+
+def user_data(wire, company):
+    """Frames that carry user data of the internal home address, however deep, in the clear."""
+    ends = [mip.address(company.home), mip.address(company.server_address)]
+    return [f for f in wire.frames()
+            if MARK in f or ends[0] + ends[1] in f or ends[1] + ends[0] in f]
+
+
+def shout(company, things):
+    """Alice's programs send, wherever she is."""
+    user = company.laptop.host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    things.append(user)
+    user.bind((company.home, 0))
+    for _ in range(20):
+        user.sendto(MARK, (company.server_address, 9))
+
+
+def test_inside_at_the_desk_with_tnc(company):
+    company.laptop.plug("desk")
+    mn = company.switch_on()
+    status = mn.wait_state("inside")
+    assert status["internal"]["tnc"] is True
+    assert mip.parse_reply(mn.last_reply("internal")).find(mip.EXT_TNC)
+    binding = company.ihad.binding(company.home)
+    assert binding["care-of-address"] == company.laptop.address
+    assert binding["encapsulation"] == "ip-in-ip"
+    # It asked both at once; the external home agent stays silent towards the inside.
+    assert company.xhad.counter("requests-dropped-inside") >= 1
+    assert company.xhad.bindings() == []
+
+
+def test_tcp_survives_desk_floor_hotel_desk(company, transfer, things):
+    laptop = company.laptop
+    laptop.plug("desk")
+    mn = company.switch_on()
+    mn.wait_state("inside")
+    connection = transfer()
+    connection.progresses()
+
+    laptop.move("floor2")
+    mn.wait_state("inside", laptop.address)
+    connection.progresses()
+    assert company.ihad.binding(company.home)["care-of-address"] == laptop.address
+
+    hotel = Capture(company.wires, "laptop0")
+    things.append(hotel)
+    laptop.unplug()
+    hotel.clear()
+    laptop.plug("hotel")
+    mn.wait_state("outside", laptop.address)
+    assert company.ihad.events("untrusted-rrq")[0]["src"] == company.hotel_address
+    (binding,) = company.xhad.bindings()
+    assert binding["encapsulation"] == "udp"
+    assert binding["source-address"] == company.hotel_address
+    held = mn.status()["internal"]["packets-held"]
+    shout(company, things)
+    until(lambda: mn.status()["internal"]["packets-held"] >= held + 20, "all of it is held back")
+    assert user_data(hotel, company) == []
+    assert hotel.frames()                   # and yet it has spoken
+
+    laptop.move("desk")
+    mn.wait_state("inside", laptop.address)
+    connection.progresses()
+    assert user_data(hotel, company)        # inside it may, and the search does find it
+    connection.finish()
+
+
+def test_no_user_packet_leaves_before_the_decision(company, things):
+    """RFC 5265 §3.2.2: ihad cannot answer, so nothing may pass, whatever the user sends."""
+    wire = Capture(company.wires, "laptop0")
+    things.append(wire)
+    company.ihad.stop()
+    company.xhad.stop()
+    company.laptop.plug("desk")
+    mn = company.switch_on()
+
+    def two_requests_each():
+        shout(company, things)
+        status = mn.status()
+        return status["internal"]["requests"] >= 2 and status["external"]["requests"] >= 2
+
+    until(two_requests_each, "it asks again and again")
+    assert mn.status()["state"] == "unknown"
+    assert user_data(wire, company) == []
+
+
+def test_no_user_packet_leaves_after_t_monitor_without_a_fresh_registration(company, things):
+    """RFC 5265 §3.2.4. The home agent dies; the binding would last for half an hour."""
+    wire = Capture(company.wires, "laptop0")
+    things.append(wire)
+    company.laptop.plug("desk")
+    mn = company.switch_on(t_monitor=2, grace=1)
+    mn.wait_state("inside")
+    company.ihad.stop()
+    company.xhad.stop()
+    until(lambda: mn.status()["state"] == "unknown", "T_MONITOR is over", seconds=10)
+    wire.clear()
+    shout(company, things)
+    before = mn.status()["internal"]["requests"]
+    until(lambda: mn.status()["internal"]["requests"] > before, "it asks on")
+    assert user_data(wire, company) == []
+
+
+def test_reregisters_within_t_monitor(company):
+    company.laptop.plug("desk")
+    mn = company.switch_on(t_monitor=2, grace=1)
+    mn.wait_state("inside")
+    until(lambda: company.ihad.counter("requests-accepted") >= 3, "renewals", seconds=15)
+    assert mn.status()["state"] == "inside"
+
+
+def test_success_without_tnc_is_not_inside(company, run_daemon):
+    """RFC 5265 §3.3: an agent that answers but vouches for nothing. xhad plays the internal one."""
+    company.ihad.stop()
+    conf = dict(company.ihad_conf)
+    del conf["trusted-networks"]
+    run_daemon(company.ha, "xhad", conf | {"forwarding": {"policy": "any"}}, label="no-tnc")
+    company.laptop.plug("desk")
+    mn = company.switch_on()
+    until(lambda: mn.status()["internal"]["code"] == 0, f"it accepts: {mn.status()}")
+    assert mn.status()["state"] != "inside"
+    assert mn.status()["internal"]["tnc"] is False
+
+
+def test_vpn_packets_pass_the_external_tunnel_across_the_nat(company, correspondent, things):
+    company.laptop.plug("hotel")
+    mn = company.switch_on()
+    mn.wait_state("outside")
+    gateway = correspondent(company.vpn, company.vpn_address, 500)
+    ike = correspondent(company.laptop.host, company.external_home, 500)
+    ike.send(b"ike", (company.vpn_address, 500))
+    assert gateway.receive() == (b"ike", (company.external_home, 500))
+    gateway.send(b"answer", (company.external_home, 500))
+    assert ike.receive()[0] == b"answer"
+
+
+def test_keepalives_hold_the_nat_open(company, run_daemon):
+    company.xhad.stop()
+    xhad = run_daemon(company.xha, "xhad",
+                      company.xhad_conf | {"nat-traversal": {"keepalive": 10}}, label="xhad-10")
+    company.laptop.plug("hotel")
+    company.switch_on().wait_state("outside")
+    until(lambda: xhad.counter("keepalives") >= 1, "a keepalive", seconds=25)
+
+
+def test_forced_udp_inside(company):
+    company.laptop.plug("desk")
+    company.switch_on(udp="forced").wait_state("inside")
+    assert company.ihad.binding(company.home)["encapsulation"] == "udp"
+
+
+def test_restart_of_ihad_is_survived(company, transfer):
+    company.laptop.plug("desk")
+    mn = company.switch_on(t_monitor=3, grace=2)
+    mn.wait_state("inside")
+    connection = transfer()
+    connection.progresses()
+    company.ihad.kill()
+    company.ihad.start()
+    connection.progresses()
+    connection.finish()
