@@ -13,6 +13,7 @@
 #include "common/addr.h"
 #include "common/conf.h"
 #include "common/err.h"
+#include "test/unit/common/workdir.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -83,38 +84,13 @@ static const struct conf_key rows[] = {
 	{ 0 }
 };
 
-/* A file in a directory of its own; its path is short in the faults because we are there. */
-static char directory[] = "/tmp/test_conf.XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	(void)unlink("f");
-	return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
-}
-
-static void write_file(const char *text, size_t len)
-{
-	FILE *f = fopen("f", "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-}
-
 static int read_octets(const char *text, size_t len, struct thing *thing,
 		       struct conf_faults *faults, struct conf_doc **ret_doc)
 {
 	const struct conf_section section = { rows, thing };
 
 	*thing = (struct thing){ 0 };
-	write_file(text, len);
+	workdir_write("f", text, len, 0600);
 	return conf_read("f", "prog", &section, 1, faults, ret_doc);
 }
 
@@ -641,5 +617,5 @@ int main(void)
 		cmocka_unit_test(garbage_is_survived),
 	};
 
-	return cmocka_run_group_tests_name("conf", tests, setup, teardown);
+	return cmocka_run_group_tests_name("conf", tests, workdir_setup, workdir_teardown);
 }

@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "ha-core/ha_conf.h"
+#include "test/unit/common/workdir.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,32 +20,6 @@
 #include <unistd.h>
 
 static const struct conf_key no_rows[] = { { 0 } };
-static char directory[] = "/tmp/test_ha_conf.XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	(void)unlink("f");
-	(void)unlink("nodes");
-	return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
-}
-
-static void write_file(const char *name, const char *text, size_t len, mode_t mode)
-{
-	FILE *f = fopen(name, "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(chmod(name, mode), 0);
-}
-
 /** Reads the file f; the faults as they are printed must be these. The caller frees. */
 static struct ha_conf *read_f(const char *expect)
 {
@@ -70,7 +45,7 @@ static struct ha_conf *read_f(const char *expect)
 
 static struct ha_conf *read_text(const char *text, const char *expect)
 {
-	write_file("f", text, strlen(text), 0600);
+	workdir_write("f", text, strlen(text), 0600);
 	return read_f(expect);
 }
 
@@ -422,7 +397,7 @@ static void log_levels_are_named_as_the_log_does(void **state)
 
 static void nodes(const char *text, const char *expect)
 {
-	write_file("nodes", text, strlen(text), 0640);
+	workdir_write("nodes", text, strlen(text), 0640);
 	ha_conf_free(read_text(WITH_FILE, expect));
 }
 
@@ -438,7 +413,7 @@ static void a_line_is_a_node(void **state)
 	struct ha_conf *c;
 
 	(void)state;
-	write_file("nodes", text, strlen(text), 0600);
+	workdir_write("nodes", text, strlen(text), 0600);
 	c = read_text(WITH_FILE "mobile-nodes: [{home-address: 10.50.0.6, spi: 999, key: 04}]\n",
 		      "");
 	n = c->mobile_nodes;
@@ -508,7 +483,7 @@ static void rules_between_nodes_hold_across_both_files(void **state)
 				   "10.50.0.9 - 256 hmac-md5 00\n";
 
 	(void)state;
-	write_file("nodes", text, strlen(text), 0600);
+	workdir_write("nodes", text, strlen(text), 0600);
 	expect_faults(WITH_FILE "mobile-nodes:\n"
 				"- {home-address: 10.50.0.7, nai: alice, spi: 256, key: 00}\n",
 		      "nodes:1:13: error: spi: this node has SPI 256 already, in f:8\n"
@@ -534,15 +509,15 @@ static void a_nodes_file_is_found_beside_the_configuration(void **state)
 	struct ha_conf *c = NULL;
 
 	(void)state;
-	snprintf(path, sizeof(path), "%s/f", directory);
-	snprintf(expect, sizeof(expect), "%s/nodes", directory);
-	write_file("nodes", "", 0, 0600);
-	write_file("f", WITH_FILE, strlen(WITH_FILE), 0600);
+	snprintf(path, sizeof(path), "%s/f", workdir);
+	snprintf(expect, sizeof(expect), "%s/nodes", workdir);
+	workdir_write("nodes", "", 0, 0600);
+	workdir_write("f", WITH_FILE, strlen(WITH_FILE), 0600);
 	assert_int_equal(chdir("/"), 0);
 	assert_int_equal(ha_conf_read(path, "ihad", no_rows, NULL, &faults, &c), 0);
 	assert_string_equal(c->mobile_nodes_file, expect);
 	ha_conf_free(c);
-	assert_int_equal(chdir(directory), 0);
+	assert_int_equal(chdir(workdir), 0);
 }
 
 static void a_nodes_file_is_text(void **state)
@@ -550,7 +525,7 @@ static void a_nodes_file_is_text(void **state)
 	static const char text[] = "10.50.0.7 - 256\0hmac-md5 00\n";
 
 	(void)state;
-	write_file("nodes", text, sizeof(text) - 1, 0600);
+	workdir_write("nodes", text, sizeof(text) - 1, 0600);
 	expect_faults(WITH_FILE, "nodes:1:16: error: a NUL octet: this file is text\n");
 }
 
@@ -561,21 +536,22 @@ static void a_file_with_keys_that_others_may_read_is_refused(void **state)
 	static const char text[] = NODES "- home-address: 10.50.0.7\n  spi: 256\n  key: 00\n";
 
 	(void)state;
-	write_file("f", text, strlen(text), 0604);
+	workdir_write("f", text, strlen(text), 0604);
 	read_f("f:8:8: error: this file holds keys, and others may read it (mode 0604): chmod "
 	       "o-rwx "
 	       "it, or say allow-readable-keys: true\n");
-	write_file("f", text, strlen(text), 0602);
+	workdir_write("f", text, strlen(text), 0602);
 	read_f("f:8:8: error: this file holds keys, and others may write it (mode 0602): chmod "
 	       "o-rwx "
 	       "it, or say allow-readable-keys: true\n");
-	write_file("f", text, strlen(text), 0640);
+	workdir_write("f", text, strlen(text), 0640);
 	ha_conf_free(read_f(""));
 	/* Without keys it is nobody's secret. */
-	write_file("f", BASE, strlen(BASE), 0644);
+	workdir_write("f", BASE, strlen(BASE), 0644);
 	ha_conf_free(read_f(""));
-	write_file("f", BASE "foreign-agents: [{address: 10.1.0.1, spi: 256, key: 00}]\n",
-		   strlen(BASE "foreign-agents: [{address: 10.1.0.1, spi: 256, key: 00}]\n"), 0644);
+	workdir_write("f", BASE "foreign-agents: [{address: 10.1.0.1, spi: 256, key: 00}]\n",
+		      strlen(BASE "foreign-agents: [{address: 10.1.0.1, spi: 256, key: 00}]\n"),
+		      0644);
 	read_f("f:5:53: error: this file holds keys, and others may read it (mode 0644): chmod "
 	       "o-rwx "
 	       "it, or say allow-readable-keys: true\n");
@@ -586,7 +562,7 @@ static void a_nodes_file_that_others_may_read_is_refused(void **state)
 	static const char node[] = "10.50.0.7 - 256 hmac-md5 00\n";
 
 	(void)state;
-	write_file("nodes", node, strlen(node), 0644);
+	workdir_write("nodes", node, strlen(node), 0644);
 	expect_faults(WITH_FILE,
 		      "nodes:1:1: error: this file holds keys, and others may read it (mode "
 		      "0644): chmod o-rwx it, or say allow-readable-keys: true\n");
@@ -600,8 +576,8 @@ static void the_operator_may_allow_readable_keys(void **state)
 			  "allow-readable-keys: true\n";
 
 	(void)state;
-	write_file("nodes", node, strlen(node), 0644);
-	write_file("f", text, strlen(text), 0666);
+	workdir_write("nodes", node, strlen(node), 0644);
+	workdir_write("f", text, strlen(text), 0666);
 	ha_conf_free(read_f(""));
 }
 
@@ -621,7 +597,7 @@ static void many_nodes_are_checked_against_each_other(void **state)
 		fprintf(f, "%s u%u@x 256 hmac-md5 00112233\n",
 			addr_text(addr_from_host(0x0a000001 + i)).s, i);
 	assert_int_equal(fclose(f), 0);
-	write_file(
+	workdir_write(
 		"f",
 		"home-agent: {address: 192.0.2.1}\nhome-networks: [{prefix: 10.0.0.0/8}]\n"
 		"mobile-nodes-file: nodes\nallow-readable-keys: yes\n",
@@ -667,13 +643,13 @@ static void garbage_in_a_nodes_file_is_survived(void **state)
 	int err;
 
 	(void)state;
-	write_file("f", WITH_FILE, strlen(WITH_FILE), 0600);
+	workdir_write("f", WITH_FILE, strlen(WITH_FILE), 0600);
 	for (round = 0; round < 2000; round++) {
 		memcpy(text, seed, sizeof(seed));
 		for (i = random_next(&x) % 8; i > 0; i--)
 			text[random_next(&x) % (sizeof(seed) - 1)] =
 				alphabet[random_next(&x) % (sizeof(alphabet) - 1)];
-		write_file("nodes", text, random_next(&x) % sizeof(seed), 0600);
+		workdir_write("nodes", text, random_next(&x) % sizeof(seed), 0600);
 		c = NULL;
 		err = ha_conf_read("f", "ihad", no_rows, NULL, &faults, &c);
 		assert_int_equal(err, conf_faults_any(&faults) ? ERR_CONFIG : 0);
@@ -718,5 +694,5 @@ int main(void)
 		cmocka_unit_test(garbage_in_a_nodes_file_is_survived),
 	};
 
-	return cmocka_run_group_tests_name("ha_conf", tests, setup, teardown);
+	return cmocka_run_group_tests_name("ha_conf", tests, workdir_setup, workdir_teardown);
 }

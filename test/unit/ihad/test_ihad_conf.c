@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "ha-core/ha_conf.h"
 #include "ihad/conf.c" /* no library: the daemon is made of its objects */
+#include "test/unit/common/workdir.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,32 +63,6 @@ static const char complete[] =
 	"log:\n"
 	"  level: info                    # error, warning, notice, info, debug\n";
 
-static char directory[] = "/tmp/test_ihad_conf.XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	(void)unlink("f");
-	(void)unlink("nodes");
-	return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
-}
-
-static void write_file(const char *name, const char *text, size_t len)
-{
-	FILE *f = fopen(name, "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(chmod(name, 0600), 0);
-}
-
 static int read_file(const char *path, struct ihad_conf *own, struct conf_faults *faults,
 		     struct ha_conf **ret_conf)
 {
@@ -113,8 +88,8 @@ static void a_complete_file_is_read(void **state)
 	struct ha_conf *c = NULL;
 
 	(void)state;
-	write_file("nodes", node, strlen(node));
-	write_file("f", complete, strlen(complete));
+	workdir_write("nodes", node, strlen(node), 0600);
+	workdir_write("f", complete, strlen(complete), 0600);
 	assert_int_equal(read_file("f", &own, &faults, &c), 0);
 	assert_string_equal(addr_text(c->address).s, "10.0.0.2");
 	assert_int_equal(c->port, 434);
@@ -176,7 +151,7 @@ static void no_network_is_trusted_by_default(void **state)
 	struct ha_conf *c = NULL;
 
 	(void)state;
-	write_file("f", text, strlen(text));
+	workdir_write("f", text, strlen(text), 0600);
 	assert_int_equal(read_file("f", &own, &faults, &c), 0);
 	assert_int_equal(own.trusted_networks.cnt, 0);
 	assert_false(addr_set_contains(&own.trusted_networks, c->address));
@@ -196,7 +171,7 @@ static void faults_in_own_and_shared_keys_come_together(void **state)
 	struct ha_conf *c = NULL;
 
 	(void)state;
-	write_file("f", text, strlen(text));
+	workdir_write("f", text, strlen(text), 0600);
 	assert_int_equal(read_file("f", &own, &faults, &c), ERR_CONFIG);
 	assert_null(c);
 	assert_int_equal(faults.cnt, 4);
@@ -242,9 +217,9 @@ static void every_truncation_of_a_file_is_survived(void **state)
 	int err;
 
 	(void)state;
-	write_file("nodes", "", 0);
+	workdir_write("nodes", "", 0, 0600);
 	for (len = 0; len <= strlen(complete); len++) {
-		write_file("f", complete, len);
+		workdir_write("f", complete, len, 0600);
 		c = NULL;
 		err = read_file("f", &own, &faults, &c);
 		assert_int_equal(err, conf_faults_any(&faults) ? ERR_CONFIG : 0);
@@ -270,7 +245,7 @@ static void the_example_that_is_shipped_has_no_fault(void **state)
 	assert_non_null(f);
 	len = fread(text, 1, sizeof(text), f);
 	fclose(f);
-	write_file("f", text, len);
+	workdir_write("f", text, len, 0600);
 	assert_int_equal(read_file("f", &own, &faults, &c), 0);
 	assert_int_equal(c->mobile_node_cnt, 1);
 	assert_int_equal(own.trusted_networks.cnt, 1);
@@ -302,8 +277,8 @@ static void the_comments_of_the_example_name_real_keys(void **state)
 				     : line);
 	}
 	fclose(f);
-	write_file("nodes", "", 0);
-	write_file("f", text, strlen(text));
+	workdir_write("nodes", "", 0, 0600);
+	workdir_write("f", text, strlen(text), 0600);
 	assert_int_equal(read_file("f", &own, &faults, &c), 0);
 	assert_string_equal(c->home_networks[0].interface, "lan0");
 	assert_true(c->home_networks[0].has_dynamic_pool);
@@ -327,5 +302,5 @@ int main(void)
 		cmocka_unit_test(the_comments_of_the_example_name_real_keys),
 	};
 
-	return cmocka_run_group_tests_name("ihad_conf", tests, setup, teardown);
+	return cmocka_run_group_tests_name("ihad_conf", tests, workdir_setup, workdir_teardown);
 }

@@ -9,6 +9,7 @@
 
 #include "common/err.h"
 #include "ha-core/ha_conf.h"
+#include "test/unit/common/workdir.h"
 #include "xhad/conf.c" /* no library: the daemon is made of its objects */
 
 #include <stdlib.h>
@@ -18,30 +19,10 @@
 
 #define BASE "home-agent: {address: 198.51.100.2}\nhome-networks: [{prefix: 203.0.113.0/24}]\n"
 
-static char directory[] = "/tmp/test_xhad_conf.XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	(void)unlink("f");
-	return chdir("/") == 0 && rmdir(directory) == 0 ? 0 : -1;
-}
-
 static int read_octets(const char *text, size_t len, struct xhad_conf *own,
 		       struct conf_faults *faults, struct ha_conf **ret_conf)
 {
-	FILE *f = fopen("f", "w");
-
-	assert_non_null(f);
-	assert_int_equal(fwrite(text, 1, len, f), len);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(chmod("f", 0600), 0);
+	workdir_write("f", text, len, 0600);
 	*own = (struct xhad_conf){ 0 };
 	*faults = (struct conf_faults){ 0 };
 	return ha_conf_read("f", "xhad", xhad_conf_rows, own, faults, ret_conf);
@@ -189,5 +170,5 @@ int main(void)
 		cmocka_unit_test(the_comments_of_the_example_name_real_keys),
 	};
 
-	return cmocka_run_group_tests_name("xhad_conf", tests, setup, teardown);
+	return cmocka_run_group_tests_name("xhad_conf", tests, workdir_setup, workdir_teardown);
 }
