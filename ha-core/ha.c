@@ -126,6 +126,9 @@ static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_co
 		.nat_enabled = conf->nat.enabled,
 		.nat_forced = conf->nat.forced,
 		.keepalive_s = conf->nat.keepalive_s,
+		.redirect = conf->redirect,
+		.redirect_drawn = conf->redirect_layout == HA_CONF_LAYOUT_DRAWN,
+		.message_strings = conf->registration.message_strings,
 	};
 	size_t i;
 
@@ -169,6 +172,10 @@ static int add_associations(struct engine *e, const struct ha_conf *conf)
 				     node->replay == HA_CONF_REPLAY_NONCE ? REPLAY_NONCE
 									  : REPLAY_TIMESTAMP,
 				     tolerance);
+		if (rc == 0)
+			rc = engine_limit_services(e, node->home_addr, node->nai,
+						   (const char *const *)node->services,
+						   node->service_cnt, node->service_required);
 		if (rc < 0) {
 			log_error("cannot add a mobile node",
 				  "event=association-failed home-address=%s spi=%u algorithm=%s "

@@ -16,6 +16,7 @@
 
 #include "common/err.h"
 #include "common/hash.h"
+#include "ha-core/auth/service.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -67,6 +68,11 @@ static const char *check_absolute(const void *field)
 	return **(char *const *)field == '/' ? NULL : "an absolute path is wanted: /...";
 }
 
+static const char *check_service_item(const void *item)
+{
+	return **(char *const *)item ? NULL : "the name of a service is not empty";
+}
+
 /* ---- Rows --------------------------------------------------------------------------------- */
 
 static const char *const algorithms[] = { [MAC_HMAC_MD5] = "hmac-md5",
@@ -94,6 +100,10 @@ static const char *const reverses[] = { [HA_CONF_REVERSE_OPTIONAL] = "optional",
 					[HA_CONF_REVERSE_REQUIRED] = "required",
 					[HA_CONF_REVERSE_DISABLED] = "disabled",
 					NULL };
+
+static const char *const layouts[] = {
+	[HA_CONF_LAYOUT_SHORT] = "short", [HA_CONF_LAYOUT_DRAWN] = "drawn", NULL
+};
 
 static const char *const levels[] = {
 	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
@@ -137,6 +147,13 @@ static const struct conf_key mobile_node_rows[] = {
 	  .dflt = "timestamp",
 	  .doc = "Replay protection: timestamp needs clocks that agree within "
 		 "registration.timestamp-tolerance; nonce needs none." },
+	{ "services", CONF_STRING_LIST, CONF_FIELD2(struct ha_conf_node, services, service_cnt),
+	  .max = SERVICE_NAME_MAX, .check = check_service_item,
+	  .doc = "The services that the node may select by name (RFC 5446); by default any. Those "
+		 "of all of a node's associations count." },
+	{ "service-required", CONF_BOOL, CONF_FIELD(struct ha_conf_node, service_required),
+	  .dflt = "false",
+	  .doc = "The node must select a service by name: the default one is not for it." },
 	{ 0 }
 };
 
@@ -162,6 +179,14 @@ const struct conf_key ha_conf_rows[] = {
 	  .doc = "Where mobile nodes register, and the near end of every tunnel." },
 	{ "home-agent.port", CONF_UINT, FIELD(port), .min = 1, .max = 65535, .dflt = "434",
 	  .doc = "UDP port of registrations and of UDP tunnels." },
+	{ "home-agent.redirect", CONF_ADDRESS, FIELD(redirect), .check = check_unicast,
+	  .doc = "Send nodes that ask for any home agent (RFC 4433) to this one instead. An "
+		 "internal "
+		 "home agent must not send them to an external one, nor the other way round." },
+	{ "home-agent.redirect-layout", CONF_ENUM, FIELD(redirect_layout), .choices = layouts,
+	  .dflt = "short",
+	  .doc = "How the extension that says so is laid out: short by the erratum of RFC 4433, "
+		 "drawn as in its figure, for nodes that know no other." },
 	{ "home-networks", CONF_MAPPINGS, FIELD2(home_networks, home_network_cnt), .min = 1,
 	  .required = true, .rows = home_network_rows,
 	  .element_size = sizeof(struct ha_conf_home_network),
@@ -186,6 +211,8 @@ const struct conf_key ha_conf_rows[] = {
 	{ "registration.max-simultaneous-bindings", CONF_UINT,
 	  FIELD(registration.max_simultaneous_bindings), .min = 1, .max = 64, .dflt = "4",
 	  .unit = "bindings", .doc = "Care-of addresses that one node may have at a time." },
+	{ "registration.message-strings", CONF_BOOL, FIELD(registration.message_strings),
+	  .dflt = "false", .doc = "Tell nodes in words why a request is denied (RFC 4917)." },
 	{ "tunnel.data-path", CONF_ENUM, FIELD(tunnel.data_path), .choices = data_paths,
 	  .dflt = "auto", .doc = "What carries the traffic; auto takes the fastest there is." },
 	{ "tunnel.interfaces", CONF_STRING_LIST, FIELD2(tunnel.interfaces, tunnel.interface_cnt),
@@ -327,6 +354,14 @@ static void check_foreign_agents(const struct check *c)
 			break;
 		}
 	}
+}
+
+static void check_redirect(const struct check *c)
+{
+	if (!addr_is_any(c->conf->redirect) && addr_eq(c->conf->redirect, c->conf->address))
+		fault(c, conf_where(c->doc, "home-agent.redirect"),
+		      "home-agent.redirect: %s is the home agent's own address",
+		      addr_text(c->conf->redirect).s);
 }
 
 static const struct ha_conf_home_network *home_network_of(const struct ha_conf *conf,
@@ -791,6 +826,7 @@ int ha_conf_read(const char *path, const char *name, const struct conf_key *daem
 	check_home_networks(&c);
 	check_tunnel(&c);
 	check_foreign_agents(&c);
+	check_redirect(&c);
 	check_yaml_mode(&c);
 	if (conf->mobile_nodes_file)
 		err = read_nodes_file(&c);

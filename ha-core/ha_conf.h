@@ -30,6 +30,8 @@ enum ha_conf_reverse {
 	HA_CONF_REVERSE_DISABLED
 };
 
+enum ha_conf_layout { HA_CONF_LAYOUT_SHORT, HA_CONF_LAYOUT_DRAWN };
+
 struct ha_conf_home_network {
 	struct addr_prefix prefix;
 	char interface[IF_NAMESIZE]; /* "": a virtual home network */
@@ -46,6 +48,9 @@ struct ha_conf_node {
 	uint8_t *key; /* owned; wiped before it is freed */
 	size_t key_len;
 	enum ha_conf_replay replay;
+	char **services; /* that the node may select; empty: not limited */
+	size_t service_cnt;
+	bool service_required; /* it must select one */
 };
 
 struct ha_conf_foreign_agent {
@@ -59,6 +64,8 @@ struct ha_conf_foreign_agent {
 struct ha_conf {
 	struct in_addr address; /* home-agent.address */
 	uint16_t port;
+	struct in_addr redirect; /* 0.0.0.0: none */
+	enum ha_conf_layout redirect_layout;
 	struct ha_conf_home_network *home_networks;
 	size_t home_network_cnt;
 	struct ha_conf_node *mobile_nodes; /* of both the YAML list and mobile-nodes-file */
@@ -71,6 +78,7 @@ struct ha_conf {
 		uint16_t max_lifetime_s; /* 1..65534, 65535: unlimited */
 		uint32_t timestamp_tolerance_s;
 		uint32_t max_simultaneous_bindings;
+		bool message_strings;
 	} registration;
 	struct {
 		enum ha_conf_data_path data_path;

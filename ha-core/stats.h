@@ -44,7 +44,11 @@
 	X(denied_137, "denied-137-reverse-tunnel-unavailable")                                 \
 	X(denied_138, "denied-138-reverse-tunnel-mandatory")                                   \
 	X(denied_139, "denied-139-encapsulation-unavailable")                                  \
+	X(denied_140, "denied-140-unknown-vendor-extension-of-mobile-node")                    \
+	X(denied_141, "denied-141-unknown-vendor-extension-of-foreign-agent")                  \
 	X(denied_142, "denied-142-udp-encapsulation-unavailable")                              \
+	X(denied_143, "denied-143-redirected")                                                 \
+	X(denied_151, "denied-151-service-unauthorized")                                       \
 	X(packets_to_nodes, "packets-to-nodes")                                                \
 	X(bytes_to_nodes, "bytes-to-nodes") /* inner octets */                                 \
 	X(packets_from_nodes, "packets-from-nodes")                                            \

@@ -34,6 +34,7 @@ static void peer_free(struct sa_peer *peer)
 		mac_free(sa->mac);
 		free(sa);
 	}
+	service_list_free(peer->services);
 	free(peer->nai);
 	free(peer);
 }

@@ -12,6 +12,7 @@
 #include "common/hash.h"
 #include "ha-core/auth/mac.h"
 #include "ha-core/auth/replay.h"
+#include "ha-core/auth/service.h"
 
 struct sa {
 	struct sa *next; /* of the same peer */
@@ -27,7 +28,9 @@ struct sa_peer {
 	bool is_dynamic;      /* addr is, or will be, a lease from the pool */
 	uint8_t *nai;         /* owned, not terminated; NULL: none */
 	uint8_t nai_len;
-	struct sa *sas; /* owned */
+	struct sa *sas;           /* owned */
+	struct service *services; /* owned; NULL: not limited */
+	bool must_select;         /* a service by name: the default one is not allowed */
 };
 
 struct sa_table {

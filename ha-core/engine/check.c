@@ -67,6 +67,7 @@ static int note_extension(struct exchange *x, const struct ext *ext)
 	case EXT_UDP_TUNNEL_REPLY:
 		return ERR_UNKNOWN_EXT; /* known, but never in a request */
 	default:
+		extension_note(x, ext);
 		return 0; /* padding, what is the foreign agent's (33), what may be skipped */
 	}
 }
@@ -245,7 +246,7 @@ static struct reg_outcome check_form(struct engine *e, struct exchange *x)
 
 static struct reg_outcome check_home_agent(struct engine *e, struct exchange *x)
 {
-	if (!addr_eq(x->req.home_agent, e->conf.home_agent))
+	if (!addr_eq(x->req.home_agent, e->conf.home_agent) && !extension_asks_any_home_agent(x))
 		return outcome_deny(REG_UNKNOWN_HOME_AGENT, REG_REASON_WRONG_HOME_AGENT);
 	return outcome_go_on();
 }
@@ -319,8 +320,12 @@ const struct check_row check_rows[] = {
 	{ check_foreign_agent, false },
 	{ check_destination_is_unicast, false },
 	{ check_form, false },
+	{ check_vendor_extensions, false },
+	{ check_requested_home_agent, false },
 	{ check_home_agent, false },
+	{ check_redirect, true },
 	{ check_home_address, false },
+	{ check_service, true },
 	{ check_care_of_address, true },
 	{ check_udp_tunnel, false },
 	{ check_encapsulation, true },

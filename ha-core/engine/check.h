@@ -26,10 +26,17 @@ struct exchange {
 	unsigned int mhae_cnt;                /* all of them, kept or not */
 	struct reg_auth fhae;                 /* the first Foreign-Home Authentication */
 	unsigned int fhae_cnt;
-	struct ext nai;         /* before the Mobile-Home Authentication; len 0: none */
-	struct ext udp_request; /* the first UDP Tunnel Request; data NULL: none */
-	bool udp_from_fa;       /* it stands behind the Mobile-Home Authentication */
-	bool fhae_first;        /* an authentication extension stands before the mobile node's */
+	struct ext nai;             /* before the Mobile-Home Authentication; len 0: none */
+	struct ext udp_request;     /* the first UDP Tunnel Request; data NULL: none */
+	bool udp_from_fa;           /* it stands behind the Mobile-Home Authentication */
+	struct ext critical_vendor; /* the first Critical Vendor extension; data NULL: none */
+	bool critical_vendor_from_fa;
+	struct ext challenge;  /* the first MN-FA Challenge; data NULL: none */
+	struct ext dynamic_ha; /* before the Mobile-Home Authentication; data NULL: none */
+	struct ext service;    /* the first Service Selection of the node; data NULL: none */
+	struct ext fa_service; /* ... and of the foreign agent */
+	unsigned int service_cnt, fa_service_cnt;
+	bool fhae_first; /* an authentication extension stands before the mobile node's */
 
 	/* what the rules found out */
 	struct sa_peer *node; /* the mobile node */
@@ -40,6 +47,7 @@ struct exchange {
 	bool agent_required;      /* ... and had to be there */
 	struct in_addr home_addr; /* asked for, or the one the node has; 0.0.0.0: to be assigned */
 	uint64_t reply_ident;
+	bool service_granted; /* the service asked for is one that the node is allowed */
 	struct reg_grant grant;
 };
 
@@ -79,6 +87,24 @@ static inline struct reg_outcome outcome_discard(enum reg_reason reason)
 {
 	return (struct reg_outcome){ .verdict = REG_DISCARD, .reason = reason };
 }
+
+/** Does this extension stand under the good authenticator of a foreign agent? */
+static inline bool exchange_agent_signed(const struct exchange *x, const struct ext *ext)
+{
+	return x->agent_verified && ext->start < x->msg + x->fhae.covered_len;
+}
+
+/** Extensions beyond the base protocol and NAT traversal (extension.c). */
+void extension_note(struct exchange *x, const struct ext *ext);
+void extension_put_for_node(struct wire_writer *w, const struct engine *e, const struct exchange *x,
+			    const struct reg_outcome *outcome);
+void extension_put_for_agent(struct wire_writer *w, const struct exchange *x,
+			     const struct reg_outcome *outcome);
+check_fn check_vendor_extensions;
+check_fn check_requested_home_agent;
+check_fn check_redirect;
+check_fn check_service;
+bool extension_asks_any_home_agent(const struct exchange *x);
 
 /** NAT traversal and the choice of encapsulation (nat.c). */
 check_fn check_udp_tunnel;

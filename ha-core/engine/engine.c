@@ -75,6 +75,22 @@ int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai,
 	return 0;
 }
 
+int engine_limit_services(struct engine *e, struct in_addr home_addr, const char *nai,
+			  const char *const *names, size_t cnt, bool must_select)
+{
+	struct sa_peer *peer = nai ? sa_peer_find_nai(&e->nodes, (const uint8_t *)nai, strlen(nai))
+				   : sa_peer_find(&e->nodes, home_addr);
+	size_t i;
+	int rc = 0;
+
+	if (!peer)
+		return ERR_NOT_FOUND;
+	peer->must_select |= must_select;
+	for (i = 0; i < cnt && rc == 0; i++)
+		rc = service_list_add(&peer->services, names[i]);
+	return rc;
+}
+
 int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi,
 			     enum mac_algorithm alg, const void *key, size_t key_len)
 {
@@ -131,6 +147,15 @@ static struct reg_outcome deregister(struct engine *e, struct exchange *x)
 	}
 	(void)tell_change(e, key); /* taking away does not fail a node that leaves */
 	return (struct reg_outcome){ REG_ACCEPT, REG_ACCEPTED, REG_REASON_DEREGISTERED };
+}
+
+/* RFC 5446 §4: who may not have the service that it changes to loses the one that it had. */
+static void end_service(struct engine *e, struct exchange *x)
+{
+	const struct binding_key key = { x->home_addr, e->conf.home_agent };
+
+	if (end_all(e, key, NULL) > 0)
+		(void)tell_change(e, key);
 }
 
 static bool same_tunnel(const struct binding_tunnel *a, const struct binding_tunnel *b)
@@ -290,11 +315,13 @@ static size_t build_reply(struct engine *e, const struct exchange *x,
 	}
 	if (udp_reply && !x->grant.from_fa)
 		put_udp_tunnel_reply(&w, x);
+	extension_put_for_node(&w, e, x, outcome);
 	if (e->policy->extend_reply)
 		e->policy->extend_reply(e->policy_ctx, &w);
 	put_authenticator(&w, EXT_MOBILE_HOME_AUTH, x->sa);
 	if (udp_reply && x->grant.from_fa)
 		put_udp_tunnel_reply(&w, x);
+	extension_put_for_agent(&w, x, outcome);
 	/*
 	 * §3.8.3.3 has it in every reply to an agent we share an association with, §3.5.4 never
 	 * on a deregistration: it mirrors the request there.
@@ -334,6 +361,8 @@ static struct reg_outcome decide(struct engine *e, struct exchange *x)
 	if (!addr_is_unicast(x->from->src) || x->from->src_port == 0)
 		return outcome_discard(REG_REASON_MALFORMED);
 	outcome = run_checks(e, x);
+	if (outcome.verdict == REG_DENY && outcome.code == REG_SERVICE_UNAUTHORIZED)
+		end_service(e, x);
 	if (outcome.verdict != REG_ACCEPT)
 		return outcome;
 	return reg_is_dereg(&x->req) ? deregister(e, x) : register_binding(e, x);
@@ -378,8 +407,20 @@ static void count_code(struct stats *s, uint8_t code)
 	case REG_ENCAPSULATION_UNAVAILABLE:
 		s->denied_139++;
 		break;
+	case REG_UNKNOWN_VENDOR_EXT_OF_MN:
+		s->denied_140++;
+		break;
+	case REG_UNKNOWN_VENDOR_EXT_OF_FA:
+		s->denied_141++;
+		break;
 	case REG_UDP_ENCAPSULATION_UNAVAILABLE:
 		s->denied_142++;
+		break;
+	case REG_REDIRECTED:
+		s->denied_143++;
+		break;
+	case REG_SERVICE_UNAUTHORIZED:
+		s->denied_151++;
 		break;
 	case REG_ACCEPTED:
 	case REG_ACCEPTED_NO_SIMULTANEOUS:

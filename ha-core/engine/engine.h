@@ -14,7 +14,8 @@
 #include "ha-core/engine/ha_policy.h"
 #include "ha-core/stats.h"
 
-#define ENGINE_REPLY_MAX 1024 /* fixed part, NAI, challenge, our extensions, two authenticators */
+/** Fixed part, four extensions of any length, those of ours, two authenticators: one frame. */
+#define ENGINE_REPLY_MAX 1472
 
 enum engine_reverse { ENGINE_REVERSE_OPTIONAL, ENGINE_REVERSE_REQUIRED, ENGINE_REVERSE_DISABLED };
 
@@ -30,6 +31,9 @@ struct engine_conf {
 	enum engine_reverse reverse;
 	bool nat_enabled, nat_forced;
 	uint16_t keepalive_s;
+	struct in_addr redirect; /* who asks for any home agent is sent there; 0.0.0.0: stays */
+	bool redirect_drawn;     /* ... by an extension as RFC 4433 drew it */
+	bool message_strings;    /* tell in words why a request is denied, RFC 4917 */
 };
 
 /** How the engine reaches the rest of the daemon. */
@@ -93,6 +97,15 @@ void engine_done(struct engine *e);
 int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai, uint32_t spi,
 		    enum mac_algorithm alg, const void *key, size_t key_len,
 		    enum replay_style style, uint64_t tolerance_ntp);
+
+/**
+ * Limits a mobile node that was added to the services of these names, and of those that it has
+ * been limited to before (RFC 5446).
+ * @param must_select  it has to name one
+ * @retval ERR_NOT_FOUND, ERR_INVALID, -ENOMEM
+ */
+int engine_limit_services(struct engine *e, struct in_addr home_addr, const char *nai,
+			  const char *const *names, size_t cnt, bool must_select);
 
 /** Adds an association with a foreign agent. Errors as above. */
 int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi,

@@ -47,6 +47,12 @@ static const struct {
 	[REG_REASON_NAT_REFUSED] = { "udp-tunnel-refused", "UDP tunnelling is not allowed" },
 	[REG_REASON_UDP_ENCAPSULATION] = { "udp-encapsulation",
 					   "requested UDP encapsulation is not offered" },
+	[REG_REASON_VENDOR_EXTENSION] = { "vendor-extension",
+					  "request with a critical vendor extension" },
+	[REG_REASON_FA_VENDOR_EXTENSION] = { "foreign-agent-vendor-extension",
+					     "critical vendor extension of a foreign agent" },
+	[REG_REASON_REDIRECTED] = { "redirected", "sent to another home agent" },
+	[REG_REASON_SERVICE] = { "service", "service is not authorized" },
 };
 
 const char *reg_reason_name(enum reg_reason reason)

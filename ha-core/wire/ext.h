@@ -16,11 +16,16 @@ enum ext_type {
 	EXT_MOBILE_HOME_AUTH = 32,    /* RFC 5944 §3.5.2 */
 	EXT_MOBILE_FOREIGN_AUTH = 33, /* RFC 5944 §3.5.3 */
 	EXT_FOREIGN_HOME_AUTH = 34,   /* RFC 5944 §3.5.4 */
+	EXT_CRITICAL_VENDOR = 38,     /* RFC 3115 §2 */
 	EXT_UDP_TUNNEL_REPLY = 44,    /* RFC 3519 §3.2 */
 	EXT_NAI = 131,                /* RFC 2794 §2 */
+	EXT_CHALLENGE = 132,          /* RFC 4721 §4 */
+	EXT_NORMAL_VENDOR = 134,      /* RFC 3115 §2 */
 	EXT_DYNAMIC_HA = 139,         /* RFC 4433 §3, erratum 898 */
 	EXT_UDP_TUNNEL_REQUEST = 144, /* RFC 3519 §3.1 */
+	EXT_MESSAGE_STRING = 145,     /* RFC 4917 §2 */
 	EXT_TRUSTED_NETWORKS = 149,   /* RFC 5265 §3.4 */
+	EXT_SERVICE = 151,            /* RFC 5446 §3 */
 };
 
 /** One extension, in place. */

@@ -113,8 +113,16 @@ const char *reg_code_text(uint8_t code)
 		return "reverse tunnel is mandatory and 'T' bit not set";
 	case REG_ENCAPSULATION_UNAVAILABLE:
 		return "requested encapsulation unavailable";
+	case REG_UNKNOWN_VENDOR_EXT_OF_MN:
+		return "unsupported vendor extension sent by the mobile node";
+	case REG_UNKNOWN_VENDOR_EXT_OF_FA:
+		return "unsupported vendor extension sent by the foreign agent";
 	case REG_UDP_ENCAPSULATION_UNAVAILABLE:
 		return "requested UDP tunnel encapsulation unavailable";
+	case REG_REDIRECTED:
+		return "register with the redirected home agent";
+	case REG_SERVICE_UNAUTHORIZED:
+		return "service authorization failed";
 	}
 	return "unknown code";
 }

@@ -33,7 +33,7 @@ enum reg_flag {
 	REG_FLAG_x = 0x01, /* sent 0, ignored */
 };
 
-/** Codes of a Registration Reply that a home agent sends (RFC 5944 §3.4, RFC 3024, RFC 3519). */
+/** Codes of a Registration Reply that a home agent sends (RFC 5944 §3.4 and those named). */
 enum reg_code {
 	REG_ACCEPTED = 0,
 	REG_ACCEPTED_NO_SIMULTANEOUS = 1,
@@ -49,7 +49,11 @@ enum reg_code {
 	REG_REVERSE_TUNNEL_UNAVAILABLE = 137,
 	REG_REVERSE_TUNNEL_MANDATORY = 138,
 	REG_ENCAPSULATION_UNAVAILABLE = 139,
+	REG_UNKNOWN_VENDOR_EXT_OF_MN = 140, /* RFC 3115 */
+	REG_UNKNOWN_VENDOR_EXT_OF_FA = 141,
 	REG_UDP_ENCAPSULATION_UNAVAILABLE = 142,
+	REG_REDIRECTED = 143,           /* RFC 4433 */
+	REG_SERVICE_UNAUTHORIZED = 151, /* RFC 5446 */
 };
 
 /** The words of the standard for a code that a home agent sends; "unknown code" otherwise. */

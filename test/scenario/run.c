@@ -561,6 +561,11 @@ static void check_counters(struct script *s, const struct stats *before)
 		"requests-discarded");
 }
 
+static struct binding_key key_of(const struct script *s)
+{
+	return (struct binding_key){ s->result.req.home_addr, s->world.conf.home_agent };
+}
+
 static void send_octets(struct script *s, const uint8_t *msg, size_t len)
 {
 	static struct snapshot before, after;
@@ -576,7 +581,12 @@ static void send_octets(struct script *s, const uint8_t *msg, size_t len)
 	require(s, world_tunnels_match(&s->world), "the data path was not told");
 	require(s, (s->result.reply_len == 0) == (s->result.outcome.verdict == REG_DISCARD),
 		"silence and a reply");
-	if (s->result.outcome.verdict != REG_ACCEPT && !s->world.refuse_changes) {
+	/* Code 151 alone takes away what the node had (RFC 5446 §4). */
+	if (s->result.outcome.verdict == REG_DENY &&
+	    s->result.outcome.code == REG_SERVICE_UNAUTHORIZED) {
+		require(s, !binding_find(&s->world.engine.cache, key_of(s)),
+			"a refused service leaves a binding");
+	} else if (s->result.outcome.verdict != REG_ACCEPT && !s->world.refuse_changes) {
 		require(s, memcmp(&before, &after, sizeof(before)) == 0,
 			"a request that was not accepted changed a binding");
 		require(s, s->world.change_cnt == 0,
@@ -682,6 +692,44 @@ static uint32_t reply_spi(const struct engine_result *res)
 	return 0;
 }
 
+/* The reply's first extension of this type, or NULL. */
+static const uint8_t *reply_ext(const struct engine_result *res, uint8_t type)
+{
+	size_t at;
+
+	for (at = REG_REPLY_LEN; at + 1 < res->reply_len; at += 2u + res->reply[at + 1])
+		if (res->reply[at] == type)
+			return res->reply + at;
+	return NULL;
+}
+
+/* text WORDS_JOINED: the Message String, "_" for blanks */
+static void expect_text(struct script *s, const char *text)
+{
+	const uint8_t *ext = reply_ext(&s->result, 145);
+	char have[256] = "";
+	size_t i;
+
+	require(s, ext && ext[1] > 1 && ext[2] == 1, "no Message String of a home agent");
+	for (i = 0; i + 1 < ext[1]; i++)
+		have[i] = ext[3 + i] == ' ' ? '_' : (char)ext[3 + i];
+	if (strcmp(have, text) != 0)
+		fail(s, "the text is %s", have);
+}
+
+/* echo HEX: this extension is in the reply, to the octet */
+static void expect_echo(struct script *s, const char *hex)
+{
+	uint8_t octets[2 + 255];
+	long len = world_hex(hex, octets, sizeof(octets));
+	const uint8_t *ext;
+
+	if (len < 2)
+		fail(s, "not an extension in hex: %s", hex);
+	ext = reply_ext(&s->result, octets[0]);
+	require(s, ext && memcmp(ext, octets, (size_t)len) == 0, "that is not in the reply");
+}
+
 /* exts 131,44,149,32: exactly these, in this order */
 static void expect_extensions(struct script *s, const char *list)
 {
@@ -699,7 +747,8 @@ static void expect_extensions(struct script *s, const char *list)
 /*
  * expect accept | deny CODE | silence, then
  *	reason NAME, lifetime N, home A, exts LIST, spi N,
- *	udp CODE [forced] [keepalive N], no-udp
+ *	udp CODE [forced] [keepalive N], no-udp,
+ *	text A_MESSAGE_STRING, echo HEX
  */
 static void do_expect(struct script *s, char **words, size_t cnt)
 {
@@ -746,6 +795,10 @@ static void do_expect(struct script *s, char **words, size_t cnt)
 				fail(s, "it is signed under SPI %u", reply_spi(res));
 		} else if (strcmp(words[i], "exts") == 0) {
 			expect_extensions(s, word(s, words, cnt, ++i));
+		} else if (strcmp(words[i], "text") == 0) {
+			expect_text(s, word(s, words, cnt, ++i));
+		} else if (strcmp(words[i], "echo") == 0) {
+			expect_echo(s, word(s, words, cnt, ++i));
 		} else if (strcmp(words[i], "no-udp") == 0) {
 			require(s, !udp, "there is a UDP Tunnel Reply");
 		} else if (strcmp(words[i], "udp") == 0) {

@@ -418,6 +418,38 @@ static int set_inside(struct world *w, char *const *words, size_t cnt)
 	return add_prefixes(w, &w->xhad.inside.networks, words, cnt);
 }
 
+static int set_redirect(struct world *w, char *const *words, size_t cnt)
+{
+	(void)cnt;
+	if (inet_pton(AF_INET, words[1], &w->conf.redirect) != 1)
+		return fault(w, "not an address: %s", words[1]);
+	return 0;
+}
+
+/* services ADDRESS|- NAI|- NAME...; required among them: it must name one */
+static int set_services(struct world *w, char *const *words, size_t cnt)
+{
+	const char *names[WORLD_WORDS_MAX];
+	struct in_addr addr = { 0 };
+	bool required = false;
+	size_t name_cnt = 0, i;
+	int err;
+
+	if (!w->is_open)
+		return 0; /* nobody to limit yet: golden packets have their settings read twice */
+	if (cnt < 3 || (strcmp(words[1], "-") != 0 && inet_pton(AF_INET, words[1], &addr) != 1))
+		return fault(w, "services ADDRESS|- NAI|- NAME...");
+	for (i = 3; i < cnt; i++) {
+		if (strcmp(words[i], "required") == 0)
+			required = true;
+		else
+			names[name_cnt++] = words[i];
+	}
+	err = engine_limit_services(&w->engine, addr, strcmp(words[2], "-") ? words[2] : NULL,
+				    names, name_cnt, required);
+	return err < 0 ? fault(w, "%s", err_text(err)) : 0;
+}
+
 static int set_foreign_agents(struct world *w, char *const *words, size_t cnt)
 {
 	(void)cnt;
@@ -469,6 +501,10 @@ static int set_value(struct world *w, char *const *words, size_t cnt)
 		w->conf.nat_enabled = on;
 	else if (strcmp(key, "forced") == 0)
 		w->conf.nat_forced = on;
+	else if (strcmp(key, "redirect-drawn") == 0)
+		w->conf.redirect_drawn = on;
+	else if (strcmp(key, "message-strings") == 0)
+		w->conf.message_strings = on;
 	else
 		w->refuse_changes = on;
 	return 0;
@@ -491,6 +527,10 @@ static const struct {
 	{ "inside", set_inside },
 	{ "algorithm", set_algorithm },
 	{ "random", set_random },
+	{ "redirect", set_redirect },
+	{ "services", set_services },
+	{ "redirect-drawn", set_value },
+	{ "message-strings", set_value },
 	{ "max-lifetime", set_value },
 	{ "udp-max-lifetime", set_value },
 	{ "max-simultaneous-bindings", set_value },

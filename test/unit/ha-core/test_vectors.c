@@ -222,12 +222,15 @@ static uint32_t ident_seconds(const struct packet *p)
 static void assert_signed(const struct engine_result *res)
 {
 	const uint8_t *m = res->reply;
+	struct wire_reader r = wire_reader(m + REG_REPLY_LEN, res->reply_len - REG_REPLY_LEN);
+	struct ext ext = { .start = m };
 	const struct sa *sa;
 	size_t at;
 
 	assert_non_null(res->node);
-	for (at = REG_REPLY_LEN; at + 6 < res->reply_len && m[at] != 32 && m[at] != 34;)
-		at += 2u + m[at + 1];
+	while (ext_next(&r, &ext) > 0 && ext.type != 32 && ext.type != 34)
+		;
+	at = (size_t)(ext.start - m);
 	assert_true(at + 6 < res->reply_len);
 	assert_int_equal(m[at], 32);
 	for (sa = res->node->sas; sa; sa = sa->next)
@@ -344,7 +347,8 @@ static void add_run(const struct vector_file *f, const struct packet *p, const s
 
 int main(void)
 {
-	static const char *const names[] = { "core.hex", "ihad.hex", "nat.hex", "later-ihad.hex",
+	static const char *const names[] = { "core.hex",       "ihad.hex",       "nat.hex",
+					     "extensions.hex", "dynamic-ha.hex", "later-ihad.hex",
 					     "later-xhad.hex" };
 	static struct vector_file files[sizeof(names) / sizeof(*names)];
 	size_t i, j, k;
