@@ -129,6 +129,8 @@ static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_co
 		.redirect = conf->redirect,
 		.redirect_drawn = conf->redirect_layout == HA_CONF_LAYOUT_DRAWN,
 		.message_strings = conf->registration.message_strings,
+		.max_denials_per_node_s = conf->registration.max_denials_per_node_s,
+		.max_denials_s = conf->registration.max_denials_s,
 	};
 	size_t i;
 

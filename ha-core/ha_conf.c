@@ -211,6 +211,13 @@ const struct conf_key ha_conf_rows[] = {
 	{ "registration.max-simultaneous-bindings", CONF_UINT,
 	  FIELD(registration.max_simultaneous_bindings), .min = 1, .max = 64, .dflt = "4",
 	  .unit = "bindings", .doc = "Care-of addresses that one node may have at a time." },
+	{ "registration.max-denials-per-node", CONF_UINT,
+	  FIELD(registration.max_denials_per_node_s), .max = 1000, .dflt = "1", .unit = "a second",
+	  .doc = "Denials that one mobile node is sent, after ten at once; what is beyond meets "
+		 "silence. 0 is no limit." },
+	{ "registration.max-denials", CONF_UINT, FIELD(registration.max_denials_s), .max = 1000000,
+	  .dflt = "1000", .unit = "a second",
+	  .doc = "Denials that all mobile nodes together are sent; 0 is no limit." },
 	{ "registration.message-strings", CONF_BOOL, FIELD(registration.message_strings),
 	  .dflt = "false", .doc = "Tell nodes in words why a request is denied (RFC 4917)." },
 	{ "tunnel.data-path", CONF_ENUM, FIELD(tunnel.data_path), .choices = data_paths,

@@ -79,6 +79,8 @@ struct ha_conf {
 		uint32_t timestamp_tolerance_s;
 		uint32_t max_simultaneous_bindings;
 		bool message_strings;
+		uint32_t max_denials_per_node_s; /* 0: no limit */
+		uint32_t max_denials_s;          /* 0: no limit */
 	} registration;
 	struct {
 		enum ha_conf_data_path data_path;

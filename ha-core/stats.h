@@ -25,7 +25,9 @@
 	X(auth_failures, "auth-failures") /* the mobile node's authenticator */                \
 	X(foreign_agent_auth_failures, "foreign-agent-auth-failures")                          \
 	X(replay_failures, "replay-failures")                                                  \
-	X(deregistrations, "deregistrations") /* accepted, Lifetime 0 */                       \
+	X(denials_unanswered, "denials-unanswered") /* beyond registration.max-denials */      \
+	X(leases_taken_over, "leases-taken-over")   /* idle, of an exhausted pool */           \
+	X(deregistrations, "deregistrations")       /* accepted, Lifetime 0 */                 \
 	X(bindings_expired, "bindings-expired")                                                \
 	X(replies_sent, "replies-sent")                                                        \
 	X(reply_send_failures, "reply-send-failures")                                          \

@@ -123,6 +123,12 @@ void sa_peer_assign(struct sa_table *t, struct sa_peer *peer, struct in_addr add
 	hash_put(&t->by_addr, &peer->by_addr, addr_hash(t, addr));
 }
 
+void sa_peer_unassign(struct sa_table *t, struct sa_peer *peer)
+{
+	hash_del(&t->by_addr, &peer->by_addr);
+	peer->addr = (struct in_addr){ INADDR_ANY };
+}
+
 static int peer_new(struct sa_table *t, struct in_addr addr, const char *nai, size_t nai_len,
 		    struct sa_peer **ret_peer)
 {

@@ -10,6 +10,7 @@
 
 #include "common/addr.h"
 #include "common/hash.h"
+#include "common/limit.h"
 #include "ha-core/auth/mac.h"
 #include "ha-core/auth/replay.h"
 #include "ha-core/auth/service.h"
@@ -31,6 +32,10 @@ struct sa_peer {
 	struct sa *sas;           /* owned */
 	struct service *services; /* owned; NULL: not limited */
 	bool must_select;         /* a service by name: the default one is not allowed */
+	struct limit denials;     /* answered */
+	/* lease.c: of leases that no binding uses */
+	bool is_idle;
+	struct sa_peer *idle_prev, *idle_next;
 };
 
 struct sa_table {
@@ -65,6 +70,9 @@ int sa_peer_put(struct sa_table *t, struct in_addr addr, const char *nai,
 
 /** Gives a dynamic peer its home address. It must have none. */
 void sa_peer_assign(struct sa_table *t, struct sa_peer *peer, struct in_addr addr);
+
+/** Takes a dynamic peer's home address away again. It must have one. */
+void sa_peer_unassign(struct sa_table *t, struct sa_peer *peer);
 
 /**
  * Adds an association. The key is copied.

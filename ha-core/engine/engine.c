@@ -5,8 +5,8 @@
  * then is the reply built (§3.8.3), so that a node which hears yes has its packets already.
  *
  * Objects: the engine owns the associations, the pool of home addresses, the cache and the ring
- * of expiries. A mobile node outlives its bindings; a lease of the pool stays with its node, so
- * that who comes back gets the address it had (RFC 2794).
+ * of expiries. A mobile node outlives its bindings; a lease of the pool stays with its node while
+ * there is no need to take it (lease.h).
  */
 #include "ha-core/engine/engine.h"
 
@@ -15,6 +15,8 @@
 
 #include <stddef.h>
 #include <string.h>
+
+#define DENIAL_BURST 9 /* that a node is told of at once, beyond what it may be told in a second */
 
 int engine_init(struct engine *e, const struct engine_conf *conf, size_t expected_nodes,
 		const struct ha_policy *policy, const void *policy_ctx,
@@ -127,9 +129,19 @@ static size_t end_all(struct engine *e, struct binding_key key, const struct bin
 	return cnt;
 }
 
+/* Every change of a key's bindings comes by here, so this is where a lease falls idle. */
 static int tell_change(struct engine *e, struct binding_key key)
 {
-	return e->hooks.changed(e->hooks.ctx, key, binding_find(&e->cache, key));
+	struct binding *first = binding_find(&e->cache, key);
+	struct sa_peer *node = sa_peer_find(&e->nodes, key.home_addr);
+
+	if (node && node->is_dynamic) {
+		if (first)
+			lease_use(&e->idle_leases, node);
+		else
+			lease_idle(&e->idle_leases, node);
+	}
+	return e->hooks.changed(e->hooks.ctx, key, first);
 }
 
 static struct reg_outcome deregister(struct engine *e, struct exchange *x)
@@ -198,17 +210,36 @@ static struct reg_outcome deny_resources(void)
 	return outcome_deny(REG_INSUFFICIENT_RESOURCES, REG_REASON_RESOURCES);
 }
 
+/* From the pool; from who has been away for longest, if the pool has none left. */
+static int take_address(struct engine *e, struct in_addr *ret_addr)
+{
+	struct sa_peer *idle;
+
+	while (pool_take(&e->pool, ret_addr) < 0) {
+		idle = e->idle_leases.oldest;
+		if (!idle)
+			return ERR_NOT_FOUND;
+		/* A lease from before a reload may lie outside of the pool; then the next one. */
+		lease_use(&e->idle_leases, idle);
+		pool_give_back(&e->pool, idle->addr);
+		sa_peer_unassign(&e->nodes, idle);
+		e->stats.leases_taken_over++;
+	}
+	return 0;
+}
+
 static struct reg_outcome assign_home_address(struct engine *e, struct exchange *x)
 {
 	if (!exchange_wants_lease(x))
 		return outcome_go_on();
 	if (addr_is_any(x->home_addr)) {
-		if (pool_take(&e->pool, &x->home_addr) < 0)
+		if (take_address(e, &x->home_addr) < 0)
 			return deny_resources();
 	} else if (pool_take_this(&e->pool, x->home_addr) < 0) {
 		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_HOME_ADDRESS);
 	}
 	sa_peer_assign(&e->nodes, x->node, x->home_addr);
+	lease_idle(&e->idle_leases, x->node); /* until there is a binding */
 	return outcome_go_on();
 }
 
@@ -480,6 +511,22 @@ static void count(struct stats *s, const struct exchange *x, const struct reg_ou
 	}
 }
 
+/*
+ * RFC 5944 has no number for it, but took the duty to answer away so that nobody could make a home
+ * agent flood somebody: a replayed request comes from wherever its sender says. A node that means
+ * it tries again, so silence is the right thing to say too much of.
+ */
+static bool may_answer_denial(struct engine *e, struct sa_peer *node, const struct clock *now)
+{
+	const uint64_t now_us = now->mono_ms * 1000;
+	const uint32_t per_node = e->conf.max_denials_per_node_s, all = e->conf.max_denials_s;
+
+	if (per_node > 0 &&
+	    !limit_take(&node->denials, now_us, 1000000 / per_node, per_node + DENIAL_BURST))
+		return false;
+	return all == 0 || limit_take(&e->denials, now_us, 1000000 / all, all);
+}
+
 void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struct reg_origin *from,
 		   const struct clock *now, struct engine_result *out)
 {
@@ -490,7 +537,9 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	count(&e->stats, &x, &out->outcome);
 
 	out->reply_len = 0;
-	if (out->outcome.verdict != REG_DISCARD)
+	if (out->outcome.verdict == REG_DENY && !may_answer_denial(e, x.node, now))
+		e->stats.denials_unanswered++;
+	else if (out->outcome.verdict != REG_DISCARD)
 		out->reply_len = build_reply(e, &x, &out->outcome, out->reply, sizeof(out->reply));
 
 	/* For the log, which wants to say whom a stranger claimed to be, too. */
@@ -578,12 +627,17 @@ static bool is_same_node(const struct sa_peer *a, const struct sa_peer *b)
 size_t engine_reload(struct engine *e, struct engine *fresh)
 {
 	struct binding *b, *next;
-	struct sa_peer *peer;
+	struct sa_peer *peer, *idle;
 	struct binding_key key;
 	size_t ended = 0;
 
 	for (peer = fresh->nodes.peers; peer; peer = peer->next)
 		carry_over_peer(fresh, peer, e);
+	for (idle = e->idle_leases.oldest; idle; idle = idle->idle_next) {
+		peer = sa_peer_find(&fresh->nodes, idle->addr);
+		if (peer && peer->is_dynamic)
+			lease_idle(&fresh->idle_leases, peer);
+	}
 
 	fresh->conf.home_agent = e->conf.home_agent;
 	fresh->conf.home_networks = e->conf.home_networks;
@@ -593,6 +647,7 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 	SWAP(e->nodes, fresh->nodes);
 	SWAP(e->agents, fresh->agents);
 	SWAP(e->pool, fresh->pool);
+	SWAP(e->idle_leases, fresh->idle_leases);
 
 	for (b = e->cache.all; b; b = next) {
 		next = b->all_next;

@@ -10,6 +10,7 @@
 #include "ha-core/auth/sa.h"
 #include "ha-core/binding/binding.h"
 #include "ha-core/binding/expiry.h"
+#include "ha-core/binding/lease.h"
 #include "ha-core/binding/pool.h"
 #include "ha-core/engine/ha_policy.h"
 #include "ha-core/stats.h"
@@ -33,7 +34,9 @@ struct engine_conf {
 	uint16_t keepalive_s;
 	struct in_addr redirect; /* who asks for any home agent is sent there; 0.0.0.0: stays */
 	bool redirect_drawn;     /* ... by an extension as RFC 4433 drew it */
-	bool message_strings;    /* tell in words why a request is denied, RFC 4917 */
+	uint32_t max_denials_per_node_s; /* answered, after a burst; 0: all */
+	uint32_t max_denials_s;          /* of all nodes; 0: no limit */
+	bool message_strings;            /* tell in words why a request is denied, RFC 4917 */
 };
 
 /** How the engine reaches the rest of the daemon. */
@@ -56,9 +59,11 @@ struct engine {
 	struct engine_hooks hooks;
 	struct sa_table nodes, agents; /* mobile nodes, foreign agents */
 	struct pool pool;
+	struct lease_list idle_leases;
 	struct binding_cache cache;
 	struct expiry expiry;
 	struct stats stats;
+	struct limit denials; /* answered, of all nodes */
 	uint64_t started_ntp;
 };
 
@@ -70,7 +75,7 @@ struct engine_result {
 	const struct sa_peer *node; /* NULL: unknown */
 	uint32_t spi;               /* of the Mobile-Home Authentication; 0: none */
 	struct reg_grant grant;     /* of an accepted request */
-	size_t reply_len;           /* 0: silence */
+	size_t reply_len;           /* 0: silence, or a denial beyond the limit */
 	uint8_t reply[ENGINE_REPLY_MAX];
 };
 

@@ -566,6 +566,13 @@ static struct binding_key key_of(const struct script *s)
 	return (struct binding_key){ s->result.req.home_addr, s->world.conf.home_agent };
 }
 
+/* A denial beyond the limit that the script has set. */
+static bool is_unanswered(const struct script *s, const struct stats *before)
+{
+	return s->result.outcome.verdict == REG_DENY &&
+	       s->world.engine.stats.denials_unanswered == before->denials_unanswered + 1;
+}
+
 static void send_octets(struct script *s, const uint8_t *msg, size_t len)
 {
 	static struct snapshot before, after;
@@ -579,7 +586,9 @@ static void send_octets(struct script *s, const uint8_t *msg, size_t len)
 
 	check_counters(s, &stats);
 	require(s, world_tunnels_match(&s->world), "the data path was not told");
-	require(s, (s->result.reply_len == 0) == (s->result.outcome.verdict == REG_DISCARD),
+	require(s,
+		(s->result.reply_len == 0) ==
+			(s->result.outcome.verdict == REG_DISCARD || is_unanswered(s, &stats)),
 		"silence and a reply");
 	/* Code 151 alone takes away what the node had (RFC 5446 §4). */
 	if (s->result.outcome.verdict == REG_DENY &&
@@ -745,7 +754,7 @@ static void expect_extensions(struct script *s, const char *list)
 }
 
 /*
- * expect accept | deny CODE | silence, then
+ * expect accept | deny CODE | unanswered CODE | silence, then
  *	reason NAME, lifetime N, home A, exts LIST, spi N,
  *	udp CODE [forced] [keepalive N], no-udp,
  *	text A_MESSAGE_STRING, echo HEX
@@ -766,9 +775,10 @@ static void do_expect(struct script *s, char **words, size_t cnt)
 			"it was not accepted");
 	else if (strcmp(verdict, "silence") == 0)
 		expect_silence(s, "it");
-	else if (strcmp(verdict, "deny") == 0)
+	else if (strcmp(verdict, "deny") == 0 || strcmp(verdict, "unanswered") == 0)
 		require(s,
 			res->outcome.verdict == REG_DENY &&
+				(res->reply_len > 0) == (*verdict == 'd') &&
 				res->outcome.code == number(s, word(s, words, cnt, i++)),
 			"it was not denied so");
 	else

@@ -501,6 +501,10 @@ static int set_value(struct world *w, char *const *words, size_t cnt)
 		w->conf.nat_enabled = on;
 	else if (strcmp(key, "forced") == 0)
 		w->conf.nat_forced = on;
+	else if (strcmp(key, "max-denials-per-node") == 0)
+		w->conf.max_denials_per_node_s = (uint32_t)n;
+	else if (strcmp(key, "max-denials") == 0)
+		w->conf.max_denials_s = (uint32_t)n;
 	else if (strcmp(key, "redirect-drawn") == 0)
 		w->conf.redirect_drawn = on;
 	else if (strcmp(key, "message-strings") == 0)
@@ -530,6 +534,8 @@ static const struct {
 	{ "redirect", set_redirect },
 	{ "services", set_services },
 	{ "redirect-drawn", set_value },
+	{ "max-denials-per-node", set_value },
+	{ "max-denials", set_value },
 	{ "message-strings", set_value },
 	{ "max-lifetime", set_value },
 	{ "udp-max-lifetime", set_value },
