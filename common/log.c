@@ -238,7 +238,7 @@ static bool limit_take(struct log_limit *limit, uint64_t now_ms)
 	return true;
 }
 
-static void limit_hold(struct log_limit *limit, enum log_level level)
+void log_suppress(struct log_limit *limit, enum log_level level)
 {
 	limit->suppressed++;
 	limit->level = level;
@@ -258,7 +258,7 @@ bool log_write_limited(struct log_limit *limit, uint64_t now_ms, enum log_level 
 	if (!log_enabled(level))
 		return false;
 	if (!limit_take(limit, now_ms)) {
-		limit_hold(limit, level);
+		log_suppress(limit, level);
 		return false;
 	}
 	va_start(ap, pairs_fmt);

@@ -80,6 +80,9 @@ bool log_write_limited(struct log_limit *limit, uint64_t now_ms, enum log_level 
 		       const char *message, const char *pairs_fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
+/** Counts a line as suppressed that something else than the limit held back. */
+void log_suppress(struct log_limit *limit, enum log_level level);
+
 /** Writes one summary line for each limit that has suppressed lines for an interval or more. */
 void log_flush_limits(uint64_t now_ms);
 

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each reason has an event, a level and a limit of its own, so that a flood of one kind hides no
- * other. What a node is refused is a notice (RFC 5944 §3.8.2.1 and RFC 5265 §4.3 want it logged
+ * other; and each source has a share of it, so that its flood does not hide what others did. What a node is refused is a notice (RFC 5944 §3.8.2.1 and RFC 5265 §4.3 want it logged
  * as a security exception); what it does by right is an info; renewals are for debugging.
  */
 #include "ha-core/ha_log.h"
 
 #include "common/log.h"
+#include "ha-core/log_source.h"
 #include "ha-core/tunnel/encap.h"
 
 #include <stdio.h>
 
-#define BURST                10
-#define INTERVAL_MS          1000
+#define BURST                20 /* four sources at full blast: see log_source.h */
+#define INTERVAL_MS          200
 #define ACCEPTED_BURST       1000
 #define ACCEPTED_INTERVAL_MS 10
 
 static struct log_limit limits[REG_REASON_CNT];
+static struct log_source_table sources;
 static struct log_limit expired_limit = {
 	.burst = ACCEPTED_BURST,
 	.interval_ms = ACCEPTED_INTERVAL_MS,
@@ -86,6 +88,11 @@ void ha_log_result(const struct engine_result *res, const struct reg_origin *fro
 
 	if (!log_enabled(level))
 		return;
+	if (res->outcome.verdict != REG_ACCEPT &&
+	    !log_source_take(&sources, from->src, res->outcome.reason, now->mono_ms * 1000)) {
+		log_suppress(limit_of(&res->outcome), level);
+		return;
+	}
 	log_write_limited(limit_of(&res->outcome), now->mono_ms, level,
 			  reg_reason_text(res->outcome.reason),
 			  "event=%s src=%s port=%u interface=%s home-address=%s care-of=%s%s%s",
