@@ -68,11 +68,6 @@ static const char *check_absolute(const void *field)
 	return **(char *const *)field == '/' ? NULL : "an absolute path is wanted: /...";
 }
 
-static const char *check_service_item(const void *item)
-{
-	return **(char *const *)item ? NULL : "the name of a service is not empty";
-}
-
 /* ---- Rows --------------------------------------------------------------------------------- */
 
 static const char *const algorithms[] = { [MAC_HMAC_MD5] = "hmac-md5",
@@ -148,7 +143,7 @@ static const struct conf_key mobile_node_rows[] = {
 	  .doc = "Replay protection: timestamp needs clocks that agree within "
 		 "registration.timestamp-tolerance; nonce needs none." },
 	{ "services", CONF_STRING_LIST, CONF_FIELD2(struct ha_conf_node, services, service_cnt),
-	  .max = SERVICE_NAME_MAX, .check = check_service_item,
+	  .max = SERVICE_NAME_MAX,
 	  .doc = "The services that the node may select by name (RFC 5446); by default any. Those "
 		 "of all of a node's associations count." },
 	{ "service-required", CONF_BOOL, CONF_FIELD(struct ha_conf_node, service_required),

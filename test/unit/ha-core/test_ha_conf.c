@@ -84,6 +84,11 @@ static void only_address_and_home_networks_are_required(void **state)
 	assert_int_equal(c->registration.max_lifetime_s, 1800);
 	assert_int_equal(c->registration.timestamp_tolerance_s, 7);
 	assert_int_equal(c->registration.max_simultaneous_bindings, 4);
+	assert_int_equal(c->registration.max_denials_per_node_s, 1);
+	assert_int_equal(c->registration.max_denials_s, 1000);
+	assert_false(c->registration.message_strings);
+	assert_true(addr_is_any(c->redirect));
+	assert_int_equal(c->redirect_layout, HA_CONF_LAYOUT_SHORT);
 	assert_int_equal(c->tunnel.data_path, HA_CONF_DATA_PATH_AUTO);
 	assert_int_equal(c->tunnel.interface_cnt, 0);
 	assert_int_equal(c->tunnel.encapsulation_cnt, 3);
@@ -134,6 +139,29 @@ static void the_home_agent_has_a_unicast_address(void **state)
 	expect_faults("home-agent: {address: 0.0.0.0}\nhome-networks: [{prefix: 224.0.0.0/8}]\n",
 		      "f:1:23: error: home-agent.address: not a unicast address of a host\n"
 		      "f:2:26: error: prefix: not a network of unicast addresses\n");
+}
+
+/* RFC 4433 */
+static void nodes_are_redirected_to_another_home_agent(void **state)
+{
+	struct ha_conf *c;
+
+	(void)state;
+	expect_faults("home-agent: {address: 10.0.0.2, redirect: 10.0.0.2}\n"
+		      "home-networks: [{prefix: 10.0.0.0/8}]\n",
+		      "f:1:43: error: home-agent.redirect: 10.0.0.2 is the home agent's own "
+		      "address\n");
+	expect_faults("home-agent: {address: 10.0.0.2, redirect: 224.0.0.1,\n"
+		      "  redirect-layout: long}\nhome-networks: [{prefix: 10.0.0.0/8}]\n",
+		      "f:1:43: error: home-agent.redirect: not a unicast address of a host\n"
+		      "f:2:20: error: home-agent.redirect-layout: \"long\" is not one of short, "
+		      "drawn\n");
+	c = read_text("home-agent: {address: 10.0.0.2, redirect: 10.0.0.3, redirect-layout: "
+		      "drawn}\nhome-networks: [{prefix: 10.0.0.0/8}]\n",
+		      "");
+	assert_string_equal(addr_text(c->redirect).s, "10.0.0.3");
+	assert_int_equal(c->redirect_layout, HA_CONF_LAYOUT_DRAWN);
+	ha_conf_free(c);
 }
 
 static void home_networks_do_not_overlap(void **state)
@@ -312,6 +340,27 @@ static void a_nai_fits_its_extension(void **state)
 	expect_faults(text, expect);
 	expect_faults(POOL "mobile-nodes:\n- {nai: \"a\\nb\", spi: 256, key: 00}\n",
 		      "f:7:9: error: nai: control characters are not allowed\n");
+}
+
+/* RFC 5446 */
+static void a_node_may_be_limited_to_services(void **state)
+{
+	struct ha_conf *c;
+
+	(void)state;
+	c = read_text(NODES
+		      "- {home-address: 10.50.0.7, spi: 256, key: 00, services: [voip, a b]}\n"
+		      "- {home-address: 10.50.0.8, spi: 256, key: 00, service-required: true}\n",
+		      "");
+	assert_int_equal(c->mobile_nodes[0].service_cnt, 2);
+	assert_string_equal(c->mobile_nodes[0].services[0], "voip");
+	assert_string_equal(c->mobile_nodes[0].services[1], "a b");
+	assert_false(c->mobile_nodes[0].service_required);
+	assert_int_equal(c->mobile_nodes[1].service_cnt, 0);
+	assert_true(c->mobile_nodes[1].service_required);
+	ha_conf_free(c);
+	expect_faults(NODES "- {home-address: 10.50.0.7, spi: 256, key: 00, services: [\"\"]}\n",
+		      "f:6:59: error: services: must not be empty\n");
 }
 
 static void a_key_has_1_to_256_octets_in_hex(void **state)
@@ -665,6 +714,7 @@ int main(void)
 		cmocka_unit_test(only_address_and_home_networks_are_required),
 		cmocka_unit_test(ranges_are_those_of_the_rows),
 		cmocka_unit_test(the_home_agent_has_a_unicast_address),
+		cmocka_unit_test(nodes_are_redirected_to_another_home_agent),
 		cmocka_unit_test(home_networks_do_not_overlap),
 		cmocka_unit_test(a_dynamic_pool_lies_within_its_prefix),
 		cmocka_unit_test(an_interface_has_a_possible_name),
@@ -677,6 +727,7 @@ int main(void)
 		cmocka_unit_test(a_node_has_each_spi_once),
 		cmocka_unit_test(a_home_address_and_a_nai_belong_to_one_node),
 		cmocka_unit_test(a_nai_fits_its_extension),
+		cmocka_unit_test(a_node_may_be_limited_to_services),
 		cmocka_unit_test(a_key_has_1_to_256_octets_in_hex),
 		cmocka_unit_test(a_foreign_agent_has_each_spi_once),
 		cmocka_unit_test(algorithms_are_named_as_the_authenticators_are),

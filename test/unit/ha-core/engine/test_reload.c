@@ -196,6 +196,37 @@ static void a_lease_goes_on_with_its_name(void **state)
 		assert_false(addr_eq(next, lease));
 }
 
+/* Who is to give an address up first is the same before and behind the reload. */
+static void idle_leases_stay_in_their_order(void **state)
+{
+	static const char *const names[] = { "c@x", "a@x", "b@x" };
+	struct in_addr leases[3];
+	struct sa_peer *peer;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		add(&running, 0, names[i], 256, REPLAY_TIMESTAMP);
+		peer = sa_peer_find_nai(&running.nodes, (const uint8_t *)names[i], 3);
+		assert_int_equal(pool_take(&running.pool, &leases[i]), 0);
+		sa_peer_assign(&running.nodes, peer, leases[i]);
+		lease_idle(&running.idle_leases, peer);
+	}
+	add(&fresh, 0, "b@x", 256, REPLAY_TIMESTAMP);
+	add(&fresh, addr_host(leases[1]), "static@x", 256, REPLAY_TIMESTAMP);
+	add(&fresh, 0, "c@x", 256, REPLAY_TIMESTAMP);
+
+	assert_int_equal(engine_reload(&running, &fresh), 0);
+	peer = running.idle_leases.oldest;
+	assert_non_null(peer);
+	assert_memory_equal(peer->nai, "c@x", 3);
+	peer = peer->idle_next;
+	assert_non_null(peer);
+	assert_memory_equal(peer->nai, "b@x", 3);
+	assert_null(peer->idle_next);
+	assert_ptr_equal(peer, running.idle_leases.newest);
+}
+
 static void a_lease_gives_way_to_a_node_of_its_own(void **state)
 {
 	struct in_addr lease;
@@ -241,6 +272,7 @@ int main(void)
 		reload_test(bindings_of_nodes_that_stay_go_on),
 		reload_test(bindings_of_nodes_that_are_gone_end),
 		reload_test(a_lease_goes_on_with_its_name),
+		reload_test(idle_leases_stay_in_their_order),
 		reload_test(a_lease_gives_way_to_a_node_of_its_own),
 		reload_test(a_binding_does_not_pass_to_the_next_owner_of_its_address),
 	};
