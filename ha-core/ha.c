@@ -128,6 +128,7 @@ static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_co
 		.keepalive_s = conf->nat.keepalive_s,
 		.redirect = conf->redirect,
 		.redirect_drawn = conf->redirect_layout == HA_CONF_LAYOUT_DRAWN,
+		.strict_reserved = conf->registration.strict_reserved_bits,
 		.message_strings = conf->registration.message_strings,
 		.max_denials_per_node_s = conf->registration.max_denials_per_node_s,
 		.max_denials_s = conf->registration.max_denials_s,

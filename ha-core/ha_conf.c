@@ -213,6 +213,10 @@ const struct conf_key ha_conf_rows[] = {
 	{ "registration.max-denials", CONF_UINT, FIELD(registration.max_denials_s), .max = 1000000,
 	  .dflt = "1000", .unit = "a second",
 	  .doc = "Denials that all mobile nodes together are sent; 0 is no limit." },
+	{ "registration.strict-reserved-bits", CONF_BOOL, FIELD(registration.strict_reserved_bits),
+	  .dflt = "false",
+	  .doc = "Deny requests that set the reserved bit x (RFC 5944 3.8.2.3), which is otherwise "
+		 "ignored (3.3)." },
 	{ "registration.message-strings", CONF_BOOL, FIELD(registration.message_strings),
 	  .dflt = "false", .doc = "Tell nodes in words why a request is denied (RFC 4917)." },
 	{ "tunnel.data-path", CONF_ENUM, FIELD(tunnel.data_path), .choices = data_paths,

@@ -78,6 +78,7 @@ struct ha_conf {
 		uint16_t max_lifetime_s; /* 1..65534, 65535: unlimited */
 		uint32_t timestamp_tolerance_s;
 		uint32_t max_simultaneous_bindings;
+		bool strict_reserved_bits;
 		bool message_strings;
 		uint32_t max_denials_per_node_s; /* 0: no limit */
 		uint32_t max_denials_s;          /* 0: no limit */

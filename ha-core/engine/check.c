@@ -233,13 +233,16 @@ static struct reg_outcome check_destination_is_unicast(struct engine *e, struct 
 
 /*
  * §3.3 has r and x ignored on reception, §3.8.2.3 would refuse reserved bits: the field's own
- * definition wins, and so old and new nodes are served. What is left to refuse is an order or a
- * number of authenticators that no sender could mean (§3.2, §3.6.1.3).
+ * definition wins, and so old and new nodes are served, unless a site wants the other. That is
+ * about x, which RFC 2002 reserved already; r has had a meaning that old nodes may still give it.
+ * Left to refuse is an order or a number of authenticators that no sender could mean (§3.2,
+ * §3.6.1.3).
  */
 static struct reg_outcome check_form(struct engine *e, struct exchange *x)
 {
-	(void)e;
 	if (x->mhae_cnt > 1 || x->fhae_first)
+		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
+	if (e->conf.strict_reserved && (x->req.flags & REG_FLAG_x))
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
 	return outcome_go_on();
 }

@@ -505,6 +505,8 @@ static int set_value(struct world *w, char *const *words, size_t cnt)
 		w->conf.max_denials_per_node_s = (uint32_t)n;
 	else if (strcmp(key, "max-denials") == 0)
 		w->conf.max_denials_s = (uint32_t)n;
+	else if (strcmp(key, "strict-reserved-bits") == 0)
+		w->conf.strict_reserved = on;
 	else if (strcmp(key, "redirect-drawn") == 0)
 		w->conf.redirect_drawn = on;
 	else if (strcmp(key, "message-strings") == 0)
@@ -533,6 +535,7 @@ static const struct {
 	{ "random", set_random },
 	{ "redirect", set_redirect },
 	{ "services", set_services },
+	{ "strict-reserved-bits", set_value },
 	{ "redirect-drawn", set_value },
 	{ "max-denials-per-node", set_value },
 	{ "max-denials", set_value },

@@ -87,6 +87,7 @@ static void only_address_and_home_networks_are_required(void **state)
 	assert_int_equal(c->registration.max_denials_per_node_s, 1);
 	assert_int_equal(c->registration.max_denials_s, 1000);
 	assert_false(c->registration.message_strings);
+	assert_false(c->registration.strict_reserved_bits);
 	assert_true(addr_is_any(c->redirect));
 	assert_int_equal(c->redirect_layout, HA_CONF_LAYOUT_SHORT);
 	assert_int_equal(c->tunnel.data_path, HA_CONF_DATA_PATH_AUTO);
