@@ -331,6 +331,7 @@ static bool needs_restart(const struct ha_conf *old, const struct ha_conf *new)
 	if (!addr_eq(old->address, new->address) || old->port != new->port ||
 	    old->home_network_cnt != new->home_network_cnt || old->tunnel.mtu != new->tunnel.mtu ||
 	    old->tunnel.data_path != new->tunnel.data_path ||
+	    old->tunnel.mss_clamp != new->tunnel.mss_clamp || old->tunnel.ecn != new->tunnel.ecn ||
 	    (old->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED) !=
 		    (new->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED) ||
 	    !same_text(old->control.socket, new->control.socket) ||
@@ -372,7 +373,7 @@ static int reload(void *ctx)
 	if (needs_restart(ha->conf, conf))
 		log_warning("some changes take effect at the next start only",
 			    "event=restart-needed config=%s keys=\"home-agent, home-networks, "
-			    "tunnel.data-path, tunnel.mtu, tunnel.reverse-tunnel, control\"",
+			    "tunnel (but encapsulation), control\"",
 			    ha->options.config);
 	ended = engine_reload(&ha->engine, &fresh);
 	engine_done(&fresh);
@@ -459,6 +460,7 @@ static int open_socket(struct ha *ha)
 
 static int open_tunnel(struct ha *ha)
 {
+	const enum ha_conf_mss_clamp clamp = ha->conf->tunnel.mss_clamp;
 	const struct tunnel_conf conf = {
 		.device = ha->daemon->device,
 		.home_agent = ha->conf->address,
@@ -468,6 +470,9 @@ static int open_tunnel(struct ha *ha)
 		.mtu = ha->conf->tunnel.mtu,
 		.filter = &ha->filter,
 		.reverse_needs_grant = ha->conf->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED,
+		.clamp_udp = clamp != HA_CONF_MSS_CLAMP_OFF,
+		.clamp_plain = clamp == HA_CONF_MSS_CLAMP_ALL,
+		.ecn_normal = ha->conf->tunnel.ecn == HA_CONF_ECN_NORMAL,
 		.cache = &ha->engine.cache,
 		.stats = &ha->engine.stats,
 		.loop = ha->loop,

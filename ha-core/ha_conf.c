@@ -100,6 +100,15 @@ static const char *const layouts[] = {
 	[HA_CONF_LAYOUT_SHORT] = "short", [HA_CONF_LAYOUT_DRAWN] = "drawn", NULL
 };
 
+static const char *const mss_clamps[] = { [HA_CONF_MSS_CLAMP_UDP] = "udp",
+					  [HA_CONF_MSS_CLAMP_ALL] = "all",
+					  [HA_CONF_MSS_CLAMP_OFF] = "off",
+					  NULL };
+
+static const char *const ecns[] = {
+	[HA_CONF_ECN_COMPATIBLE] = "compatible", [HA_CONF_ECN_NORMAL] = "normal", NULL
+};
+
 static const char *const levels[] = {
 	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
 	[LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",     NULL
@@ -233,6 +242,13 @@ const struct conf_key ha_conf_rows[] = {
 	{ "tunnel.mtu", CONF_UINT, FIELD(tunnel.mtu), .min = 576, .max = 65535, .dflt = "1500",
 	  .unit = "octets",
 	  .doc = "Of the path that carries the tunnels: no outer packet is longer." },
+	{ "tunnel.mss-clamp", CONF_ENUM, FIELD(tunnel.mss_clamp), .choices = mss_clamps,
+	  .dflt = "udp",
+	  .doc = "In which tunnels TCP is told of segments that fit: those in UDP, all, or none." },
+	{ "tunnel.ecn", CONF_ENUM, FIELD(tunnel.ecn), .choices = ecns, .dflt = "compatible",
+	  .doc = "Congestion marks in the outer header (RFC 6040): normal copies the packet's own, "
+		 "for far ends that pass marks on; compatible sends none, for those that may "
+		 "not." },
 	{ "nat-traversal.enabled", CONF_BOOL, FIELD(nat.enabled), .dflt = "true",
 	  .doc = "Tunnel in UDP where a NAT is on the way (RFC 3519)." },
 	{ "nat-traversal.forced", CONF_BOOL, FIELD(nat.forced), .dflt = "true",

@@ -31,6 +31,8 @@ enum ha_conf_reverse {
 };
 
 enum ha_conf_layout { HA_CONF_LAYOUT_SHORT, HA_CONF_LAYOUT_DRAWN };
+enum ha_conf_mss_clamp { HA_CONF_MSS_CLAMP_UDP, HA_CONF_MSS_CLAMP_ALL, HA_CONF_MSS_CLAMP_OFF };
+enum ha_conf_ecn { HA_CONF_ECN_COMPATIBLE, HA_CONF_ECN_NORMAL };
 
 struct ha_conf_home_network {
 	struct addr_prefix prefix;
@@ -92,6 +94,8 @@ struct ha_conf {
 		enum ha_conf_reverse reverse_tunnel;
 		uint32_t
 			mtu; /* of the path that carries the tunnels: outer packets are no longer */
+		enum ha_conf_mss_clamp mss_clamp;
+		enum ha_conf_ecn ecn;
 	} tunnel;
 	struct {
 		bool enabled;

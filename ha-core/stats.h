@@ -70,6 +70,7 @@
 	X(tunnel_half_bound_drops, "drops-tunnel-half-bound") /* peer port not yet known */    \
 	X(tunnel_send_failures, "drops-tunnel-send-failure")                                   \
 	X(filter_drops, "drops-filter") /* forwarding.policy */                                \
+	X(mss_clamped, "mss-clamped")   /* TCP connections told of a smaller segment */        \
 	X(icmp_errors_sent, "icmp-errors-sent")                                                \
 	X(icmp_errors_limited, "icmp-errors-limited")
 

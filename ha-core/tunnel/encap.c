@@ -11,7 +11,7 @@
  *	                                                           as on the left, from below its IP
  *
  * RFC 2003 §3.1 (outer header), RFC 2004 §3, RFC 2784 and 2890 (both read, the plain one written),
- * RFC 3519 §3.3 and §4.3, RFC 6040 §4.1 in compatibility mode and §4.2, RFC 791 §3.2 (fragments).
+ * RFC 3519 §3.3 and §4.3, RFC 6040 §4.1 (both modes) and §4.2, RFC 791 §3.2 (fragments).
  */
 #include "ha-core/tunnel/encap.h"
 
@@ -91,11 +91,13 @@ int encap_check_ipv4(const uint8_t *packet, size_t len)
 }
 
 /* The header of a new packet around an inner one (RFC 2003 §3.1). */
-static void outer_header(uint8_t *header, const uint8_t *inner, uint16_t ident)
+static void outer_header(uint8_t *header, const uint8_t *inner, uint16_t ident, bool ecn_normal)
 {
 	memset(header, 0, IPV4_HEADER_MIN);
 	header[0] = 0x45;
-	header[IPV4_TOS] = inner[IPV4_TOS] & (uint8_t)~IPV4_ECN_MASK;
+	header[IPV4_TOS] = inner[IPV4_TOS];
+	if (!ecn_normal)
+		header[IPV4_TOS] &= (uint8_t)~IPV4_ECN_MASK;
 	ipv4_put16(header + IPV4_IDENT, ident);
 	ipv4_put16(header + IPV4_FRAGMENT, ipv4_df(inner) ? IPV4_DF : 0);
 	header[IPV4_TTL] = IPV4_TTL_DEFAULT;
@@ -154,7 +156,7 @@ int encap_packet(const struct encap_path *path, uint8_t *inner, size_t len, uint
 		memcpy(start + 8, header + IPV4_SRC, 4);
 		ipv4_put_checksum(start, MINIMAL_LEN_SOURCE, 2);
 	} else {
-		outer_header(header, inner, ident);
+		outer_header(header, inner, ident, path->ecn_normal);
 	}
 	if (mode == ENCAP_GRE) {
 		start -= GRE_HEADER_LEN;

@@ -27,6 +27,7 @@ struct encap_path {
 	uint16_t local_port, peer_port; /* host order; udp only */
 	uint8_t mode;                   /* enum encap_mode */
 	bool udp;
+	bool ecn_normal; /* RFC 6040 §4.1 normal mode: the far end is known to pass ECN on */
 };
 
 /** What arrived in a tunnel. The inner packet lies in the caller's buffer. */
@@ -57,9 +58,10 @@ int encap_check_ipv4(const uint8_t *packet, size_t len);
 
 /**
  * Puts outer headers before an inner packet, in place: the ENCAP_HEADROOM octets before `inner`
- * are the caller's to lose. TOS is copied without ECN (RFC 6040 compatibility mode, for a care-of
- * address whose abilities nobody told us), DF is copied, TTL is 64. Minimal encapsulation keeps
- * all of these as the original has them; see encap_mode_for(). The inner TTL stays as it is.
+ * are the caller's to lose. TOS is copied, its ECN field only in normal mode (RFC 6040 §4.1;
+ * compatibility mode is for a care-of address whose abilities nobody told us), DF is copied, TTL
+ * is 64. Minimal encapsulation keeps all of these as the original has them; see encap_mode_for().
+ * The inner TTL stays as it is.
  *
  * @param ident       Identification of the outer header
  * @param ret_packet  start of the outer packet

@@ -59,7 +59,9 @@ struct tunnel_conf {
 	bool reverse_needs_grant;
 	const struct tunnel_home_network *home_networks;
 	size_t home_network_cnt;
-	uint32_t mtu;                       /* of the path outside: no outer packet is longer */
+	bool clamp_udp, clamp_plain; /* lower TCP's MSS in tunnels in UDP, and in the others */
+	bool ecn_normal;             /* RFC 6040 §4.1, else compatibility mode */
+	uint32_t mtu;                /* of the path outside: no outer packet is longer */
 	const struct tunnel_filter *filter; /* may change between packets, at a reload */
 	struct binding_cache *cache;
 	struct stats *stats;

@@ -24,6 +24,7 @@
 #include "common/log.h"
 #include "ha-core/tunnel/icmp.h"
 #include "ha-core/tunnel/ipv4.h"
+#include "ha-core/tunnel/mss.h"
 #include "ha-core/tunnel/tun/tun_host.h"
 #include "ha-core/tunnel/tunnel.h"
 
@@ -224,7 +225,14 @@ static struct encap_path path_of(const struct tunnel_dp *dp, const struct bindin
 		.peer_port = b->tunnel.peer_port,
 		.mode = b->tunnel.encap,
 		.udp = b->tunnel.udp,
+		.ecn_normal = dp->conf.ecn_normal,
 	};
+}
+
+/* The longest inner packet that one binding's tunnel carries in this mode (enum encap_mode). */
+static size_t room_in(const struct tunnel_dp *dp, const struct binding *b, uint8_t mode)
+{
+	return dp->conf.mtu - encap_overhead(mode, b->tunnel.udp);
 }
 
 struct piece_ctx {
@@ -259,7 +267,7 @@ static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **
 {
 	struct piece_ctx p = { .dp = dp, .path = path_of(dp, b) };
 	uint8_t mode = encap_mode_for(b->tunnel.encap, packet);
-	size_t room = dp->conf.mtu - encap_overhead(mode, b->tunnel.udp);
+	size_t room = room_in(dp, b, mode);
 	struct stats *stats = dp->conf.stats;
 	struct slot *spare;
 	uint8_t *outer;
@@ -281,7 +289,7 @@ static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **
 	if (len > room) {
 		/* Pieces travel as fragments do. */
 		if (mode == ENCAP_MINIMAL)
-			room = dp->conf.mtu - encap_overhead(ENCAP_IPIP, b->tunnel.udp);
+			room = room_in(dp, b, ENCAP_IPIP);
 		err = encap_fragment(packet, len, room, dp->piece->buf, send_piece, &p);
 	} else if (!slot) {
 		err = send_piece(&p, packet, len);
@@ -354,6 +362,30 @@ static struct binding *live(struct binding *b, uint64_t now)
 	return b;
 }
 
+/*
+ * A connection that begins, by a node with these bindings or to it: what either end is told fits
+ * each of the tunnels, as packets to the node are copied to all. A room is never below 500.
+ */
+static void clamp_mss(struct tunnel_dp *dp, const struct binding *first, uint8_t *packet,
+		      size_t len)
+{
+	size_t least = SIZE_MAX, room;
+	const struct binding *b;
+
+	if (!mss_is_syn(packet, len))
+		return;
+	for (b = first; b; b = b->sibling) {
+		if (binding_is_expired(b, now_ms(dp)) ||
+		    !(b->tunnel.udp ? dp->conf.clamp_udp : dp->conf.clamp_plain))
+			continue;
+		room = room_in(dp, b, b->tunnel.encap);
+		if (room < least)
+			least = room;
+	}
+	if (least < SIZE_MAX && mss_clamp(packet, len, (uint16_t)(least - MSS_HEADERS)))
+		dp->conf.stats->mss_clamped++;
+}
+
 /* A packet that the kernel routed to a home address, its TTL already decremented. */
 static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 {
@@ -395,6 +427,7 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 		stats->filter_drops++;
 		return;
 	}
+	clamp_mss(dp, b, packet, len);
 	for (; b; b = next) {
 		next = live(b->sibling, now);
 		if (comes_from_peer(b, src))
@@ -598,6 +631,7 @@ static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_
 		drop(dp, why, a, inner);
 		return;
 	}
+	clamp_mss(dp, binding_find(dp->conf.cache, b->key), inner->packet, inner->len);
 	if (write(dp->tun, inner->packet, inner->len) < 0) {
 		send_failed(dp, ipv4_dst(inner->packet), -errno);
 		return;

@@ -261,6 +261,25 @@ static void dscp_is_copied_and_ecn_is_not(void **state)
 	}
 }
 
+/* RFC 6040 figure 3 */
+static void ecn_is_copied_in_normal_mode(void **state)
+{
+	struct encap_path path = p_path_of(ENCAP_GRE, true);
+	uint8_t *packet;
+	uint8_t ecn;
+
+	(void)state;
+	path.ecn_normal = true;
+	for (ecn = 0; ecn < 4; ecn++) {
+		test_make(&a, 100, IPPROTO_UDP, "203.0.113.9", "192.0.2.10", 0);
+		a.data[IPV4_TOS] = 0xb8 | ecn;
+		ipv4_finish_header(a.data);
+		assert_int_equal(encap_packet(&path, a.data, a.len, 1, &packet), 136);
+		assert_int_equal(packet[IPV4_TOS], 0xb8 | ecn);
+		assert_int_equal(packet[36 + IPV4_TOS], 0xb8 | ecn);
+	}
+}
+
 static void minimal_leaves_ecn_where_it_is(void **state)
 {
 	struct encap_path path = p_path_of(ENCAP_MINIMAL, false);
@@ -1047,6 +1066,7 @@ int main(void)
 		cmocka_unit_test(keepalive_answer_is_t2),
 		cmocka_unit_test(a_fragment_under_minimal_travels_as_ip_in_ip),
 		cmocka_unit_test(dscp_is_copied_and_ecn_is_not),
+		cmocka_unit_test(ecn_is_copied_in_normal_mode),
 		cmocka_unit_test(minimal_leaves_ecn_where_it_is),
 		cmocka_unit_test(df_is_copied_both_ways),
 		cmocka_unit_test(ttl_zero_is_not_encapsulated),
