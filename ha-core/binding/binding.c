@@ -2,7 +2,10 @@
 /*
  * The binding cache. The hash table holds the first binding of each key; further ones hang from
  * it by `sibling`. Their number is small (registration.max-simultaneous-bindings), so walking
- * them is no search. A binding is allocated once and freed once; a renewal touches neither.
+ * them is no search. A second table is by the tunnels' other ends, for those who know nothing
+ * else: ICMP errors, foreign agents' keepalives. Bindings of one end may be many, so they are a
+ * list that is left without a walk. A binding is allocated once and freed once; a renewal touches
+ * neither.
  */
 #include "ha-core/binding/binding.h"
 
@@ -12,8 +15,16 @@
 
 int binding_cache_init(struct binding_cache *cache, size_t expected)
 {
+	int err;
+
 	*cache = (struct binding_cache){ 0 };
-	return hash_init(&cache->by_key, expected);
+	err = hash_init(&cache->by_key, expected);
+	if (err < 0)
+		return err;
+	err = hash_init(&cache->by_peer, expected);
+	if (err < 0)
+		hash_done(&cache->by_key);
+	return err;
 }
 
 void binding_cache_done(struct binding_cache *cache)
@@ -25,6 +36,7 @@ void binding_cache_done(struct binding_cache *cache)
 		free(b);
 	}
 	hash_done(&cache->by_key);
+	hash_done(&cache->by_peer);
 	*cache = (struct binding_cache){ 0 };
 }
 
@@ -96,10 +108,64 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 	return b;
 }
 
+struct binding *binding_find_peer(const struct binding_cache *cache, struct in_addr peer)
+{
+	uint64_t h = hash_u64(&cache->by_peer, peer.s_addr);
+	struct hash_node *n;
+	struct binding *b;
+
+	for (n = hash_first(&cache->by_peer, h); n; n = hash_next(n, h)) {
+		b = hash_entry(n, struct binding, peer_link);
+		if (addr_eq(b->tunnel.peer, peer))
+			return b;
+	}
+	return NULL;
+}
+
+/* To the front: the one before it leaves its place in the table to it. */
+static void link_peer(struct binding_cache *cache, struct binding *b)
+{
+	struct binding *first = binding_find_peer(cache, b->tunnel.peer);
+
+	b->peer_prev = NULL;
+	b->peer_next = first;
+	if (first) {
+		hash_del(&cache->by_peer, &first->peer_link);
+		first->peer_prev = b;
+	}
+	hash_put(&cache->by_peer, &b->peer_link, hash_u64(&cache->by_peer, b->tunnel.peer.s_addr));
+	b->has_peer = true;
+}
+
+static void unlink_peer(struct binding_cache *cache, struct binding *b)
+{
+	if (!b->has_peer)
+		return;
+	if (b->peer_next)
+		b->peer_next->peer_prev = b->peer_prev;
+	if (b->peer_prev) {
+		b->peer_prev->peer_next = b->peer_next;
+	} else {
+		hash_del(&cache->by_peer, &b->peer_link);
+		if (b->peer_next)
+			hash_put(&cache->by_peer, &b->peer_next->peer_link, b->peer_link.hash);
+	}
+	b->has_peer = false;
+}
+
+void binding_set_tunnel(struct binding_cache *cache, struct binding *b,
+			const struct binding_tunnel *tunnel)
+{
+	unlink_peer(cache, b);
+	b->tunnel = *tunnel;
+	link_peer(cache, b);
+}
+
 void binding_del(struct binding_cache *cache, struct binding *b)
 {
 	struct binding *before = binding_find(cache, b->key);
 
+	unlink_peer(cache, b);
 	if (before == b) {
 		hash_del(&cache->by_key, &b->link);
 		if (b->sibling)

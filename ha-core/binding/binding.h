@@ -58,6 +58,10 @@ struct binding {
 	struct binding_count count;
 	struct sa_peer *node; /* not owned; outlives the binding */
 	struct binding *sibling;
+	/* bindings whose tunnels end at one address: the first is in by_peer */
+	struct hash_node peer_link;
+	struct binding *peer_next, *peer_prev;
+	bool has_peer;
 	/* expiry.c */
 	struct binding *expiry_next, **expiry_prev;
 	/* order of "show": all bindings in the order they came to the cache */
@@ -66,6 +70,7 @@ struct binding {
 
 struct binding_cache {
 	struct hash by_key;  /* of the first binding of each key */
+	struct hash by_peer; /* of the first binding of each tunnel.peer */
 	struct binding *all; /* every binding, siblings included */
 	size_t cnt;          /* bindings, siblings included */
 };
@@ -89,6 +94,16 @@ unsigned int binding_cnt(const struct binding *first);
 /** A zeroed binding, in the cache, first among its siblings. NULL: out of memory. */
 struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 			    struct in_addr care_of);
+
+/** Sets where and how the binding's tunnel goes; the only way to change tunnel.peer. */
+void binding_set_tunnel(struct binding_cache *cache, struct binding *b,
+			const struct binding_tunnel *tunnel);
+
+/**
+ * A binding whose tunnel ends at this address, by whatever port; the others follow by
+ * `peer_next`, in no order. NULL: none. Behind a NAT or a foreign agent there may be very many.
+ */
+struct binding *binding_find_peer(const struct binding_cache *cache, struct in_addr peer);
 
 /** Takes the binding out and frees it. It must not be in the expiry ring. */
 void binding_del(struct binding_cache *cache, struct binding *b);

@@ -276,7 +276,7 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	b->src = x->from->src;
 	b->src_port = x->from->src_port;
 	b->flags = x->req.flags;
-	b->tunnel = tunnel;
+	binding_set_tunnel(&e->cache, b, &tunnel);
 	b->udp_forced = x->grant.udp_forced;
 	b->from_fa = x->grant.udp && x->grant.from_fa;
 	b->keepalive_s = x->grant.keepalive_s;

@@ -229,6 +229,70 @@ static void remaining_seconds_are_rounded_up(void **state)
 
 #define cache_test(f) cmocka_unit_test_setup_teardown(f, open_cache, close_cache)
 
+static void set_peer(struct binding *b, uint32_t peer)
+{
+	const struct binding_tunnel tunnel = { .peer = addr_from_host(peer) };
+
+	binding_set_tunnel(&cache, b, &tunnel);
+}
+
+/* The bindings whose tunnels end there, the list's links whole; returns how many. */
+static size_t walk_peer(uint32_t peer)
+{
+	struct binding *b = binding_find_peer(&cache, addr_from_host(peer)), *before = NULL;
+	size_t cnt = 0;
+
+	for (; b; before = b, b = b->peer_next) {
+		assert_int_equal(addr_host(b->tunnel.peer), peer);
+		assert_ptr_equal(b->peer_prev, before);
+		cnt++;
+	}
+	return cnt;
+}
+
+static void a_binding_is_found_by_where_its_tunnel_ends(void **state)
+{
+	struct binding *a = put(1, 100), *b = put(2, 100), *c = put(3, 101);
+
+	(void)state;
+	assert_int_equal(walk_peer(100), 0); /* no tunnel has been set */
+	set_peer(a, 100);
+	set_peer(b, 100);
+	set_peer(c, 101);
+	assert_int_equal(walk_peer(100), 2);
+	assert_ptr_equal(binding_find_peer(&cache, addr_from_host(101)), c);
+	set_peer(c, 101); /* a renewal */
+	assert_int_equal(walk_peer(101), 1);
+	set_peer(b, 101); /* a move */
+	assert_int_equal(walk_peer(100), 1);
+	assert_int_equal(walk_peer(101), 2);
+	assert_int_equal(walk_peer(102), 0);
+}
+
+/* First, last and between, from lists of every length up to five. */
+static void a_binding_that_ends_is_no_longer_found_by_its_tunnel(void **state)
+{
+	struct binding *all[5];
+	size_t cnt, i, gone;
+
+	(void)state;
+	for (cnt = 1; cnt <= 5; cnt++) {
+		for (gone = 0; gone < cnt; gone++) {
+			for (i = 0; i < cnt; i++) {
+				all[i] = put((uint32_t)i + 1, 100);
+				set_peer(all[i], 100);
+			}
+			binding_del(&cache, all[gone]);
+			assert_int_equal(walk_peer(100), cnt - 1);
+			for (i = 0; i < cnt; i++)
+				if (i != gone)
+					binding_del(&cache, all[i]);
+			assert_int_equal(walk_peer(100), 0);
+			assert_int_equal(cache.by_peer.cnt, 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +304,8 @@ int main(void)
 		cache_test(a_hundred_thousand_are_put_found_and_deleted),
 		cache_test(many_siblings_and_keys_in_any_order),
 		cache_test(remaining_seconds_are_rounded_up),
+		cache_test(a_binding_is_found_by_where_its_tunnel_ends),
+		cache_test(a_binding_that_ends_is_no_longer_found_by_its_tunnel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
