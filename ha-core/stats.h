@@ -69,8 +69,13 @@
 	X(tunnel_loop_drops, "drops-tunnel-loop")                                              \
 	X(tunnel_half_bound_drops, "drops-tunnel-half-bound") /* peer port not yet known */    \
 	X(tunnel_send_failures, "drops-tunnel-send-failure")                                   \
-	X(filter_drops, "drops-filter") /* forwarding.policy */                                \
-	X(mss_clamped, "mss-clamped")   /* TCP connections told of a smaller segment */        \
+	X(filter_drops, "drops-filter")   /* forwarding.policy */                              \
+	X(mss_clamped, "mss-clamped")     /* TCP connections told of a smaller segment */      \
+	X(tunnel_errors, "tunnel-errors") /* ICMP from inside a tunnel, all kinds */           \
+	X(tunnel_errors_relayed, "tunnel-errors-relayed")                                      \
+	X(tunnel_errors_unknown, "tunnel-errors-unknown") /* about no live tunnel */           \
+	X(tunnel_errors_port, "tunnel-errors-port-unreachable")                                \
+	X(tunnel_mtu_lowered, "tunnel-mtu-lowered")                                            \
 	X(icmp_errors_sent, "icmp-errors-sent")                                                \
 	X(icmp_errors_limited, "icmp-errors-limited")
 

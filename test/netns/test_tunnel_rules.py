@@ -11,7 +11,7 @@ import struct
 import pytest
 
 from fixtures import mobileip as mip
-from fixtures import topology
+from fixtures.wait import until
 
 
 @pytest.fixture
@@ -59,7 +59,9 @@ def mss_of(packet):
 def mss_both_ways(campus, node, raw, tcp, send, receive):
     raw(campus.server).sendto(tcp_syn(campus.server_address, campus.home, 1460),
                               (campus.home, 0))
-    forth = mss_of(receive())
+    while not (packet := receive()).payload[13] & 2:    # the server's resets of other tries
+        pass
+    forth = mss_of(packet)
     send(tcp_syn(campus.home, campus.server_address, 1460, flags=0x12))
     return forth, mss_of(mip.parse_ipv4(tcp.recv(65536)))
 
@@ -100,3 +102,211 @@ def test_congestion_marks_of_the_outer_header_are_as_configured(campus, run_daem
         server.send(b"marked", (campus.home, 6000))
         outer, inner = desk.receive_ipip()
         assert (outer.tos, inner.tos) == (0xb8 | (ecn if mode == "normal" else 0), 0xb8 | ecn)
+
+
+# --- ICMP errors from inside a tunnel ---
+
+ROUTER = "10.0.0.1"     # on the way to every care-of address
+
+
+def icmp_error(kind, code, quote, mtu=0):
+    icmp = struct.pack("!BBHHH", kind, code, 0, 0, mtu) + quote
+    icmp = icmp[:2] + struct.pack("!H", mip.checksum(icmp)) + icmp[4:]
+    return mip.ipv4(ROUTER, "10.0.0.2", 1, icmp)
+
+
+class Tunnel:
+    """A binding in one encapsulation, its packets as they are on the wire, and errors about them."""
+
+    def __init__(self, campus, ihad, desk, server, raw, capture, things, kind):
+        self.campus, self.ihad, self.server = campus, ihad, server
+        self.flags = mip.D | mip.T | {"minimal": mip.M, "gre": mip.G}.get(kind, 0)
+        self.overhead = {"ip-in-ip": 20, "minimal": 12, "gre": 24, "udp": 32}[kind]
+        desk.register(flags=self.flags, extensions=mip.udp_tunnel_request(forced=True)
+                      if kind == "udp" else b"")
+        self._protocol = {"ip-in-ip": 4, "minimal": 55, "gre": 47, "udp": 17}[kind]
+        for protocol in {self._protocol, 4} - {17}:     # or the desk says "protocol unreachable"
+            things.append(campus.desk.socket(socket.AF_INET, socket.SOCK_RAW, protocol))
+        self._router, self._wire = raw(campus.router), capture(campus.ha, "eth0")
+        self._far = capture(campus.server, "eth0")
+
+    def outer(self):
+        """Tunnel packets that have left the home agent so far."""
+        return [p for p in self._wire.packets() if p.source == self.campus.agent
+                and p.protocol in (self._protocol, 4) and p.destination == self.campus.desk_address
+                and not (p.protocol == 17 and p.data[0] != mip.TUNNEL_DATA)]
+
+    def send(self, size=100, df=True):
+        """The server sends; the tunnel packet that comes of it."""
+        self.server.socket.setsockopt(0, 10, 3 if df else 0)
+        before = len(self.outer())
+        self.server.send(b"x" * (size - 28), (self.campus.home, 6000))
+        return until(lambda: self.outer()[before:], "a tunnel packet")[0]
+
+    def error(self, kind, code, quote, mtu=0):
+        """A router says so of a tunnel packet; waits until the home agent has looked at it."""
+        before = self.seen()
+        self._router.sendto(icmp_error(kind, code, quote, mtu), (self.campus.agent, 0))
+        until(lambda: self.seen() == before + 1, "the error is looked at")
+
+    def seen(self):
+        counters = self.ihad.counters()
+        return counters["tunnel-errors"] + counters["tunnel-errors-unknown"]
+
+    def told(self):
+        """What the server was told: (type, code), the MTU, and of which packet it was."""
+        return [(p.icmp, struct.unpack("!H", p.payload[6:8])[0], p.payload[8:])
+                for p in self._far.packets() if p.protocol == 1]
+
+
+@pytest.fixture(params=["ip-in-ip", "minimal", "gre", "udp"])
+def each_tunnel(request, campus, ihad, desk, server, raw, capture, things):
+    return Tunnel(campus, ihad, desk, server, raw, capture, things, request.param)
+
+
+@pytest.fixture
+def ipip_tunnel(campus, ihad, desk, server, raw, capture, things):
+    return Tunnel(campus, ihad, desk, server, raw, capture, things, "ip-in-ip")
+
+
+@pytest.fixture
+def udp_tunnel(campus, ihad, desk, server, raw, capture, things):
+    return Tunnel(campus, ihad, desk, server, raw, capture, things, "udp")
+
+
+def test_too_big_inside_is_relayed_with_the_tunnels_share_taken_off(campus, each_tunnel):
+    t = each_tunnel
+    sent = t.send(1400)
+    t.error(3, 4, sent.octets[:80], 1400)
+    ((icmp, mtu, quote),) = until(t.told, "the error is relayed")
+    assert (icmp, mtu) == ((3, 4), 1400 - t.overhead)
+    inner = mip.parse_ipv4(quote + bytes(1500))
+    assert (inner.source, inner.destination, inner.protocol, inner.length, inner.df) == (
+        campus.server_address, campus.home, 17, 1400, True)
+    assert inner.ports == (7000, 6000)
+
+
+def test_too_big_inside_limits_what_follows(each_tunnel):
+    """A quote of eight octets names the tunnel and no more: soft state does the rest (§5)."""
+    t = each_tunnel
+    sent = t.send(1400)
+    t.error(3, 4, sent.octets[:28], 1400)
+    assert t.told() == [] and t.ihad.counter("tunnel-mtu-lowered") == 1
+    before = len(t.outer())
+    t.send(1500, df=False)                                  # this one is cut to fit
+    until(lambda: len(t.outer()) == before + 2, "two pieces")
+    assert all(p.length <= 1400 for p in t.outer()[before:])
+    t.send(1400 - t.overhead)                               # this one fits
+    t.server.send(b"x" * (1401 - t.overhead - 28), (t.campus.home, 6000))
+    ((icmp, mtu, _),) = until(t.told, "the next one is told")
+    assert (icmp, mtu) == ((3, 4), 1400 - t.overhead)
+
+
+def test_path_mtu_never_rises_and_never_falls_below_576(ipip_tunnel):
+    t = ipip_tunnel
+    sent = t.send(1400)
+    t.error(3, 4, sent.octets[:80], 1000)
+    t.error(3, 4, sent.octets[:80], 1300)
+    t.error(3, 4, sent.octets[:80], 68)
+    until(lambda: len(t.told()) == 3, "three are relayed")
+    assert [mtu for _, mtu, _ in t.told()] == [980, 980, 556]
+
+
+def test_a_router_that_tells_no_mtu_is_answered_with_a_plateau(ipip_tunnel):
+    t = ipip_tunnel
+    sent = t.send(1480)
+    t.error(3, 4, sent.octets[:80])
+    assert [mtu for _, mtu, _ in until(t.told, "an error")] == [1492 - 20]
+
+
+@pytest.mark.parametrize("kind, code, told", [
+    (3, 0, (3, 0)), (3, 1, (3, 1)), (3, 2, (3, 1)), (3, 3, None), (3, 5, None), (3, 13, (3, 1)),
+    (11, 0, (3, 1))])
+def test_errors_inside_are_told_as_rfc_2003_has_it(campus, ipip_tunnel, kind, code, told):
+    t = ipip_tunnel
+    sent = t.send()
+    t.error(kind, code, sent.octets[:60])
+    if told:
+        ((icmp, _, quote),) = until(t.told, "the error is relayed")
+        assert icmp == told
+        assert mip.parse_ipv4(quote + bytes(100)).destination == campus.home
+        return
+    t.error(3, 4, sent.octets[:60], 1000)                   # a fence: this one is relayed
+    assert [icmp for icmp, _, _ in until(t.told, "the fence")] == [(3, 4)]
+    assert t.ihad.counter("tunnel-errors-relayed") == 1
+
+
+def test_parameter_problem_and_source_quench_are_nobodys_business(ipip_tunnel):
+    t = ipip_tunnel
+    sent = t.send()
+    for kind in (4, 5, 12):
+        t._router.sendto(icmp_error(kind, 0, sent.octets[:60]), (t.campus.agent, 0))
+    t.error(3, 1, sent.octets[:60])
+    assert [icmp for icmp, _, _ in until(t.told, "the fence")] == [(3, 1)]
+
+
+def test_senders_to_a_care_of_address_out_of_reach_are_told_and_their_packets_go(campus,
+                                                                                each_tunnel):
+    t = each_tunnel
+    sent = t.send()
+    t.error(3, 1, sent.octets[:28])
+    assert t.told() == []
+    t.send()
+    ((icmp, _, quote),) = until(t.told, "the sender is told")
+    assert icmp == (3, 1) and mip.text(quote[16:20]) == campus.home
+
+
+def test_what_comes_from_the_node_says_that_it_can_be_reached(campus, desk, ipip_tunnel):
+    t = ipip_tunnel
+    desk.listen_ipip()
+    t.error(3, 1, t.send().octets[:28])
+    desk.send_ipip(mip.udp_packet(campus.home, 6000, campus.server_address, 7000, b"here"))
+    assert t.server.receive()[0] == b"here"
+    t.send()
+    t.error(3, 1, t.send().octets[:60])                     # a fence
+    assert len(until(t.told, "the fence")) == 1
+
+
+def test_port_unreachable_of_a_udp_tunnel_is_counted_and_changes_nothing(campus, udp_tunnel):
+    t = udp_tunnel
+    binding = t.ihad.binding(campus.home)
+    t.error(3, 3, t.send().octets[:28])
+    t.error(3, 3, t.send().octets[:80])
+    assert t.ihad.counter("tunnel-errors-port-unreachable") == 2
+    event = t.ihad.wait_event("tunnel-port-unreachable", 2)[0]
+    assert (event["peer"], event["peer-port"]) == (campus.desk_address,
+                                                   str(binding["source-port"]))
+    assert t.told() == []
+    t.send()
+    assert t.told() == [] and t.ihad.binding(campus.home)["source-port"] == binding["source-port"]
+
+
+def test_errors_about_no_live_tunnel_of_ours_do_nothing(campus, each_tunnel):
+    t = each_tunnel
+    good = t.send(1400).octets
+    at = 28 if t.overhead == 32 else None                   # of the ports
+    forged = [good[:16] + mip.address("10.1.0.77") + good[20:80],       # another end
+              good[:16] + mip.address("10.1.0.77") + good[20:28]]
+    if at:
+        forged.append(good[:22] + b"\0\7" + good[24:28])               # another port
+    for quote in forged:
+        t.error(3, 4, quote, 1000)
+        t.error(3, 1, quote)
+    assert t.ihad.counter("tunnel-errors-unknown") == 2 * len(forged)
+    assert t.ihad.counter("tunnel-errors") == 0
+    t.send(1400)
+    assert t.told() == []
+
+
+def test_a_real_router_with_a_narrow_link(campus, ihad, desk, server, capture):
+    campus.router.ip("link set desk0 mtu 1400")
+    desk.register()
+    desk.listen_ipip()
+    wire = capture(campus.server, "eth0")
+    server.socket.setsockopt(0, 10, 3)
+    server.send(b"x" * (1400 - 28), (campus.home, 6000))
+    error = until(lambda: [p for p in wire.packets() if p.protocol == 1], "an ICMP error")[0]
+    assert (error.icmp, error.source) == ((3, 4), campus.agent)
+    assert struct.unpack("!H", error.payload[6:8])[0] == 1380
+    server.send(b"y" * (1380 - 28), (campus.home, 6000))
+    assert desk.receive_ipip()[1].length == 1380

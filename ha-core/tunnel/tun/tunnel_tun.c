@@ -5,6 +5,7 @@
  *	to a node    kernel routes by home address ─► TUN device ─► forward() ─► raw socket ─► wire
  *	from a node  wire ─► raw sockets of protocols 4, 47, 55 ─┐
  *	             wire ─► registration socket ─► udp_input() ─┴► reverse() ─► TUN ─► kernel
+ *	about one    wire ─► raw socket of ICMP ─► tunnel_error() ─► soft state, and to the sender
  *
  * The kernel does what it is good at on both sides: it reassembles what arrives, checks outer
  * headers, forwards inner packets (and decrements their TTL, once: they pass through its
@@ -16,33 +17,41 @@
  * Packets out are gathered and leave in one system call. Nothing is allocated once the tier is
  * open. All of it is one thread's; the binding cache is read as it stands.
  *
- * RFC 2003 (§3.2 loops, §5.1 sizes), RFC 3024 §4.3.2 (who may send what), RFC 3519 §4.2 to §4.9
+ * RFC 2003 (§3.2 loops, §4 errors from inside, §5.1 sizes), RFC 3024 §4.3.2 (who may send what), RFC 3519 §4.2 to §4.9
  * (UDP tunnels, keepalives), RFC 5944 §4.2.3 (one copy for each binding), RFC 5265 §4.3
  * (registrations never come out of a tunnel).
  */
 #include "common/err.h"
 #include "common/log.h"
 #include "ha-core/tunnel/icmp.h"
+#include "ha-core/tunnel/icmp_quote.h"
 #include "ha-core/tunnel/ipv4.h"
 #include "ha-core/tunnel/mss.h"
+#include "ha-core/tunnel/soft_state.h"
 #include "ha-core/tunnel/tun/tun_host.h"
 #include "ha-core/tunnel/tunnel.h"
 
 #include <errno.h>
+#include <linux/icmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH             64          /* packets in one recvmmsg() or sendmmsg() */
-#define TUN_BUDGET        (2 * BATCH) /* packets from the device in one wake-up */
-#define SOCKET_BUFFER     (4 * 1024 * 1024)
-#define SIGNALLING_PORT   434
-#define TYPE_REDIRECT     5
-#define LOG_BURST         5
-#define LOG_INTERVAL_MS   10000
-#define ERRORS_PER_SECOND 1000 /* as Linux limits its own */
-#define ERRORS_BURST      100
+#define BATCH              64          /* packets in one recvmmsg() or sendmmsg() */
+#define TUN_BUDGET         (2 * BATCH) /* packets from the device in one wake-up */
+#define SOCKET_BUFFER      (4 * 1024 * 1024)
+#define SIGNALLING_PORT    434
+#define PEER_WALK_MAX      256 /* bindings of one tunnel end that are looked through */
+#define TYPE_UNREACHABLE   3
+#define TYPE_REDIRECT      5
+#define TYPE_TIME_EXCEEDED 11
+#define CODE_PORT          3
+#define LOG_BURST          5
+#define LOG_INTERVAL_MS    10000
+#define ERRORS_PER_SECOND  1000 /* as Linux limits its own */
+#define ERRORS_BURST       100
 
 /* Why a tunnel packet from outside goes no further. */
 enum drop {
@@ -94,6 +103,8 @@ static struct drop_row {
 };
 
 static struct log_limit send_limit = LIMIT("tunnel-send-failed");
+static struct log_limit port_limit = LIMIT("tunnel-port-unreachable");
+static struct log_limit mtu_limit = LIMIT("tunnel-mtu-lowered");
 
 /* A packet and its headroom; some cache lines more, so that not all begin in the same set. */
 struct slot {
@@ -117,6 +128,7 @@ struct out_queue {
 
 struct raw_in {
 	struct tunnel_dp *dp;
+	void (*input)(struct tunnel_dp *dp, uint8_t *packet, size_t len);
 	int fd;
 	struct loop_fd *watch;
 };
@@ -133,7 +145,9 @@ struct tunnel_dp {
 	struct slot *in[BATCH]; /* owned; packets from the raw sockets, in[0] from the device */
 	struct slot *piece;     /* owned; a fragment while it is made */
 	struct out_queue out;
-	struct icmp_limit unreachable_limit, too_big_limit;
+	struct raw_in icmp; /* errors from inside the tunnels */
+	struct soft_state soft;
+	struct icmp_limit unreachable_limit, too_big_limit, soft_limit, relay_limit;
 };
 
 /* A tunnel packet from outside, its outer header. */
@@ -198,8 +212,8 @@ static void out_put(struct tunnel_dp *dp, uint8_t *packet, size_t len, struct in
 
 /* --- to a node --- */
 
-/* An ICMP error about a packet, if there may be one, to its source. */
-static void send_error(struct tunnel_dp *dp, struct icmp_limit *limit, enum icmp_error error,
+/* An ICMP error about a packet, if there may be one, to its source. Was it sent? */
+static bool send_error(struct tunnel_dp *dp, struct icmp_limit *limit, enum icmp_error error,
 		       uint16_t mtu, const uint8_t *packet, size_t len)
 {
 	struct slot *slot = out_slot(dp);
@@ -207,13 +221,14 @@ static void send_error(struct tunnel_dp *dp, struct icmp_limit *limit, enum icmp
 		icmp_build_error(packet_in(slot), error, mtu, dp->conf.home_agent, packet, len);
 
 	if (error_len == 0)
-		return;
+		return false;
 	if (!icmp_limit_allows(limit, now_ms(dp))) {
 		dp->conf.stats->icmp_errors_limited++;
-		return;
+		return false;
 	}
 	dp->conf.stats->icmp_errors_sent++;
 	out_put(dp, packet_in(slot), error_len, ipv4_src(packet));
+	return true;
 }
 
 static struct encap_path path_of(const struct tunnel_dp *dp, const struct binding *b)
@@ -232,7 +247,9 @@ static struct encap_path path_of(const struct tunnel_dp *dp, const struct bindin
 /* The longest inner packet that one binding's tunnel carries in this mode (enum encap_mode). */
 static size_t room_in(const struct tunnel_dp *dp, const struct binding *b, uint8_t mode)
 {
-	return dp->conf.mtu - encap_overhead(mode, b->tunnel.udp);
+	uint32_t mtu = soft_state_mtu(&dp->soft, b->tunnel.peer, dp->conf.mtu, now_ms(dp));
+
+	return mtu - encap_overhead(mode, b->tunnel.udp);
 }
 
 struct piece_ctx {
@@ -279,9 +296,13 @@ static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **
 	}
 	if (len > room && ipv4_df(packet)) {
 		stats->tunnel_too_big_drops++;
-		send_error(dp, &dp->too_big_limit, ICMP_ERROR_TOO_BIG, (uint16_t)room, packet, len);
+		(void)send_error(dp, &dp->too_big_limit, ICMP_ERROR_TOO_BIG, (uint16_t)room, packet,
+				 len);
 		return;
 	}
+	/* RFC 2003 §5: the sender is told, and the packet goes all the same. */
+	if (soft_state_is_unreachable(&dp->soft, b->tunnel.peer, now_ms(dp)))
+		(void)send_error(dp, &dp->soft_limit, ICMP_ERROR_HOST_UNREACHABLE, 0, packet, len);
 	b->count.packets_to++;
 	b->count.bytes_to += len;
 	stats->packets_to_nodes++;
@@ -419,8 +440,8 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 	if (!b) {
 		stats->no_binding_drops++;
 		if (!is_home_broadcast(dp, dst))
-			send_error(dp, &dp->unreachable_limit, ICMP_ERROR_HOST_UNREACHABLE, 0,
-				   packet, len);
+			(void)send_error(dp, &dp->unreachable_limit, ICMP_ERROR_HOST_UNREACHABLE, 0,
+					 packet, len);
 		return;
 	}
 	if (!tunnel_filter_permits(dp->conf.filter, packet, len, TUNNEL_TO_NODE)) {
@@ -584,6 +605,7 @@ static enum drop judge(struct tunnel_dp *dp, const struct binding *b, const stru
 
 static void count_from(struct tunnel_dp *dp, struct binding *b, size_t len)
 {
+	soft_state_heard(&dp->soft, b->tunnel.peer, now_ms(dp));
 	b->count.packets_from++;
 	b->count.bytes_from += len;
 	dp->conf.stats->packets_from_nodes++;
@@ -669,7 +691,7 @@ static void on_raw(void *ctx, int events)
 	}
 	cnt = recvmmsg(raw->fd, msgs, BATCH, MSG_DONTWAIT, NULL);
 	for (i = 0; i < cnt; i++)
-		raw_packet(dp, packet_in(dp->in[i]), msgs[i].msg_len);
+		raw->input(dp, packet_in(dp->in[i]), msgs[i].msg_len);
 	out_flush(dp);
 }
 
@@ -688,6 +710,104 @@ static void tun_udp_input(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8
 	else
 		reverse(dp, &a, &inner);
 	out_flush(dp);
+}
+
+/* --- about a tunnel: ICMP errors from inside --- */
+
+static bool is_quoted(const struct binding *b, const struct icmp_quote *q)
+{
+	if (!addr_eq(b->tunnel.peer, q->peer) || b->tunnel.udp != q->udp)
+		return false;
+	if (q->udp && b->tunnel.peer_port != q->peer_port)
+		return false;
+	/* A fragment of minimal encapsulation's went as IP-in-IP. */
+	return q->mode == 0 || q->mode == b->tunnel.encap ||
+	       (q->mode == ENCAP_IPIP && b->tunnel.encap == ENCAP_MINIMAL);
+}
+
+/* Is it about a live tunnel? Anybody may send such an error: it has to fit what we really send. */
+static bool is_about_a_tunnel(struct tunnel_dp *dp, const struct icmp_quote *q)
+{
+	const struct binding_key key = { q->home_addr, dp->conf.home_agent };
+	uint64_t now = now_ms(dp);
+	struct binding *b;
+	unsigned int steps;
+
+	if (!addr_is_any(q->home_addr)) {
+		for (b = live(binding_find(dp->conf.cache, key), now); b; b = live(b->sibling, now))
+			if (is_quoted(b, q))
+				return true;
+		return false;
+	}
+	b = binding_find_peer(dp->conf.cache, q->peer);
+	for (steps = 0; b && steps < PEER_WALK_MAX; b = b->peer_next, steps++)
+		if (!binding_is_expired(b, now) && is_quoted(b, q))
+			return true;
+	return false;
+}
+
+/* @return the MTU to tell a sender: RFC 2003 §5.1 */
+static uint16_t lower_mtu(struct tunnel_dp *dp, const struct icmp_quote *q)
+{
+	uint32_t before = soft_state_mtu(&dp->soft, q->peer, dp->conf.mtu, now_ms(dp));
+	uint32_t mtu =
+		soft_state_too_big(&dp->soft, q->peer, dp->conf.mtu, q->mtu, q->len, now_ms(dp));
+
+	if (mtu < before) {
+		dp->conf.stats->tunnel_mtu_lowered++;
+		(void)log_write_limited(&mtu_limit, now_ms(dp), LOG_LEVEL_INFO,
+					"the path to a care-of address takes smaller packets only",
+					"event=tunnel-mtu-lowered peer=%s mtu=%u before=%u",
+					addr_text(q->peer).s, mtu, before);
+	}
+	return (uint16_t)(mtu - encap_overhead(q->mode, q->udp));
+}
+
+/*
+ * Not relayed (RFC 2003 §4.1), and no reason to end a binding: nobody has signed it. A NAT has
+ * forgotten its mapping, or the node's program has ended; the node's next request mends it.
+ */
+static void note_port_unreachable(struct tunnel_dp *dp, const struct icmp_quote *q)
+{
+	dp->conf.stats->tunnel_errors_port++;
+	(void)log_write_limited(&port_limit, now_ms(dp), LOG_LEVEL_NOTICE,
+				"nobody listens at the end of a UDP tunnel",
+				"event=tunnel-port-unreachable peer=%s peer-port=%u",
+				addr_text(q->peer).s, q->peer_port);
+}
+
+static void tunnel_error(struct tunnel_dp *dp, uint8_t *packet, size_t len)
+{
+	struct stats *stats = dp->conf.stats;
+	struct icmp_quote q;
+	uint16_t mtu = 0;
+	int meaning;
+
+	if (icmp_quote_decode(packet, len, dp->conf.home_agent, dp->conf.port, &q) < 0)
+		return; /* about something else on this host */
+	if (!is_about_a_tunnel(dp, &q)) {
+		stats->tunnel_errors_unknown++;
+		return;
+	}
+	stats->tunnel_errors++;
+	meaning = icmp_quote_meaning(q.type, q.code);
+	switch (meaning) {
+	case ICMP_QUOTE_NOT_RELAYED:
+		if (q.udp && q.type == TYPE_UNREACHABLE && q.code == CODE_PORT)
+			note_port_unreachable(dp, &q);
+		return;
+	case ICMP_ERROR_TOO_BIG:
+		if (!q.df) /* then a router would have fragmented it */
+			return;
+		mtu = lower_mtu(dp, &q);
+		break;
+	default:
+		soft_state_unreachable(&dp->soft, q.peer, now_ms(dp));
+		break;
+	}
+	if (q.inner &&
+	    send_error(dp, &dp->relay_limit, (enum icmp_error)meaning, mtu, q.inner, q.inner_len))
+		stats->tunnel_errors_relayed++;
 }
 
 /* --- opening and closing --- */
@@ -761,6 +881,24 @@ static int open_in(struct tunnel_dp *dp)
 	return 0;
 }
 
+/*
+ * Errors only, and of these the ones that say something about a tunnel. Source quench is to be
+ * ignored (RFC 6633), a redirect is the kernel's, and a parameter problem ours: we add no options.
+ */
+static int open_icmp(struct tunnel_dp *dp)
+{
+	const struct icmp_filter filter = {
+		.data = ~(1u << TYPE_UNREACHABLE | 1u << TYPE_TIME_EXCEEDED),
+	};
+	int err = open_raw(&dp->conf, IPPROTO_ICMP, &dp->icmp.fd);
+
+	if (err < 0)
+		return err;
+	if (setsockopt(dp->icmp.fd, SOL_RAW, ICMP_FILTER, &filter, sizeof(filter)) < 0)
+		return refuse_socket(&dp->conf, "set ICMP_FILTER", -errno);
+	return 0;
+}
+
 static int allocate_slots(struct tunnel_dp *dp)
 {
 	struct out_queue *out = &dp->out;
@@ -798,7 +936,8 @@ static int watch(struct tunnel_dp *dp)
 		if (!dp->raw[i].watch)
 			return -ENOMEM;
 	}
-	return 0;
+	dp->icmp.watch = loop_fd_new(loop, dp->icmp.fd, LOOP_READ, on_raw, &dp->icmp);
+	return dp->icmp.watch ? 0 : -ENOMEM;
 }
 
 static void tun_close(struct tunnel_dp *dp)
@@ -813,6 +952,10 @@ static void tun_close(struct tunnel_dp *dp)
 		if (dp->raw[i].fd >= 0)
 			(void)close(dp->raw[i].fd);
 	}
+	dp->icmp.watch = loop_fd_free(dp->icmp.watch);
+	if (dp->icmp.fd >= 0)
+		(void)close(dp->icmp.fd);
+	soft_state_done(&dp->soft);
 	dp->host = tun_host_close(dp->host);
 	if (dp->out.fd >= 0)
 		(void)close(dp->out.fd);
@@ -829,6 +972,7 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	/* A scan of empty home addresses must not silence path MTU discovery: one limit each. */
 	const struct icmp_limit limit = { .per_second = ERRORS_PER_SECOND, .burst = ERRORS_BURST };
 	struct tunnel_dp *dp = calloc(1, sizeof(*dp));
+	uint32_t seed = 0;
 	unsigned int i;
 	int err;
 
@@ -837,16 +981,24 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	dp->conf = *conf;
 	dp->unreachable_limit = limit;
 	dp->too_big_limit = limit;
+	dp->soft_limit = limit;
+	dp->relay_limit = limit;
 	dp->out.fd = -1;
 	for (i = 0; i < RAW_CNT; i++)
-		dp->raw[i] = (struct raw_in){ .dp = dp, .fd = -1 };
+		dp->raw[i] = (struct raw_in){ .dp = dp, .input = raw_packet, .fd = -1 };
+	dp->icmp = (struct raw_in){ .dp = dp, .input = tunnel_error, .fd = -1 };
 
 	/* The sockets come first: they tell a wrong address before anything is laid down. */
 	err = allocate_slots(dp);
+	(void)getrandom(&seed, sizeof(seed), GRND_NONBLOCK); /* none early in boot: still bounded */
+	if (err == 0)
+		err = soft_state_init(&dp->soft, seed);
 	if (err == 0)
 		err = open_out(dp);
 	if (err == 0)
 		err = open_in(dp);
+	if (err == 0)
+		err = open_icmp(dp);
 	if (err == 0)
 		err = tun_host_open(&dp->conf, &dp->host);
 	if (err == 0) {
@@ -863,6 +1015,8 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 
 static int tun_put(struct tunnel_dp *dp, const struct binding *first)
 {
+	/* A request has come by the latest: what was out of reach may not be any more. */
+	soft_state_heard(&dp->soft, first->tunnel.peer, now_ms(dp));
 	return tun_host_put(dp->host, first->key.home_addr);
 }
 
