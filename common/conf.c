@@ -170,28 +170,34 @@ static int read_all(int fd, size_t expected, char **ret_text, size_t *ret_len)
 int conf_slurp(const char *path, const char *from, struct conf_mark at, struct conf_faults *faults,
 	       char **ret_text, size_t *ret_len, mode_t *ret_mode)
 {
+	const char *why;
 	struct stat st;
 	int fd, err = 0;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A pipe or a device may never end, or never begin: a daemon that reloads cannot wait. */
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		err = -errno;
-	else if (S_ISREG(st.st_mode) && (uintmax_t)st.st_size > FILE_SIZE_MAX)
+	else if (S_ISDIR(st.st_mode))
+		err = -EISDIR;
+	else if (!S_ISREG(st.st_mode))
+		err = ERR_UNSUPPORTED;
+	else if ((uintmax_t)st.st_size > FILE_SIZE_MAX)
 		err = -EFBIG;
 	else
-		err = read_all(fd, S_ISREG(st.st_mode) ? (size_t)st.st_size : 4096, ret_text,
-			       ret_len);
+		err = read_all(fd, (size_t)st.st_size, ret_text, ret_len);
 	if (fd >= 0)
 		(void)close(fd);
 	if (err == 0)
 		*ret_mode = st.st_mode;
 	if (err == 0 || err == -ENOMEM)
 		return err;
+	why = err == ERR_UNSUPPORTED ? "not a regular file" : err_text(err);
 	if (from)
-		conf_faults_add(faults, from, at, "cannot read %s: %s", path, err_text(err));
+		conf_faults_add(faults, from, at, "cannot read %s: %s", path, why);
 	else
 		conf_faults_add(faults, path, (struct conf_mark){ 1, 1 },
-				"cannot read this file: %s", err_text(err));
+				"cannot read this file: %s", why);
 	return ERR_CONFIG;
 }
 

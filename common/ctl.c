@@ -280,6 +280,19 @@ static void reply_head(struct ctl_reply *r, const char *head)
 	reply_put(r, head);
 }
 
+/* As ctl_error(), for words that are no command. */
+static void __attribute__((format(printf, 2, 3)))
+reply_usage(struct ctl_reply *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	reply_head(r, PROTOCOL "\tusage\t");
+	va_start(ap, fmt);
+	reply_put_sentence(r, fmt, ap);
+	va_end(ap);
+	reply_put(r, "\n");
+}
+
 void ctl_error(struct ctl_reply *r, const char *fmt, ...)
 {
 	va_list ap;
@@ -559,8 +572,9 @@ static void answer_unknown(struct ctl_reply *r, int argc, char *const *argv)
 		if (len >= sizeof(list))
 			break;
 	}
-	ctl_error(r, "unknown command \"%.40s%s%.40s\"; there %s: %s", argv[0], argc > 1 ? " " : "",
-		  argc > 1 ? argv[1] : "", strchr(list, ',') ? "are" : "is", list);
+	reply_usage(r, "unknown command \"%.40s%s%.40s\"; there %s: %s", argv[0],
+		    argc > 1 ? " " : "", argc > 1 ? argv[1] : "", strchr(list, ',') ? "are" : "is",
+		    list);
 }
 
 static void answer_words(struct ctl_reply *r, int argc, char **argv)
@@ -578,8 +592,8 @@ static void answer_words(struct ctl_reply *r, int argc, char **argv)
 	if (!best)
 		answer_unknown(r, argc, argv);
 	else if (!command_takes(best, argc - best_matched))
-		ctl_error(r, "wrong number of arguments; usage: %s%s%s", best->words,
-			  *best->synopsis ? " " : "", best->synopsis);
+		reply_usage(r, "wrong number of arguments; usage: %s%s%s", best->words,
+			    *best->synopsis ? " " : "", best->synopsis);
 	else
 		best->run(r->server->conf.ctx, r, argc - best_matched, argv + best_matched);
 }
@@ -1086,10 +1100,8 @@ static int parse_value(char *text, enum ctl_type type, struct ctl_value *out_val
 static int parse_head(char *line, struct ctl_head *head)
 {
 	static const char *const shapes[] = {
-		[CTL_ERROR] = "error",
-		[CTL_MESSAGE] = "message",
-		[CTL_RECORD] = "record",
-		[CTL_TABLE] = "table",
+		[CTL_ERROR] = "error",   [CTL_USAGE] = "usage", [CTL_MESSAGE] = "message",
+		[CTL_RECORD] = "record", [CTL_TABLE] = "table",
 	};
 	const char *protocol = next_field(&line);
 	const char *shape = next_field(&line);

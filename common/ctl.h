@@ -7,7 +7,8 @@
  *
  *	request   ctl/1 WORD WORD ... LF
  *	answer    head LF, row LF ..., "end" LF; fields are separated by TAB
- *	head      ctl/1 error SENTENCE
+ *	head      ctl/1 error SENTENCE         the request was understood and refused
+ *	          ctl/1 usage SENTENCE         it was no request: no such command, or not so
  *	          ctl/1 message SENTENCE
  *	          ctl/1 record
  *	          ctl/1 table SENTENCE-WHEN-EMPTY NAME:TYPE[:detail] ...
@@ -135,7 +136,7 @@ uid_t ctl_uid(const struct ctl_reply *r);
 
 struct ctl_client;
 
-enum ctl_shape { CTL_ERROR, CTL_MESSAGE, CTL_RECORD, CTL_TABLE };
+enum ctl_shape { CTL_ERROR, CTL_USAGE, CTL_MESSAGE, CTL_RECORD, CTL_TABLE };
 
 /** What the head of an answer says; owned by the client. */
 struct ctl_head {

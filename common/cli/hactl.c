@@ -335,18 +335,27 @@ static void text_table_row(const struct table *t, const struct ctl_value *values
 				  i == last);
 }
 
+/* What was left out, in lines that fit. */
 static void text_table_end(const struct table *t)
 {
-	const char *before = "No room for: ";
+	size_t screen = screen_width();
+	size_t used = 0, len;
 
 	for (size_t i = 0; t->row_cnt > 0 && i < t->head->column_cnt; i++) {
-		if (widths[i] == 0) {
-			printf("%s%s", before, t->head->columns[i].name);
-			before = ", ";
+		if (widths[i] > 0)
+			continue;
+		if (used == 0)
+			puts("Left out; a wider terminal or --json shows:");
+		len = 2 + strlen(t->head->columns[i].name);
+		if (used > 0 && used + len > screen) {
+			putchar('\n');
+			used = 0;
 		}
+		used += len;
+		printf("  %s", t->head->columns[i].name);
 	}
-	if (*before == ',')
-		puts(" (a wider terminal or --json shows all)");
+	if (used > 0)
+		putchar('\n');
 }
 
 static const struct writer text_writer = {
@@ -474,7 +483,7 @@ static int show_answer(struct ctl_client *c, const struct ctl_head *head, const 
 	fputs("hactl: ", stderr);
 	(void)text_put(stderr, head->text, strlen(head->text));
 	fputc('\n', stderr);
-	return EXIT_REFUSED;
+	return head->shape == CTL_USAGE ? EXIT_USAGE : EXIT_REFUSED;
 }
 
 /* ---- What went wrong ---- */

@@ -406,14 +406,14 @@ static void unknown_command_is_answered_with_the_known_ones(void **state)
 
 	open_server(f);
 	assert_string_equal(ask(f, "ctl/1 dance\n"),
-			    "ctl/1\terror\tunknown command \"dance\"; there are: echo WORD, "
+			    "ctl/1\tusage\tunknown command \"dance\"; there are: echo WORD, "
 			    "show record, show rows COUNT [CUT], show few [ROWS], "
 			    "nothing STEPS, optional ONE [TWO] [THREE], fail, help\nend\n");
 	assert_string_equal(ask(f, "ctl/1 show ro\n"),
-			    "ctl/1\terror\tunknown command \"show ro\"; there are: show record, "
+			    "ctl/1\tusage\tunknown command \"show ro\"; there are: show record, "
 			    "show rows COUNT [CUT], show few [ROWS]\nend\n");
 	assert_string_equal(ask(f, "ctl/1 show\n"),
-			    "ctl/1\terror\tunknown command \"show\"; there are: show record, "
+			    "ctl/1\tusage\tunknown command \"show\"; there are: show record, "
 			    "show rows COUNT [CUT], show few [ROWS]\nend\n");
 }
 
@@ -423,11 +423,11 @@ static void arguments_are_counted_against_the_synopsis(void **state)
 
 	open_server(f);
 	assert_string_equal(ask(f, "ctl/1 optional\n"),
-			    "ctl/1\terror\twrong number of arguments; usage: "
+			    "ctl/1\tusage\twrong number of arguments; usage: "
 			    "optional ONE [TWO] [THREE]\nend\n");
 	assert_string_equal(ask(f, "ctl/1 optional 1\n"), "ctl/1\tmessage\t1 arguments\nend\n");
 	assert_string_equal(ask(f, "ctl/1 optional 1 2 3\n"), "ctl/1\tmessage\t3 arguments\nend\n");
-	assert_non_null(strstr(ask(f, "ctl/1 optional 1 2 3 4\n"), "\terror\twrong number"));
+	assert_non_null(strstr(ask(f, "ctl/1 optional 1 2 3 4\n"), "\tusage\twrong number"));
 	assert_non_null(strstr(ask(f, "ctl/1 fail now\n"), "usage: fail\n"));
 }
 
@@ -477,7 +477,7 @@ static void too_many_words_are_refused(void **state)
 
 	open_server(f);
 	assert_non_null(strstr(ask(f, "ctl/1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"),
-			       "\terror\tunknown command"));
+			       "\tusage\tunknown command"));
 	assert_non_null(strstr(ask(f, "ctl/1 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n"),
 			       "\terror\ta request has at most 16 words"));
 }

@@ -329,16 +329,16 @@ static void narrow_screen_leaves_details_out_and_says_so(void **state)
 			    "10.50.0.10    alice@corp.example       1800\n"
 			    "10.50.0.10    second@corp.example         5\n"
 			    "-             nobody@corp.example         -\n"
-			    "No room for: reverse-tunnel (a wider terminal or --json shows all)\n");
+			    "Left out; a wider terminal or --json shows:\n  reverse-tunnel\n");
 	setenv("COLUMNS", "5", 1);
-	assert_string_equal(hactl(f, "show nodes"),
-			    "HOME-ADDRESS  LIFETIME\n"
-			    "10.50.0.9        65535\n"
-			    "10.50.0.10        1800\n"
-			    "10.50.0.10           5\n"
-			    "-                    -\n"
-			    "No room for: nai, reverse-tunnel (a wider terminal or --json shows "
-			    "all)\n");
+	assert_string_equal(
+		hactl(f, "show nodes"),
+		"HOME-ADDRESS  LIFETIME\n"
+		"10.50.0.9        65535\n"
+		"10.50.0.10        1800\n"
+		"10.50.0.10           5\n"
+		"-                    -\n"
+		"Left out; a wider terminal or --json shows:\n  nai\n  reverse-tunnel\n");
 }
 
 static void empty_table_is_told_in_words(void **state)
@@ -504,10 +504,18 @@ static void refused_request_exits_1_and_prints_nothing(void **state)
 	assert_string_equal(hactl(f, "clear binding 10.50.0.8 --json"), "");
 	assert_int_equal(f->exit_code, 1);
 	assert_string_equal(f->complaint, "hactl: 10.50.0.8 has no binding; see show bindings\n");
+}
+
+static void no_such_command_exits_2(void **state)
+{
+	struct fixture *f = *state;
+
 	(void)hactl(f, "show nonsense");
-	assert_int_equal(f->exit_code, 1);
+	assert_int_equal(f->exit_code, 2);
 	assert_non_null(
 		strstr(f->complaint, "hactl: unknown command \"show nonsense\"; there are: "));
+	(void)hactl(f, "clear binding");
+	assert_int_equal(f->exit_code, 2);
 }
 
 static void bad_command_line_exits_2(void **state)
@@ -608,6 +616,7 @@ int main(void)
 		HACTL_TEST(reader_that_has_seen_enough_is_no_error),
 		HACTL_TEST(full_disk_is_an_error),
 		HACTL_TEST(refused_request_exits_1_and_prints_nothing),
+		HACTL_TEST(no_such_command_exits_2),
 		HACTL_TEST(bad_command_line_exits_2),
 		HACTL_TEST(overlong_request_exits_2),
 		HACTL_TEST(no_socket_exits_3_and_says_what_to_do),
