@@ -990,7 +990,8 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 
 	/* The sockets come first: they tell a wrong address before anything is laid down. */
 	err = allocate_slots(dp);
-	(void)getrandom(&seed, sizeof(seed), GRND_NONBLOCK); /* none early in boot: still bounded */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed = (uint32_t)(uintptr_t)dp; /* early in boot; the table stays bounded */
 	if (err == 0)
 		err = soft_state_init(&dp->soft, seed);
 	if (err == 0)
