@@ -281,6 +281,10 @@ static void send_failed(void *ctx, struct in_addr dst, int err)
 	static struct log_limit limit = { .burst = 5, .interval_ms = 1000, .event = "send-failed" };
 	struct ha *ha = ctx;
 
+	/* They were counted when they were queued. */
+	ha->engine.stats.replies_sent--;
+	if (ha->daemon->policy.extend_reply)
+		ha->engine.stats.replies_with_tnc--;
 	ha->engine.stats.reply_send_failures++;
 	log_write_limited(&limit, loop_now(ha->loop)->mono_ms, LOG_LEVEL_WARNING,
 			  "a reply could not be sent", "event=send-failed dst=%s error=\"%s\"",
@@ -316,6 +320,8 @@ static void set_filter(struct ha *ha)
 	if (ha->daemon->policy.filter)
 		filter = ha->daemon->policy.filter(ha->daemon_conf);
 	ha->filter = filter ? *filter : (struct tunnel_filter){ .pass_all = true };
+	ha->filter.reverse_needs_grant =
+		ha->conf->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -323,27 +329,49 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* Settings that belong to one run. */
-static bool needs_restart(const struct ha_conf *old, const struct ha_conf *new)
+static bool same_networks(const struct ha_conf *old, const struct ha_conf *new)
 {
 	size_t i;
 
-	if (!addr_eq(old->address, new->address) || old->port != new->port ||
-	    old->home_network_cnt != new->home_network_cnt || old->tunnel.mtu != new->tunnel.mtu ||
-	    old->tunnel.data_path != new->tunnel.data_path ||
-	    old->tunnel.mss_clamp != new->tunnel.mss_clamp || old->tunnel.ecn != new->tunnel.ecn ||
-	    (old->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED) !=
-		    (new->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED) ||
-	    !same_text(old->control.socket, new->control.socket) ||
-	    !same_text(old->control.group, new->control.group))
-		return true;
+	if (old->home_network_cnt != new->home_network_cnt)
+		return false;
 	for (i = 0; i < old->home_network_cnt; i++)
 		if (!addr_eq(old->home_networks[i].prefix.addr,
 			     new->home_networks[i].prefix.addr) ||
 		    old->home_networks[i].prefix.len != new->home_networks[i].prefix.len ||
 		    !same_text(old->home_networks[i].interface, new->home_networks[i].interface))
-			return true;
-	return false;
+			return false;
+	return true;
+}
+
+/* Settings that belong to one run: which of them the new file changes. */
+static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
+{
+	const struct ha_conf *old = ha->conf;
+	const struct {
+		const char *key;
+		bool same;
+	} rows[] = {
+		{ "home-agent.address", addr_eq(old->address, new->address) },
+		{ "home-agent.port", old->port == new->port },
+		{ "home-networks", same_networks(old, new) },
+		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
+		{ "tunnel.mtu", old->tunnel.mtu == new->tunnel.mtu },
+		{ "tunnel.mss-clamp", old->tunnel.mss_clamp == new->tunnel.mss_clamp },
+		{ "tunnel.ecn", old->tunnel.ecn == new->tunnel.ecn },
+		{ "control.socket", same_text(old->control.socket, new->control.socket) },
+		{ "control.group", same_text(old->control.group, new->control.group) },
+	};
+	char keys[256] = "";
+	size_t i, len = 0;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) && len < sizeof(keys); i++)
+		if (!rows[i].same)
+			len += (size_t)snprintf(keys + len, sizeof(keys) - len, "%s%s",
+						len > 0 ? ", " : "", rows[i].key);
+	if (len > 0)
+		log_warning("some changes take effect at the next start only",
+			    "event=restart-needed config=%s keys=\"%s\"", ha->options.config, keys);
 }
 
 /* All or nothing: a faulty file, or one that cannot be carried out, changes nothing. */
@@ -370,11 +398,7 @@ static int reload(void *ctx)
 		daemon_ready("serving; the last reload was refused");
 		return rc;
 	}
-	if (needs_restart(ha->conf, conf))
-		log_warning("some changes take effect at the next start only",
-			    "event=restart-needed config=%s keys=\"home-agent, home-networks, "
-			    "tunnel (but encapsulation), control\"",
-			    ha->options.config);
+	warn_of_restart(ha, conf);
 	ended = engine_reload(&ha->engine, &fresh);
 	engine_done(&fresh);
 	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
@@ -469,7 +493,6 @@ static int open_tunnel(struct ha *ha)
 		.home_network_cnt = ha->conf->home_network_cnt,
 		.mtu = ha->conf->tunnel.mtu,
 		.filter = &ha->filter,
-		.reverse_needs_grant = ha->conf->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED,
 		.clamp_udp = clamp != HA_CONF_MSS_CLAMP_OFF,
 		.clamp_plain = clamp == HA_CONF_MSS_CLAMP_ALL,
 		.ecn_normal = ha->conf->tunnel.ecn == HA_CONF_ECN_NORMAL,

@@ -68,6 +68,15 @@ static const char *check_absolute(const void *field)
 	return **(char *const *)field == '/' ? NULL : "an absolute path is wanted: /...";
 }
 
+static const char *check_agentx(const void *field)
+{
+	const char *where = *(char *const *)field;
+
+	if (where[0] == '/' || (strncmp(where, "tcp:", 4) == 0 && strchr(where + 4, ':')))
+		return NULL;
+	return "a socket's path is wanted, /..., or tcp:HOST:PORT";
+}
+
 /* ---- Rows --------------------------------------------------------------------------------- */
 
 static const char *const algorithms[] = { [MAC_HMAC_MD5] = "hmac-md5",
@@ -271,6 +280,7 @@ const struct conf_key ha_conf_rows[] = {
 	{ "snmp.enabled", CONF_BOOL, FIELD(snmp.enabled), .dflt = "true",
 	  .doc = "Be a subagent of the host's SNMP master agent." },
 	{ "snmp.agentx", CONF_STRING, FIELD(snmp.agentx), .min = 1, .dflt = "/var/agentx/master",
+	  .check = check_agentx,
 	  .doc = "Where the master agent listens: a socket's path, or tcp:HOST:PORT." },
 	{ "log.level", CONF_ENUM, FIELD(log_level), .choices = levels, .dflt = "info",
 	  .doc = "The least important lines that are logged." },

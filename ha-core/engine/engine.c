@@ -245,7 +245,7 @@ static struct reg_outcome assign_home_address(struct engine *e, struct exchange 
 
 static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 {
-	struct reg_outcome outcome = { REG_ACCEPT, REG_ACCEPTED, REG_REASON_RENEWED };
+	struct reg_outcome outcome;
 	struct binding_key key;
 	struct binding_tunnel tunnel;
 	struct binding *b;
@@ -259,14 +259,16 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	b = binding_find_care_of(&e->cache, key, x->req.care_of);
 	tunnel = tunnel_of(x, b);
 	if (!b) {
-		outcome.reason =
-			binding_find(&e->cache, key) ? REG_REASON_MOVED : REG_REASON_REGISTERED;
+		/* One more among simultaneous ones is no move. */
+		outcome.reason = binding_find(&e->cache, key) && !(x->req.flags & REG_FLAG_S)
+					 ? REG_REASON_MOVED
+					 : REG_REASON_REGISTERED;
 		b = binding_put(&e->cache, key, x->req.care_of);
 		if (!b)
 			return deny_resources();
 		changed = true;
 	} else if (!same_tunnel(&b->tunnel, &tunnel)) {
-		outcome.reason = REG_REASON_MOVED;
+		outcome.reason = REG_REASON_CHANGED;
 		changed = true;
 	}
 	if (!(x->req.flags & REG_FLAG_S) && end_all(e, key, b) > 0)

@@ -8,6 +8,7 @@ static const struct {
 } reasons[REG_REASON_CNT] = {
 	[REG_REASON_REGISTERED] = { "registered", "registered" },
 	[REG_REASON_RENEWED] = { "renewed", "registration renewed" },
+	[REG_REASON_CHANGED] = { "tunnel-changed", "registration renewed with another tunnel" },
 	[REG_REASON_MOVED] = { "moved", "registered at a new care-of address" },
 	[REG_REASON_DEREGISTERED] = { "deregistered", "deregistered" },
 	[REG_REASON_UNTRUSTED] = { "untrusted-rrq", "Registration Request from outside the trusted "

@@ -27,6 +27,7 @@ enum reg_verdict { REG_ACCEPT, REG_DENY, REG_DISCARD };
 enum reg_reason {
 	REG_REASON_REGISTERED,
 	REG_REASON_RENEWED,
+	REG_REASON_CHANGED, /* renewed, but its tunnel is another one now */
 	REG_REASON_MOVED,
 	REG_REASON_DEREGISTERED,
 	/* silence */

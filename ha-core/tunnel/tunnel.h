@@ -35,6 +35,13 @@ struct tunnel_filter_row {
  * peers they hold for. ICMP errors about a permitted flow, to or from anyone, pass as well.
  */
 struct tunnel_filter {
+	/**
+	 * Refuse what a node sends through a plain tunnel without a granted T, too. Otherwise it
+	 * passes: RFC 5944 §4.2.3 has us decapsulate for location privacy, and the check of RFC
+	 * 3024 §4.3.2 does not ask for T. In UDP tunnels, where T keeps its meaning (RFC 3519
+	 * §3.1.5), such a node reaches the home agent itself and nothing else in any case.
+	 */
+	bool reverse_needs_grant;
 	bool pass_all; /* no filter: the rows are not asked */
 	const struct tunnel_filter_row *rows;
 	size_t row_cnt;
@@ -50,13 +57,6 @@ struct tunnel_conf {
 	const char *device; /* "ihad0" */
 	struct in_addr home_agent;
 	uint16_t port; /* of UDP tunnels, ours */
-	/**
-	 * Refuse what a node sends through a plain tunnel without a granted T, too. Otherwise it
-	 * passes: RFC 5944 §4.2.3 has us decapsulate for location privacy, and the check of RFC
-	 * 3024 §4.3.2 does not ask for T. In UDP tunnels, where T keeps its meaning (RFC 3519
-	 * §3.1.5), such a node reaches the home agent itself and nothing else in any case.
-	 */
-	bool reverse_needs_grant;
 	const struct tunnel_home_network *home_networks;
 	size_t home_network_cnt;
 	bool clamp_udp, clamp_plain; /* lower TCP's MSS in tunnels in UDP, and in the others */

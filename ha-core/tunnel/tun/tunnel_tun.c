@@ -591,7 +591,7 @@ static enum drop judge(struct tunnel_dp *dp, const struct binding *b, const stru
 
 	if (!addr_is_unicast(dst))
 		return DROP_DESTINATION;
-	if (!b->tunnel.reverse && (a->udp || dp->conf.reverse_needs_grant) &&
+	if (!b->tunnel.reverse && (a->udp || dp->conf.filter->reverse_needs_grant) &&
 	    !addr_eq(dst, dp->conf.home_agent))
 		return DROP_NO_REVERSE;
 	if (is_loop(dp, a, inner))
