@@ -5,9 +5,9 @@
 #include "common/daemon.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "test/instrument/options.h"
 #include "test/mn/node.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,76 +120,6 @@ struct gathered {
 	enum log_level log_level;
 };
 
-static bool parse_u32(const char *text, uint32_t min, uint32_t max, uint32_t *ret)
-{
-	char *end;
-	unsigned long v;
-
-	errno = 0;
-	v = strtoul(text, &end, 10);
-	if (errno || end == text || *end || text[0] == '-' || v < min || v > max)
-		return false;
-	*ret = (uint32_t)v;
-	return true;
-}
-
-/* Seconds, with a fraction if wanted. */
-static bool parse_seconds(const char *text, uint32_t *ret_ms)
-{
-	char *end;
-	double s = strtod(text, &end);
-
-	if (end == text || *end || !(s >= 0 && s <= 86400))
-		return false;
-	*ret_ms = (uint32_t)(s * 1000);
-	return true;
-}
-
-static bool parse_choice(const char *text, const char *const *names, size_t cnt, size_t *ret)
-{
-	for (size_t i = 0; i < cnt; i++) {
-		if (strcmp(names[i], text) == 0) {
-			*ret = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool parse_algorithm(const char *text, enum mac_algorithm *ret)
-{
-	for (int i = 0; i < MAC_ALGORITHM_CNT; i++) {
-		if (strcmp(mac_name((enum mac_algorithm)i), text) == 0) {
-			*ret = (enum mac_algorithm)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool parse_key(const char *text, uint8_t *key, size_t *ret_len)
-{
-	static const char digits[] = "0123456789abcdef";
-	size_t len = strlen(text);
-
-	if (len == 0 || len % 2 || len / 2 > MAC_KEY_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		const char *digit = strchr(digits, text[i] | ('a' ^ 'A'));
-
-		if (!digit || !*digit)
-			return false;
-		key[i / 2] = (uint8_t)(key[i / 2] << 4 | (digit - digits));
-	}
-	*ret_len = len / 2;
-	return true;
-}
-
-static bool parse_unicast(const char *text, struct in_addr *ret)
-{
-	return addr_parse(text, ret) == 0 && addr_is_unicast(*ret);
-}
-
 /* An option of one agent. */
 static bool take_agent_option(struct gathered *g, int opt, enum detect_agent which, const char *arg)
 {
@@ -199,17 +129,17 @@ static bool take_agent_option(struct gathered *g, int opt, enum detect_agent whi
 
 	switch (opt) {
 	case OPT_AGENT:
-		return parse_unicast(arg, &a->address);
+		return options_unicast(arg, &a->address);
 	case OPT_HOME_ADDRESS:
-		return parse_unicast(arg, &a->home_addr);
+		return options_unicast(arg, &a->home_addr);
 	case OPT_SPI:
-		return parse_u32(arg, REG_SPI_MIN, UINT32_MAX, &a->spi);
+		return options_u32(arg, REG_SPI_MIN, UINT32_MAX, &a->spi);
 	case OPT_KEY:
-		return parse_key(arg, g->key[which], &g->key_len[which]);
+		return options_key(arg, g->key[which], &g->key_len[which]);
 	case OPT_ALGORITHM:
-		return parse_algorithm(arg, &g->algorithm[which]);
+		return options_algorithm(arg, &g->algorithm[which]);
 	case OPT_REPLAY:
-		if (!parse_choice(arg, styles, 2, &choice))
+		if (!options_choice(arg, styles, 2, &choice))
 			return false;
 		a->nonces = choice == 1;
 		return true;
@@ -244,20 +174,20 @@ static bool take_option(struct gathered *g, int opt, const char *arg)
 		conf->interfaces[conf->interface_cnt++] = arg;
 		return true;
 	case OPT_LIFETIME:
-		if (!parse_u32(arg, 1, REG_LIFETIME_INFINITE, &number))
+		if (!options_u32(arg, 1, REG_LIFETIME_INFINITE, &number))
 			return false;
 		both[DETECT_INTERNAL].lifetime_s = both[DETECT_EXTERNAL].lifetime_s =
 			(uint16_t)number;
 		return true;
 	case OPT_T_MONITOR:
-		return parse_seconds(arg, &conf->detect.t_monitor_ms) &&
+		return options_seconds(arg, &conf->detect.t_monitor_ms) &&
 		       conf->detect.t_monitor_ms >= DETECT_RETRY_MIN_MS;
 	case OPT_GRACE:
-		return parse_seconds(arg, &conf->detect.grace_ms);
+		return options_seconds(arg, &conf->detect.grace_ms);
 	case OPT_DETECTION:
-		return parse_u32(arg, 0, 600000, &conf->detect.period_ms);
+		return options_u32(arg, 0, 600000, &conf->detect.period_ms);
 	case OPT_UDP:
-		if (!parse_choice(arg, udp_names, 3, &choice))
+		if (!options_choice(arg, udp_names, 3, &choice))
 			return false;
 		both[DETECT_INTERNAL].udp = both[DETECT_EXTERNAL].udp = (enum agent_udp)choice;
 		return true;
@@ -268,7 +198,7 @@ static bool take_option(struct gathered *g, int opt, const char *arg)
 		return conf->route_cnt < NODE_ROUTE_MAX &&
 		       addr_prefix_parse(arg, &conf->routes[conf->route_cnt++]) == 0;
 	case OPT_TABLE:
-		return parse_u32(arg, 256, UINT32_MAX / 2, &conf->table);
+		return options_u32(arg, 256, UINT32_MAX / 2, &conf->table);
 	case OPT_CONTROL:
 		conf->control = arg;
 		return true;

@@ -12,9 +12,9 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "ha-core/wire/udp_tunnel.h"
+#include "test/instrument/status.h"
 #include "test/mn/link.h"
 #include "test/mn/path.h"
-#include "test/mn/status.h"
 #include "test/mn/tun.h"
 
 #include <errno.h>

@@ -19,9 +19,9 @@
 #include "ha-core/tunnel/ipv4.h"
 #include "ha-core/wire/reg.h"
 #include "ha-core/wire/udp_tunnel.h"
+#include "test/instrument/echo.h"
 
 #include <errno.h>
-#include <netinet/ip_icmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,13 +31,6 @@
 #define QUEUE_MAX     64
 #define REQUEST_TTL   255 /* RFC 3024 §3.2 */
 #define SOCKET_BUFFER (4 << 20)
-
-/* An ICMP echo (RFC 792) without data */
-enum { ECHO_CHECKSUM = 2, ECHO_IDENT = 4, ECHO_SEQUENCE = 6, ECHO_LEN = 8 };
-
-#define KEEPALIVE_LEN        (IPV4_HEADER_MIN + ECHO_LEN)
-#define KEEPALIVE_IDENT      3519 /* tells its replies from those to other echo requests */
-#define IPV4_VERSION_5_WORDS 0x45
 
 struct waiting {
 	uint64_t since_ms;
@@ -189,22 +182,9 @@ int paths_keepalive(struct paths *p, enum detect_agent agent)
 {
 	struct path *path = p->path[agent];
 	uint8_t *packet = p->buffer + ENCAP_HEADROOM;
-	uint8_t *icmp = packet + IPV4_HEADER_MIN;
 
-	memset(packet, 0, KEEPALIVE_LEN);
-	packet[0] = IPV4_VERSION_5_WORDS;
-	ipv4_put16(packet + IPV4_LENGTH, KEEPALIVE_LEN);
-	ipv4_put16(packet + IPV4_IDENT, ++path->keepalive_seq);
-	packet[IPV4_TTL] = IPV4_TTL_DEFAULT;
-	packet[IPV4_PROTOCOL] = IPPROTO_ICMP;
-	ipv4_put_addr(packet + IPV4_SRC, path->home_addr);
-	ipv4_put_addr(packet + IPV4_DST, path->agreement.home_agent);
-	ipv4_finish_header(packet);
-	icmp[0] = ICMP_ECHO;
-	ipv4_put16(icmp + ECHO_IDENT, KEEPALIVE_IDENT);
-	ipv4_put16(icmp + ECHO_SEQUENCE, path->keepalive_seq);
-	ipv4_put_checksum(icmp, ECHO_LEN, ECHO_CHECKSUM);
-	return send_tunnelled(path, packet, KEEPALIVE_LEN);
+	echo_build(packet, path->home_addr, path->agreement.home_agent, ++path->keepalive_seq);
+	return send_tunnelled(path, packet, ECHO_PACKET_LEN);
 }
 
 /* ---- The queue before the gate ---- */
@@ -301,16 +281,6 @@ static void on_tun(void *ctx, int events)
 
 /* ---- From the world to the home address ---- */
 
-static bool is_keepalive_reply(const struct path *path, const uint8_t *packet, size_t len)
-{
-	const uint8_t *icmp = packet + ipv4_header_len(packet);
-
-	return packet[IPV4_PROTOCOL] == IPPROTO_ICMP && !ipv4_is_fragment(packet) &&
-	       len >= ipv4_header_len(packet) + ECHO_LEN &&
-	       addr_eq(ipv4_src(packet), path->agreement.home_agent) && icmp[0] == ICMP_ECHOREPLY &&
-	       ipv4_get16(icmp + ECHO_IDENT) == KEEPALIVE_IDENT;
-}
-
 static void inbound(struct path *path, const struct encap_inner *inner)
 {
 	struct paths *p = path->set;
@@ -323,7 +293,7 @@ static void inbound(struct path *path, const struct encap_inner *inner)
 		path->count.held++;
 		return;
 	}
-	if (is_keepalive_reply(path, inner->packet, inner->len)) {
+	if (echo_is_reply(inner->packet, inner->len, path->agreement.home_agent)) {
 		p->hooks.echo(p->hooks.ctx, path->agent);
 		return;
 	}

@@ -17,14 +17,12 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "test/instrument/device.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define RULE_MAX    2
@@ -71,25 +69,6 @@ static int refused(struct rtnl *r, const char *what, const char *device, int err
 		  "event=device-refused device=%s what=%s error=\"%s\" detail=\"%s\"", device, what,
 		  err_text(err), rtnl_error(r));
 	return err;
-}
-
-static int make_device(const char *device)
-{
-	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-	int fd, err;
-
-	if (strlen(device) >= sizeof(ifr.ifr_name))
-		return -ENAMETOOLONG;
-	memcpy(ifr.ifr_name, device, strlen(device));
-	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
 }
 
 static int add_routes(struct tun *t)
@@ -151,7 +130,7 @@ int tun_open(const struct tun_conf *conf, struct tun **ret_tun)
 	if (!t)
 		return -ENOMEM;
 	t->conf = *conf;
-	t->fd = err = make_device(conf->device);
+	t->fd = err = device_open(conf->device);
 	if (err < 0)
 		goto fail;
 	err = rtnl_link_get(r, conf->device, &link);

@@ -2,9 +2,9 @@
 /*
  * A line in, a line of JSON out; after "events" a line for each event, past and to come. All
  * descriptors are non-blocking: a client that does not read is dropped once its backlog is full,
- * and never holds up the mobile node.
+ * and never holds up the program.
  */
-#include "test/mn/status.h"
+#include "test/instrument/status.h"
 
 #include "common/err.h"
 #include "common/log.h"

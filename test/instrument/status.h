@@ -3,8 +3,8 @@
  * The status socket: a client writes a line, and gets lines of JSON. Events are remembered, some
  * hundreds of them, for clients that come late.
  */
-#ifndef TEST_MN_STATUS_H
-#define TEST_MN_STATUS_H
+#ifndef TEST_INSTRUMENT_STATUS_H
+#define TEST_INSTRUMENT_STATUS_H
 
 #include "common/loop.h"
 
