@@ -501,6 +501,26 @@ def test_two_nodes_behind_one_agent_behind_a_nat(internet, knowing_xhad, lodge, 
     talk(vpn, correspondent(lodge.guest, internet.other_home, 6000), internet.other_home)
 
 
+def test_agent_and_a_co_located_node_behind_one_nat_are_kept_apart(internet, knowing_xhad, lodge,
+                                                                   lodger, start_fa, vpn,
+                                                                   correspondent, peer):
+    start_fa(lodge, udp="nat", **shares(internet.agent))
+    neighbour = peer(internet.neighbour, internet.neighbour_address, internet.other_home,
+                     internet.agent, sa=OTHER_SA)
+    lodger.register(flags=mip.T)
+    neighbour.register(extensions=mip.udp_tunnel_request())
+    sources = {b["source-address"] for b in knowing_xhad.bindings()}
+    assert sources == {internet.hotel_address}
+    socket = correspondent(lodge.visitor, internet.home, 6000)
+    talk(vpn, socket, internet.home)
+    vpn.send(b"next door", (internet.other_home, 6000))
+    assert neighbour.receive_udp().data == b"next door"
+    # Nor may it speak for the agent's visitor, though both come from one address.
+    neighbour.send_udp(mip.udp_packet(internet.home, 6000, internet.vpn_address, 7000, b"forged"))
+    knowing_xhad.wait_counter("drops-tunnel-wrong-source", 1)
+    assert vpn.heard_nothing() and socket.heard_nothing()
+
+
 def test_agent_sends_keepalives_from_its_care_of_address(internet, knowing_xhad, lodge, lodger,
                                                          start_fa, capture):
     start_fa(lodge, udp="nat", keepalive=0.2, **shares(internet.agent))

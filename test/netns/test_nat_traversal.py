@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """NAT traversal (RFC 3519), across a real NAT and without one."""
 
+import socket
+import struct
+
 import pytest
 
 from fixtures import mobileip as mip
@@ -219,6 +222,27 @@ def test_reserved_octets_of_tunnel_data_are_ignored(internet, xhad, laptop, serv
     ask_udp(laptop)
     laptop.send(b"\4\4\xff\xff" + to_server(internet))
     assert server.receive()[0] == b"out"
+
+
+def test_tunnel_data_with_a_wrong_checksum_is_dropped_and_without_one_taken(internet, xhad, roamer,
+                                                                           server, things):
+    """RFC 1122 §4.1.3.4, RFC 768."""
+    ask_udp(roamer, forced=True)
+    raw = internet.roamer.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    things.append(raw)
+
+    def send(inner, checksum):
+        datagram = bytearray(mip.udp(internet.roamer_address, internet.agent, roamer.port, mip.PORT,
+                                     mip.tunnel_data(inner)))
+        right = struct.unpack("!H", datagram[6:8])[0]
+        struct.pack_into("!H", datagram, 6, checksum(right))
+        raw.sendto(mip.ipv4(internet.roamer_address, internet.agent, 17, bytes(datagram)),
+                   (internet.agent, 0))
+
+    send(to_server(internet, b"wrong"), lambda right: right ^ 1)
+    send(to_server(internet, b"none"), lambda right: 0)
+    assert server.receive()[0] == b"none"
+    assert xhad.binding(internet.home)["packets-from-node"] == 1
 
 
 @pytest.mark.parametrize("size", [1468, 1469, 3000])
