@@ -395,20 +395,30 @@ static void on_echo(void *ctx, struct in_addr home_agent)
 
 /* ---- Advertisements ---- */
 
+static uint16_t advert_flags(const struct foreign_conf *conf)
+{
+	uint16_t flags = ADVERT_FLAG_F;
+
+	if (conf->require_registration)
+		flags |= ADVERT_FLAG_R;
+	if (conf->relay.prohibited)
+		flags |= ADVERT_FLAG_B;
+	if (conf->relay.reverse != RELAY_REVERSE_DISABLED)
+		flags |= ADVERT_FLAG_T;
+	if (conf->relay.udp) /* RFC 3519 §3.4: never when there is no NAT */
+		flags |= ADVERT_FLAG_U;
+	return flags;
+}
+
 static void advertise(struct foreign *f, const uint8_t *hw, struct in_addr dst)
 {
-	const struct relay_conf *relay_conf = &f->conf.relay;
-	const uint64_t lifetime_s = (uint64_t)f->conf.advertise_ms * ADVERT_LIVES / 1000;
+	const uint32_t lifetime_s = f->conf.advertise_ms / 1000 * ADVERT_LIVES;
 	const struct advert a = {
-		.care_of = relay_conf->care_of,
+		.care_of = f->conf.relay.care_of,
 		.sequence = f->sequence,
 		.lifetime_s = (uint16_t)(lifetime_s > 0 ? lifetime_s : ADVERT_LIFETIME_S),
-		.registration_lifetime_s = relay_conf->lifetime_max_s,
-		.flags = (uint16_t)(ADVERT_FLAG_F | (relay_conf->prohibited ? ADVERT_FLAG_B : 0) |
-				    (f->conf.require_registration ? ADVERT_FLAG_R : 0) |
-				    (relay_conf->reverse != RELAY_REVERSE_DISABLED ? ADVERT_FLAG_T
-										   : 0) |
-				    (relay_conf->udp ? ADVERT_FLAG_U : 0)),
+		.registration_lifetime_s = f->conf.relay.lifetime_max_s,
+		.flags = advert_flags(&f->conf),
 	};
 	uint8_t packet[ADVERT_PACKET_MAX];
 	size_t len = advert_build(&a, dst, packet);

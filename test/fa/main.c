@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ADVERTISE_MAX_MS 1800000 /* RFC 1256: MaxAdvertisementInterval */
+
 enum {
 	OPT_CARE_OF = 256,
 	OPT_INTERFACE,
@@ -154,7 +156,8 @@ static bool take_registration_option(struct gathered *g, int opt, const char *ar
 	case OPT_PENDING_TIME:
 		return options_seconds(arg, &conf->pending_ms);
 	case OPT_ADVERTISE:
-		return options_seconds(arg, &conf->advertise_ms);
+		return options_seconds(arg, &conf->advertise_ms) &&
+		       conf->advertise_ms <= ADVERTISE_MAX_MS;
 	case OPT_REQUIRE:
 		conf->require_registration = true;
 		return true;

@@ -614,8 +614,8 @@ def test_solicitation_is_answered_with_an_agent_advertisement(lodge, start_fa, t
     lodge.visitor.ip("addr flush dev eth0")
     node = Nameless(lodge.visitor)
     things.append(node)
-    for sequence in range(2):
-        node.solicit()
+    for sequence, group in enumerate(["224.0.0.11", "224.0.0.2", "255.255.255.255"]):
+        node.solicit(group)
         packet = node.receive(lambda p: p.protocol == 1 and p.icmp[0] == 9)
         assert (packet.source, packet.destination, packet.ttl) == (lodge.address, "224.0.0.1", 1)
         assert mip.checksum(packet.payload) == 0
@@ -624,6 +624,38 @@ def test_solicitation_is_answered_with_an_agent_advertisement(lodge, start_fa, t
         assert (kind, length, number, lifetime) == (16, 10, sequence, 900)
         assert flags == 0x8000 | 0x1000 | 0x0100 | 0x0080           # R, F, T, U
         assert mip.text(care_of) == lodge.address
+
+
+def test_foreign_agent_advertises_by_itself(branch, start_fa, things):
+    node = Nameless(branch.visitor)
+    things.append(node)
+    start_fa(branch, advertise=0.2)
+    seen = [node.receive(lambda p: p.protocol == 1 and p.icmp[0] == 9) for _ in range(3)]
+    assert [struct.unpack("!H", p.payload[10:12])[0] for p in seen] == [0, 1, 2]
+    assert struct.unpack("!H", seen[0].payload[14:16])[0] == 0x1000 | 0x0100        # F, T
+
+
+def test_tshark_dissects_what_ihad_says_to_a_foreign_agent(campus, associated, branch, visitor,
+                                                           start_fa, things, capture, workdir):
+    start_fa(branch, **shares(campus.agent))
+    wires = [capture(branch.fa, "lan0"), capture(campus.ha, "eth0")]
+    visitor.register(flags=mip.T)
+    request = visitor.build(flags=mip.T, sa=mip.Association(SA.spi, bytes(16)))
+    visitor.send(request)
+    assert visitor.reply(request).code == 131
+    assert visitor.ask(flags=mip.T, ident=mip.timestamp(3600)).code == 133
+    visitor.deregister(flags=0)
+    node = Nameless(branch.guest)
+    things.append(node)
+    fixed = mip.request("0.0.0.0", campus.agent, branch.address, flags=mip.T)
+    fixed += mip.nai("bob@corp.example")
+    node.send_request(fixed + OTHER_SA.extension(fixed))
+    assert node.receive_reply()[1].code == 0
+    path = os.path.join(workdir, "wire.pcap")
+    for wire in wires:
+        assert wire.tshark(path, "-Y", "_ws.malformed") == []
+        assert wire.tshark(path, "-Y", "mip.type == 3", "-T", "fields", "-e", "mip.code") == [
+            "0", "131", "133", "0", "0"]
 
 
 def test_tshark_dissects_every_message_with_a_foreign_agent(
