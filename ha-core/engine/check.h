@@ -47,7 +47,8 @@ struct exchange {
 	bool agent_required;      /* ... and had to be there */
 	struct in_addr home_addr; /* asked for, or the one the node has; 0.0.0.0: to be assigned */
 	uint64_t reply_ident;
-	bool service_granted; /* the service asked for is one that the node is allowed */
+	struct replay replay_before; /* of sa, before the Identification was looked at */
+	bool service_granted;        /* the service asked for is one that the node is allowed */
 	struct reg_grant grant;
 };
 

@@ -539,10 +539,14 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	count(&e->stats, &x, &out->outcome);
 
 	out->reply_len = 0;
-	if (out->outcome.verdict == REG_DENY && !may_answer_denial(e, x.node, now))
+	if (out->outcome.verdict == REG_DENY && !may_answer_denial(e, x.node, now)) {
 		e->stats.denials_unanswered++;
-	else if (out->outcome.verdict != REG_DISCARD)
+		/* The nonce that nobody was told: the one given before is still good. */
+		if (out->outcome.reason == REG_REASON_STALE_NONCE)
+			x.sa->replay = x.replay_before;
+	} else if (out->outcome.verdict != REG_DISCARD) {
 		out->reply_len = build_reply(e, &x, &out->outcome, out->reply, sizeof(out->reply));
+	}
 
 	/* For the log, which wants to say whom a stranger claimed to be, too. */
 	out->has_request = reg_request_decode(&r, &out->req) == 0;
