@@ -70,7 +70,8 @@ static const char *details(const struct engine_result *res, char *buf, size_t si
 			       grant->reverse ? "true" : "false");
 		break;
 	case REG_DENY:
-		(void)snprintf(buf, size, " spi=%u code=%u", res->spi, res->outcome.code);
+		(void)snprintf(buf, size, " spi=%u code=%u%s", res->spi, res->outcome.code,
+			       res->reply_len > 0 ? "" : " answered=false");
 		break;
 	case REG_DISCARD:
 		if (res->spi != 0)

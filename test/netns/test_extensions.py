@@ -131,6 +131,7 @@ def test_denials_beyond_the_limit_meet_silence_and_success_does_not(campus, ihad
     assert 150 < unanswered <= 190
     for _ in range(200 - unanswered):
         assert desk.reply(stale).code == 133
+    assert ihad.events("clock-skew")[0].get("code") == "133"
     desk.register()
     assert desk.heard_nothing()
 
