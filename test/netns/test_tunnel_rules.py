@@ -11,6 +11,7 @@ import struct
 import pytest
 
 from fixtures import mobileip as mip
+from fixtures import topology
 from fixtures.wait import until
 
 
@@ -310,3 +311,50 @@ def test_a_real_router_with_a_narrow_link(campus, ihad, desk, server, capture):
     assert struct.unpack("!H", error.payload[6:8])[0] == 1380
     server.send(b"y" * (1380 - 28), (campus.home, 6000))
     assert desk.receive_ipip()[1].length == 1380
+
+
+# --- keepalives of a foreign agent ---
+
+@pytest.fixture
+def agents_tunnel(campus, run_daemon, peer):
+    """A node's UDP tunnel that its foreign agent asked for, from behind a NAT (RFC 3519 §4.5)."""
+    conf = campus.ihad_conf
+    conf["foreign-agents"].append({"address": "192.168.7.1", "spi": topology.FA_SA.spi,
+                                   "key": topology.FA_SA.key})
+    ihad = run_daemon(campus.ha, "ihad", conf)
+    fa = peer(campus.desk, "192.168.7.1", campus.home, campus.agent, source="10.1.0.12")
+    request = fa.build(flags=mip.T) + mip.udp_tunnel_request()
+    request += topology.FA_SA.extension(request, mip.EXT_FHAE)
+    fa.send(request)
+    assert fa.reply(request).udp == (0, False, 110)
+    assert ihad.binding(campus.home)["encapsulation"] == "udp"
+    fa.ihad = ihad
+    return fa
+
+
+def test_foreign_agents_keepalive_is_answered_through_its_tunnel(campus, agents_tunnel):
+    """Vectors T16 and T17: from its care-of address, which no route of ours leads to."""
+    agents_tunnel.send_udp(mip.echo_request("192.168.7.1", campus.agent, 77, 5, b"agent"))
+    answer = agents_tunnel.receive_udp()
+    assert (answer.source, answer.destination) == (campus.agent, "192.168.7.1")
+    assert answer.icmp == (0, 0) and answer.payload[4:] == b"\0\x4d\0\x05agent"
+    assert agents_tunnel.ihad.counter("keepalives") == 1
+
+
+def test_nothing_but_keepalives_may_come_from_a_foreign_agents_address(campus, agents_tunnel, peer,
+                                                                       server):
+    fa = agents_tunnel
+    fa.send_udp(mip.udp_packet("192.168.7.1", 1, campus.server_address, 7000, b"data"))
+    fa.send_udp(mip.echo_request("192.168.7.1", campus.server_address))
+    fa.send_udp(mip.echo_request("192.168.7.2", campus.agent))          # not its address
+    elsewhere = peer(campus.desk, "192.168.7.1", campus.home, campus.agent, source="10.1.0.11")
+    elsewhere.send_udp(mip.echo_request("192.168.7.1", campus.agent))   # not from there
+    fa.ihad.wait_counter("drops-tunnel-no-binding", 4)
+    assert server.heard_nothing() and fa.heard_nothing() and elsewhere.heard_nothing()
+
+
+def test_co_located_node_may_not_keep_alive_from_its_care_of_address(campus, ihad, desk):
+    desk.register(extensions=mip.udp_tunnel_request(forced=True))
+    desk.send_udp(mip.echo_request(campus.desk_address, campus.agent))
+    ihad.wait_counter("drops-tunnel-no-binding", 1)
+    assert desk.heard_nothing()

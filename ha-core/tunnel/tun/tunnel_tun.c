@@ -636,6 +636,25 @@ static void answer_keepalive(struct tunnel_dp *dp, struct binding *b, const stru
 	send_to_node(dp, b, NULL, reply, len);
 }
 
+/*
+ * A foreign agent keeps the mapping of the tunnel that it asked for, with its care-of address as
+ * the inner source: no home address, so find_binding() does not take it. The answer goes to where
+ * the tunnel ends, not by a route to that address, which may be a private one (RFC 3519 §4.9).
+ */
+static struct binding *find_agents_binding(struct tunnel_dp *dp, const struct arrival *a,
+					   const struct encap_inner *inner)
+{
+	struct binding *b = binding_find_peer(dp->conf.cache, a->src);
+	unsigned int steps;
+
+	for (steps = 0; b && steps < PEER_WALK_MAX; b = b->peer_next, steps++)
+		if (b->from_fa && !binding_is_expired(b, now_ms(dp)) &&
+		    addr_eq(b->care_of, ipv4_src(inner->packet)) && came_from_peer(b, a) &&
+		    came_as_agreed(b, a, inner))
+			return b;
+	return NULL;
+}
+
 static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_inner *inner)
 {
 	struct binding *b = NULL;
@@ -643,6 +662,11 @@ static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_
 
 	if (inner->packet[IPV4_TTL] > 0)
 		why = find_binding(dp, a, inner, &b);
+	if ((why == DROP_NO_BINDING || why == DROP_WRONG_SOURCE) && is_keepalive(dp, a, inner)) {
+		b = find_agents_binding(dp, a, inner);
+		if (b)
+			why = DROP_NONE;
+	}
 	if (why == DROP_NONE && is_keepalive(dp, a, inner)) {
 		answer_keepalive(dp, b, a, inner);
 		return;
