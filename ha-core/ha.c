@@ -359,6 +359,7 @@ static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
 		{ "tunnel.mtu", old->tunnel.mtu == new->tunnel.mtu },
 		{ "tunnel.mss-clamp", old->tunnel.mss_clamp == new->tunnel.mss_clamp },
 		{ "tunnel.ecn", old->tunnel.ecn == new->tunnel.ecn },
+		{ "tunnel.broadcasts", old->tunnel.broadcasts == new->tunnel.broadcasts },
 		{ "control.socket", same_text(old->control.socket, new->control.socket) },
 		{ "control.group", same_text(old->control.group, new->control.group) },
 	};
@@ -495,6 +496,8 @@ static int open_tunnel(struct ha *ha)
 		.filter = &ha->filter,
 		.clamp_udp = clamp != HA_CONF_MSS_CLAMP_OFF,
 		.clamp_plain = clamp == HA_CONF_MSS_CLAMP_ALL,
+		.broadcast_subnet = ha->conf->tunnel.broadcasts != HA_CONF_BROADCASTS_OFF,
+		.broadcast_limited = ha->conf->tunnel.broadcasts == HA_CONF_BROADCASTS_ALL,
 		.ecn_normal = ha->conf->tunnel.ecn == HA_CONF_ECN_NORMAL,
 		.cache = &ha->engine.cache,
 		.stats = &ha->engine.stats,

@@ -118,6 +118,11 @@ static const char *const ecns[] = {
 	[HA_CONF_ECN_COMPATIBLE] = "compatible", [HA_CONF_ECN_NORMAL] = "normal", NULL
 };
 
+static const char *const broadcast_categories[] = { [HA_CONF_BROADCASTS_ALL] = "all",
+						    [HA_CONF_BROADCASTS_SUBNET] = "subnet",
+						    [HA_CONF_BROADCASTS_OFF] = "off",
+						    NULL };
+
 static const char *const levels[] = {
 	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
 	[LOG_LEVEL_INFO] = "info",   [LOG_LEVEL_DEBUG] = "debug",     NULL
@@ -258,6 +263,11 @@ const struct conf_key ha_conf_rows[] = {
 	  .doc = "Congestion marks in the outer header (RFC 6040): normal copies the packet's own, "
 		 "for far ends that pass marks on; compatible sends none, for those that may "
 		 "not." },
+	{ "tunnel.broadcasts", CONF_ENUM, FIELD(tunnel.broadcasts), .choices = broadcast_categories,
+	  .dflt = "all",
+	  .doc = "Broadcasts of the home network for nodes that ask for them (B bit): all, those "
+		 "to "
+		 "the network's own broadcast address (subnet), or none (off)." },
 	{ "nat-traversal.enabled", CONF_BOOL, FIELD(nat.enabled), .dflt = "true",
 	  .doc = "Tunnel in UDP where a NAT is on the way (RFC 3519)." },
 	{ "nat-traversal.forced", CONF_BOOL, FIELD(nat.forced), .dflt = "true",

@@ -33,6 +33,11 @@ enum ha_conf_reverse {
 enum ha_conf_layout { HA_CONF_LAYOUT_SHORT, HA_CONF_LAYOUT_DRAWN };
 enum ha_conf_mss_clamp { HA_CONF_MSS_CLAMP_UDP, HA_CONF_MSS_CLAMP_ALL, HA_CONF_MSS_CLAMP_OFF };
 enum ha_conf_ecn { HA_CONF_ECN_COMPATIBLE, HA_CONF_ECN_NORMAL };
+enum ha_conf_broadcasts {
+	HA_CONF_BROADCASTS_ALL,
+	HA_CONF_BROADCASTS_SUBNET,
+	HA_CONF_BROADCASTS_OFF
+};
 
 struct ha_conf_home_network {
 	struct addr_prefix prefix;
@@ -96,6 +101,7 @@ struct ha_conf {
 			mtu; /* of the path that carries the tunnels: outer packets are no longer */
 		enum ha_conf_mss_clamp mss_clamp;
 		enum ha_conf_ecn ecn;
+		enum ha_conf_broadcasts broadcasts;
 	} tunnel;
 	struct {
 		bool enabled;

@@ -69,7 +69,9 @@
 	X(tunnel_loop_drops, "drops-tunnel-loop")                                              \
 	X(tunnel_half_bound_drops, "drops-tunnel-half-bound") /* peer port not yet known */    \
 	X(tunnel_send_failures, "drops-tunnel-send-failure")                                   \
-	X(filter_drops, "drops-filter")   /* forwarding.policy */                              \
+	X(filter_drops, "drops-filter")               /* forwarding.policy */                  \
+	X(broadcasts_to_nodes, "broadcasts-to-nodes") /* copies */                             \
+	X(broadcasts_limited, "broadcasts-limited")   /* too many a second */                  \
 	X(mss_clamped, "mss-clamped")     /* TCP connections told of a smaller segment */      \
 	X(tunnel_errors, "tunnel-errors") /* ICMP from inside a tunnel, all kinds */           \
 	X(tunnel_errors_relayed, "tunnel-errors-relayed")                                      \

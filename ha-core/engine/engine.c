@@ -274,6 +274,9 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	if (!(x->req.flags & REG_FLAG_S) && end_all(e, key, b) > 0)
 		changed = true;
 
+	if (b->flags != x->req.flags) /* B, D: the data path goes by them */
+		changed = true;
+
 	x->grant.lifetime_s = granted_lifetime(&e->conf, x);
 	b->src = x->from->src;
 	b->src_port = x->from->src_port;

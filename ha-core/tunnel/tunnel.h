@@ -60,6 +60,8 @@ struct tunnel_conf {
 	const struct tunnel_home_network *home_networks;
 	size_t home_network_cnt;
 	bool clamp_udp, clamp_plain; /* lower TCP's MSS in tunnels in UDP, and in the others */
+	bool broadcast_subnet;       /* forward packets to a home network's broadcast address */
+	bool broadcast_limited;      /* and those to 255.255.255.255 on a home link */
 	bool ecn_normal;             /* RFC 6040 §4.1, else compatibility mode */
 	uint32_t mtu;                /* of the path outside: no outer packet is longer */
 	const struct tunnel_filter *filter; /* may change between packets, at a reload */

@@ -358,3 +358,153 @@ def test_co_located_node_may_not_keep_alive_from_its_care_of_address(campus, iha
     desk.send_udp(mip.echo_request(campus.desk_address, campus.agent))
     ihad.wait_counter("drops-tunnel-no-binding", 1)
     assert desk.heard_nothing()
+
+
+# --- broadcasts ---
+
+@pytest.fixture
+def office(net, campus):
+    """A physical home link, 10.60.0.0/24, with a host on it; its mobile node is 10.60.0.10."""
+    host = net.host("office")
+    net.link(campus.ha, "lan0", "10.60.0.1/24", host, "eth0", "10.60.0.50/24")
+    host.route("default", "10.60.0.1")
+    campus.ihad_conf["home-networks"].append({"prefix": "10.60.0.0/24", "interface": "lan0"})
+    campus.ihad_conf["mobile-nodes"] += [topology.node("10.60.0.10"), topology.node("10.60.0.11")]
+    return host
+
+
+def shout(host, source, destination, payload=b"all", port=9999):
+    with host.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        s.setsockopt(socket.SOL_IP, 10, 0)      # IP_MTU_DISCOVER: no DF
+        s.bind((source, 0))
+        s.sendto(payload, (destination, port))
+
+
+def udp_is_sound(packet):
+    pseudo = (mip.address(packet.source) + mip.address(packet.destination)
+              + struct.pack("!BBH", 0, 17, len(packet.payload)))
+    return mip.checksum(pseudo + packet.payload) == 0
+
+
+@pytest.mark.parametrize("destination", ["10.60.0.255", "255.255.255.255"])
+def test_broadcast_of_the_home_link_reaches_a_node_that_asked(campus, office, run_daemon, peer,
+                                                              destination):
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    node = peer(campus.desk, campus.desk_address, "10.60.0.10", campus.agent).listen_ipip()
+    node.register(flags=mip.B | mip.D | mip.T)
+    shout(office, "10.60.0.50", destination)
+    outer, inner = node.receive_ipip()
+    assert (outer.source, outer.destination) == (campus.agent, campus.desk_address)
+    assert (inner.source, inner.destination, inner.data, inner.ttl) == (
+        "10.60.0.50", destination, b"all", 64)
+    assert udp_is_sound(inner)
+    assert ihad.counter("broadcasts-to-nodes") == 1
+
+
+def test_broadcast_through_a_foreign_agent_is_wrapped_for_the_node(campus, office, run_daemon,
+                                                                   peer):
+    """Vector P7: by the D bit, HA -> home address inside HA -> care-of address."""
+    run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    node = peer(campus.desk, campus.desk_address, "10.60.0.10", campus.agent).listen_ipip()
+    node.register(flags=mip.B | mip.T)
+    shout(office, "10.60.0.50", "10.60.0.255")
+    outer, middle = node.receive_ipip()
+    assert (outer.source, outer.destination) == (campus.agent, campus.desk_address)
+    assert (middle.source, middle.destination, middle.protocol) == (
+        campus.agent, "10.60.0.10", 4)
+    inner = mip.parse_ipv4(middle.payload)
+    assert (inner.source, inner.destination, inner.data) == ("10.60.0.50", "10.60.0.255", b"all")
+    assert udp_is_sound(inner)
+
+
+def test_large_broadcast_is_cut_before_it_is_wrapped(campus, office, run_daemon, peer, capture):
+    run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    node = peer(campus.desk, campus.desk_address, "10.60.0.10", campus.agent).listen_ipip()
+    node.register(flags=mip.B | mip.T)
+    wire = capture(campus.ha, "eth0")
+    shout(office, "10.60.0.50", "10.60.0.255", b"x" * (1500 - 28))
+    assert [node.receive_ipip()[0].length for _ in range(2)] == [1500, 100]
+    assert all(p.length <= 1500 and not p.more for p in wire.packets() if p.protocol == 4)
+
+
+def test_broadcast_reaches_nobody_who_did_not_ask(campus, office, run_daemon, peer):
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    node = peer(campus.desk, "10.1.0.10", "10.60.0.10", campus.agent).listen_ipip()
+    other = peer(campus.desk, "10.1.0.11", "10.60.0.11", campus.agent).listen_ipip()
+    campus.desk.ip("addr add 10.1.0.13/24 dev eth0")
+    foreign = peer(campus.desk, "10.1.0.13", campus.home, campus.agent).listen_ipip()
+    node.register()
+    other.register(flags=mip.B | mip.D | mip.T)
+    foreign.register(flags=mip.B | mip.D | mip.T)           # of another home network
+    shout(office, "10.60.0.50", "10.60.0.255")
+    assert other.receive_ipip()[1].data == b"all"
+    assert node.no_ipip() and foreign.no_ipip()
+    other.register(flags=mip.D | mip.T)                     # the same binding, without B now
+    node.register(flags=mip.B | mip.D | mip.T)
+    shout(office, "10.60.0.50", "10.60.0.255", b"again")
+    assert node.receive_ipip()[1].data == b"again"
+    assert other.no_ipip() and ihad.counter("broadcasts-to-nodes") == 2
+
+
+@pytest.mark.parametrize("category, forwarded", [("all", 2), ("subnet", 1), ("off", 0)])
+def test_broadcasts_by_category(campus, office, run_daemon, peer, category, forwarded):
+    ihad = run_daemon(campus.ha, "ihad", tunnel(campus.ihad_conf, broadcasts=category))
+    node = peer(campus.desk, campus.desk_address, "10.60.0.10", campus.agent).listen_ipip()
+    node.register(flags=mip.B | mip.D | mip.T)
+    shout(office, "10.60.0.50", "255.255.255.255")
+    shout(office, "10.60.0.50", "10.60.0.255")
+    shout(office, "10.60.0.50", "10.60.0.10", b"fence")
+    heard = []
+    while not heard or heard[-1].data != b"fence":
+        heard.append(node.receive_ipip()[1])
+    until(lambda: ihad.counter("broadcasts-to-nodes") == forwarded, "all are carried")
+
+
+def test_what_belongs_to_the_link_stays_there(campus, office, run_daemon, peer, raw):
+    """Registrations and router discovery are no business of a node that is away."""
+    run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    node = peer(campus.desk, campus.desk_address, "10.60.0.10", campus.agent).listen_ipip()
+    node.register(flags=mip.B | mip.D | mip.T)
+    shout(office, "10.60.0.50", "10.60.0.255", port=434)
+    advertisement = struct.pack("!BBHBBH", 9, 0, 0xf4fd, 0, 2, 1800)
+    link = raw(office)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    link.sendto(mip.ipv4("10.60.0.50", "10.60.0.255", 1, advertisement), ("10.60.0.255", 0))
+    shout(office, "10.60.0.50", "10.60.0.255", b"fence")
+    assert node.receive_ipip()[1].data == b"fence"
+
+
+def test_broadcast_of_a_virtual_home_network_goes_to_its_nodes(campus, ihad, peer, server):
+    node = peer(campus.desk, "10.1.0.10", campus.home, campus.agent).listen_ipip()
+    other = peer(campus.desk, "10.1.0.11", campus.other_home, campus.agent,
+                 sa=topology.OTHER_SA).listen_ipip()
+    node.register(flags=mip.B | mip.D | mip.T)
+    other.register(flags=mip.B | mip.T)
+    server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    server.send(b"all", ("10.50.255.255", 9999))
+    assert node.receive_ipip()[1].data == b"all"
+    assert mip.parse_ipv4(other.receive_ipip()[1].payload).data == b"all"
+    # From one of them, through its tunnel: to the others, not back.
+    node.send_ipip(mip.udp_packet(campus.home, 1, "10.50.255.255", 9999, b"mine"))
+    assert mip.parse_ipv4(other.receive_ipip()[1].payload).data == b"mine"
+    assert node.no_ipip() and ihad.counter("broadcasts-to-nodes") == 3
+    # About a broadcast there is no ICMP error, and a node that has left hears none.
+    other.deregister(flags=mip.B | mip.T)
+    server.socket.setsockopt(0, 10, 3)
+    server.send(b"x" * 1472, ("10.50.255.255", 9999))
+    ihad.wait_counter("drops-tunnel-too-big", 1)
+    assert ihad.counter("icmp-errors-sent") == 0 and node.no_ipip() and other.no_ipip()
+
+
+def test_ipsec_only_holds_for_broadcasts_too(internet, run_daemon, peer, correspondent):
+    conf = internet.xhad_conf | {"forwarding": {"policy": "ipsec-only",
+                                                "vpn-gateways": ["192.0.2.10"]}}
+    xhad = run_daemon(internet.xha, "xhad", conf)
+    node = peer(internet.roamer, internet.roamer_address, internet.home, internet.agent)
+    node.listen_ipip().register(flags=mip.B | mip.D | mip.T)
+    vpn = correspondent(internet.vpn, internet.vpn_address)
+    vpn.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    vpn.send(b"all", ("172.31.255.255", 9999))
+    xhad.wait_counter("drops-filter", 1)
+    assert node.no_ipip()

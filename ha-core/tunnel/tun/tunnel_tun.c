@@ -5,6 +5,7 @@
  *	to a node    kernel routes by home address ─► TUN device ─► forward() ─► raw socket ─► wire
  *	from a node  wire ─► raw sockets of protocols 4, 47, 55 ─┐
  *	             wire ─► registration socket ─► udp_input() ─┴► reverse() ─► TUN ─► kernel
+ *	to all       home link ─► packet socket ─► broadcast() ─► raw socket ─► wire
  *	about one    wire ─► raw socket of ICMP ─► tunnel_error() ─► soft state, and to the sender
  *
  * The kernel does what it is good at on both sides: it reassembles what arrives, checks outer
@@ -23,13 +24,16 @@
  */
 #include "common/err.h"
 #include "common/log.h"
+#include "ha-core/tunnel/broadcast.h"
 #include "ha-core/tunnel/icmp.h"
 #include "ha-core/tunnel/icmp_quote.h"
 #include "ha-core/tunnel/ipv4.h"
 #include "ha-core/tunnel/mss.h"
 #include "ha-core/tunnel/soft_state.h"
 #include "ha-core/tunnel/tun/tun_host.h"
+#include "ha-core/tunnel/tun/tun_link.h"
 #include "ha-core/tunnel/tunnel.h"
+#include "ha-core/wire/reg.h"
 
 #include <errno.h>
 #include <linux/icmp.h>
@@ -39,19 +43,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH              64          /* packets in one recvmmsg() or sendmmsg() */
-#define TUN_BUDGET         (2 * BATCH) /* packets from the device in one wake-up */
-#define SOCKET_BUFFER      (4 * 1024 * 1024)
-#define SIGNALLING_PORT    434
-#define PEER_WALK_MAX      256 /* bindings of one tunnel end that are looked through */
-#define TYPE_UNREACHABLE   3
-#define TYPE_REDIRECT      5
-#define TYPE_TIME_EXCEEDED 11
-#define CODE_PORT          3
-#define LOG_BURST          5
-#define LOG_INTERVAL_MS    10000
-#define ERRORS_PER_SECOND  1000 /* as Linux limits its own */
-#define ERRORS_BURST       100
+#define BATCH                 64          /* packets in one recvmmsg() or sendmmsg() */
+#define TUN_BUDGET            (2 * BATCH) /* packets from the device in one wake-up */
+#define SOCKET_BUFFER         (4 * 1024 * 1024)
+#define SIGNALLING_PORT       434
+#define BROADCASTS_PER_SECOND 200 /* a link of some thousand hosts has fewer */
+#define PEER_WALK_MAX         256 /* bindings of one tunnel end that are looked through */
+#define TYPE_UNREACHABLE      3
+#define TYPE_REDIRECT         5
+#define TYPE_TIME_EXCEEDED    11
+#define CODE_PORT             3
+#define LOG_BURST             5
+#define LOG_INTERVAL_MS       10000
+#define ERRORS_PER_SECOND     1000 /* as Linux limits its own */
+#define ERRORS_BURST          100
 
 /* Why a tunnel packet from outside goes no further. */
 enum drop {
@@ -104,6 +109,7 @@ static struct drop_row {
 
 static struct log_limit send_limit = LIMIT("tunnel-send-failed");
 static struct log_limit port_limit = LIMIT("tunnel-port-unreachable");
+static struct log_limit nodes_limit = LIMIT("broadcast-nodes-full");
 static struct log_limit mtu_limit = LIMIT("tunnel-mtu-lowered");
 
 /* A packet and its headroom; some cache lines more, so that not all begin in the same set. */
@@ -133,6 +139,14 @@ struct raw_in {
 	struct loop_fd *watch;
 };
 
+/* A physical home link; what is broadcast there. */
+struct link_in {
+	struct tunnel_dp *dp;
+	const struct tunnel_home_network *net;
+	int fd;
+	struct loop_fd *watch;
+};
+
 static const uint8_t raw_protocols[] = { ENCAP_IPIP, ENCAP_GRE, ENCAP_MINIMAL };
 #define RAW_CNT (sizeof(raw_protocols) / sizeof(raw_protocols[0]))
 
@@ -145,7 +159,11 @@ struct tunnel_dp {
 	struct slot *in[BATCH]; /* owned; packets from the raw sockets, in[0] from the device */
 	struct slot *piece;     /* owned; a fragment while it is made */
 	struct out_queue out;
-	struct raw_in icmp; /* errors from inside the tunnels */
+	struct raw_in icmp;    /* errors from inside the tunnels */
+	struct link_in *links; /* owned */
+	size_t link_cnt;
+	struct broadcast_nodes broadcast_nodes;
+	struct icmp_limit broadcast_limit;
 	struct soft_state soft;
 	struct icmp_limit unreachable_limit, too_big_limit, soft_limit, relay_limit;
 };
@@ -255,18 +273,29 @@ static size_t room_in(const struct tunnel_dp *dp, const struct binding *b, uint8
 struct piece_ctx {
 	struct tunnel_dp *dp;
 	struct encap_path path;
+	struct in_addr
+		wrap; /* 0.0.0.0, or put in a packet to this address before (RFC 5944 §4.3) */
 };
 
 /* Copies a packet, whole or a piece of one, and queues it encapsulated. */
 static int send_piece(void *ctx, uint8_t *piece, size_t len)
 {
 	const struct piece_ctx *p = ctx;
+	struct encap_path wrap = { .local = p->path.local, .mode = ENCAP_IPIP };
 	struct slot *slot = out_slot(p->dp);
 	uint8_t *packet;
 	int outer_len;
 
-	memcpy(packet_in(slot), piece, len);
-	outer_len = encap_packet(&p->path, packet_in(slot), len, 0, &packet);
+	packet = packet_in(slot);
+	memcpy(packet, piece, len);
+	if (!addr_is_any(p->wrap)) {
+		wrap.peer = p->wrap;
+		outer_len = encap_packet(&wrap, packet, len, 0, &packet);
+		if (outer_len < 0)
+			return outer_len;
+		len = (size_t)outer_len;
+	}
+	outer_len = encap_packet(&p->path, packet, len, 0, &packet);
 	if (outer_len < 0)
 		return outer_len;
 	out_put(p->dp, packet, (size_t)outer_len, p->path.peer);
@@ -364,16 +393,18 @@ static bool comes_from_peer(const struct binding *b, struct in_addr src)
 	return addr_eq(src, b->tunnel.peer) && (!b->tunnel.udp || addr_eq(src, b->care_of));
 }
 
-static bool is_home_broadcast(const struct tunnel_dp *dp, struct in_addr addr)
+/* The home network whose broadcast address it is, or NULL. */
+static const struct tunnel_home_network *broadcast_net(const struct tunnel_dp *dp,
+						       struct in_addr addr)
 {
 	const struct tunnel_home_network *net = dp->conf.home_networks;
 	size_t i;
 
 	for (i = 0; i < dp->conf.home_network_cnt; i++, net++) {
 		if (net->prefix.len < 31 && addr_eq(addr_prefix_broadcast(net->prefix), addr))
-			return true;
+			return net;
 	}
-	return false;
+	return NULL;
 }
 
 static struct binding *live(struct binding *b, uint64_t now)
@@ -381,6 +412,100 @@ static struct binding *live(struct binding *b, uint64_t now)
 	while (b && binding_is_expired(b, now))
 		b = b->sibling;
 	return b;
+}
+
+/*
+ * A broadcast to one binding: to a co-located care-of address as it is; to a foreign agent's
+ * within a packet to the home address, or the agent would not know whom to give it to. The D bit
+ * decides. There is never an ICMP error about a broadcast (RFC 1812 §4.3.2.7).
+ */
+static void send_broadcast(struct tunnel_dp *dp, struct binding *b, const uint8_t *packet,
+			   size_t len)
+{
+	struct piece_ctx p = { .dp = dp, .path = path_of(dp, b) };
+	size_t room = room_in(dp, b, b->tunnel.encap);
+	int err;
+
+	if (b->tunnel.udp && b->tunnel.peer_port == 0) {
+		dp->conf.stats->tunnel_half_bound_drops++;
+		return;
+	}
+	if (!(b->flags & REG_FLAG_D)) {
+		p.wrap = b->key.home_addr;
+		room -= encap_overhead(ENCAP_IPIP, false);
+	} else if (b->tunnel.encap == ENCAP_MINIMAL) { /* pieces travel as fragments do */
+		room = room_in(dp, b, ENCAP_IPIP);
+	}
+	err = encap_fragment(packet, len, room, dp->piece->buf, send_piece, &p);
+	if (err == ERR_TOO_BIG) {
+		dp->conf.stats->tunnel_too_big_drops++;
+		return;
+	}
+	if (err < 0) {
+		send_failed(dp, p.path.peer, err);
+		return;
+	}
+	b->count.packets_to++;
+	b->count.bytes_to += len;
+	dp->conf.stats->packets_to_nodes++;
+	dp->conf.stats->bytes_to_nodes += len;
+	dp->conf.stats->broadcasts_to_nodes++;
+}
+
+/*
+ * A broadcast of a home network, to those of its nodes that are away and asked for it, never back
+ * to the one that sent it (RFC 5944 §4.3). Routers forward no packets to another network's
+ * broadcast address unless told to (RFC 2644): nor is one that comes from outside meant to become
+ * many, so there are limits to both, how many and how often.
+ */
+static void broadcast(struct tunnel_dp *dp, const struct tunnel_home_network *net,
+		      const uint8_t *packet, size_t len)
+{
+	const struct broadcast_nodes *nodes = &dp->broadcast_nodes;
+	struct in_addr src = ipv4_src(packet);
+	uint64_t now = now_ms(dp);
+	struct binding *b;
+	size_t i;
+
+	if (!broadcast_is_for_nodes(packet, len, dp->conf.port))
+		return;
+	if (!tunnel_filter_permits(dp->conf.filter, packet, len, TUNNEL_TO_NODE)) {
+		dp->conf.stats->filter_drops++;
+		return;
+	}
+	if (!icmp_limit_allows(&dp->broadcast_limit, now)) {
+		dp->conf.stats->broadcasts_limited++;
+		return;
+	}
+	for (i = 0; i < nodes->cnt; i++) {
+		if (addr_eq(nodes->addrs[i], src) ||
+		    !addr_prefix_contains(net->prefix, nodes->addrs[i]))
+			continue;
+		b = binding_find(dp->conf.cache,
+				 (struct binding_key){ nodes->addrs[i], dp->conf.home_agent });
+		for (b = live(b, now); b; b = live(b->sibling, now))
+			if (b->flags & REG_FLAG_B && !comes_from_peer(b, src))
+				send_broadcast(dp, b, packet, len);
+	}
+}
+
+static void on_link(void *ctx, int events)
+{
+	const struct link_in *link = ctx;
+	struct tunnel_dp *dp = link->dp;
+	uint8_t *packet = packet_in(dp->in[0]);
+	int budget, len;
+
+	(void)events;
+	for (budget = BATCH; budget > 0; budget--) {
+		len = tun_link_read(link->fd, packet, ENCAP_PACKET_MAX);
+		if (len == ERR_MALFORMED)
+			continue;
+		if (len < 0) /* no more; or the link is down, and that has been taken note of */
+			break;
+		broadcast(dp, link->net, packet, (size_t)len);
+	}
+	out_flush(dp);
 }
 
 /*
@@ -411,6 +536,7 @@ static void clamp_mss(struct tunnel_dp *dp, const struct binding *first, uint8_t
 static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 {
 	uint8_t *packet = packet_in(*slot);
+	const struct tunnel_home_network *net;
 	struct stats *stats = dp->conf.stats;
 	struct binding *b, *next;
 	struct in_addr src, dst;
@@ -438,8 +564,13 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 	b = live(binding_find(dp->conf.cache, (struct binding_key){ dst, dp->conf.home_agent }),
 		 now);
 	if (!b) {
+		net = broadcast_net(dp, dst);
+		if (net && dp->conf.broadcast_subnet && dp->broadcast_nodes.cnt > 0) {
+			broadcast(dp, net, packet, len);
+			return;
+		}
 		stats->no_binding_drops++;
-		if (!is_home_broadcast(dp, dst))
+		if (!net)
 			(void)send_error(dp, &dp->unreachable_limit, ICMP_ERROR_HOST_UNREACHABLE, 0,
 					 packet, len);
 		return;
@@ -923,6 +1054,48 @@ static int open_icmp(struct tunnel_dp *dp)
 	return 0;
 }
 
+/* One socket for each physical home link. */
+static int open_links(struct tunnel_dp *dp)
+{
+	const struct tunnel_home_network *net = dp->conf.home_networks;
+	struct link_in *link;
+	size_t i;
+	int err;
+
+	if (!dp->conf.broadcast_subnet)
+		return 0;
+	dp->links = calloc(dp->conf.home_network_cnt, sizeof(*dp->links));
+	if (!dp->links)
+		return -ENOMEM;
+	for (i = 0; i < dp->conf.home_network_cnt; i++, net++) {
+		if (net->interface[0] == '\0')
+			continue;
+		link = &dp->links[dp->link_cnt];
+		err = tun_link_open(net->interface, net->prefix, dp->conf.broadcast_limited,
+				    &link->fd);
+		if (err < 0)
+			return refuse_socket(&dp->conf, "listen to a home link", err);
+		link->dp = dp;
+		link->net = net;
+		dp->link_cnt++;
+		link->watch = loop_fd_new(dp->conf.loop, link->fd, LOOP_READ, on_link, link);
+		if (!link->watch)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void close_links(struct tunnel_dp *dp)
+{
+	size_t i;
+
+	for (i = 0; i < dp->link_cnt; i++) {
+		(void)loop_fd_free(dp->links[i].watch);
+		(void)close(dp->links[i].fd);
+	}
+	free(dp->links);
+}
+
 static int allocate_slots(struct tunnel_dp *dp)
 {
 	struct out_queue *out = &dp->out;
@@ -979,6 +1152,7 @@ static void tun_close(struct tunnel_dp *dp)
 	dp->icmp.watch = loop_fd_free(dp->icmp.watch);
 	if (dp->icmp.fd >= 0)
 		(void)close(dp->icmp.fd);
+	close_links(dp);
 	soft_state_done(&dp->soft);
 	dp->host = tun_host_close(dp->host);
 	if (dp->out.fd >= 0)
@@ -1007,6 +1181,8 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	dp->too_big_limit = limit;
 	dp->soft_limit = limit;
 	dp->relay_limit = limit;
+	dp->broadcast_limit = (struct icmp_limit){ .per_second = BROADCASTS_PER_SECOND,
+						   .burst = BROADCASTS_PER_SECOND };
 	dp->out.fd = -1;
 	for (i = 0; i < RAW_CNT; i++)
 		dp->raw[i] = (struct raw_in){ .dp = dp, .input = raw_packet, .fd = -1 };
@@ -1030,6 +1206,8 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 		dp->tun = tun_host_fd(dp->host);
 		err = watch(dp);
 	}
+	if (err == 0)
+		err = open_links(dp);
 	if (err < 0) {
 		tun_close(dp);
 		return err;
@@ -1038,8 +1216,25 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	return 0;
 }
 
+static void note_broadcasts(struct tunnel_dp *dp, const struct binding *first)
+{
+	struct in_addr home_addr = first->key.home_addr;
+	const struct binding *b = first;
+
+	while (b && !(b->flags & REG_FLAG_B))
+		b = b->sibling;
+	if (!b)
+		broadcast_nodes_del(&dp->broadcast_nodes, home_addr);
+	else if (!broadcast_nodes_put(&dp->broadcast_nodes, home_addr))
+		(void)log_write_limited(&nodes_limit, now_ms(dp), LOG_LEVEL_NOTICE,
+					"a node gets no broadcasts: too many others do",
+					"event=broadcast-nodes-full home-address=%s most=%u",
+					addr_text(home_addr).s, BROADCAST_NODES_MAX);
+}
+
 static int tun_put(struct tunnel_dp *dp, const struct binding *first)
 {
+	note_broadcasts(dp, first);
 	/* A request has come by the latest: what was out of reach may not be any more. */
 	soft_state_heard(&dp->soft, first->tunnel.peer, now_ms(dp));
 	return tun_host_put(dp->host, first->key.home_addr);
@@ -1047,6 +1242,7 @@ static int tun_put(struct tunnel_dp *dp, const struct binding *first)
 
 static int tun_del(struct tunnel_dp *dp, struct binding_key key)
 {
+	broadcast_nodes_del(&dp->broadcast_nodes, key.home_addr);
 	return tun_host_del(dp->host, key.home_addr);
 }
 

@@ -100,6 +100,7 @@ static void only_address_and_home_networks_are_required(void **state)
 	assert_int_equal(c->tunnel.mtu, 1500);
 	assert_int_equal(c->tunnel.mss_clamp, HA_CONF_MSS_CLAMP_UDP);
 	assert_int_equal(c->tunnel.ecn, HA_CONF_ECN_COMPATIBLE);
+	assert_int_equal(c->tunnel.broadcasts, HA_CONF_BROADCASTS_ALL);
 	assert_true(c->nat.enabled);
 	assert_true(c->nat.forced);
 	assert_int_equal(c->nat.keepalive_s, 110);
