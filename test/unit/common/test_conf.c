@@ -480,9 +480,8 @@ static void a_file_that_cannot_be_read_is_a_fault_of_its_own(void **state)
 	(void)state;
 	assert_int_equal(conf_read("absent", "prog", &section, 1, &faults, &doc), ERR_CONFIG);
 	assert_int_equal(conf_read("/", "prog", &section, 1, &faults, &doc), ERR_CONFIG);
-	assert_int_equal(mkfifo("f", 0600), 0); /* nobody writes to it: nobody waits for that */
-	assert_int_equal(conf_read("f", "prog", &section, 1, &faults, &doc), ERR_CONFIG);
-	assert_int_equal(unlink("f"), 0);
+	assert_int_equal(mkfifo("nodes", 0600), 0); /* nobody writes to it: nobody waits for that */
+	assert_int_equal(conf_read("nodes", "prog", &section, 1, &faults, &doc), ERR_CONFIG);
 	assert_int_equal(faults.cnt, 3);
 	assert_string_equal(faults.list[2].text, "cannot read this file: not a regular file");
 	assert_string_equal(faults.list[0].text,
