@@ -447,6 +447,17 @@ def test_broadcast_reaches_nobody_who_did_not_ask(campus, office, run_daemon, pe
     assert other.no_ipip() and ihad.counter("broadcasts-to-nodes") == 2
 
 
+def test_of_two_bindings_the_one_that_asked_gets_broadcasts(campus, office, run_daemon, peer):
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    asked, silent = (peer(campus.desk, care_of, "10.60.0.10", campus.agent).listen_ipip()
+                     for care_of in ("10.1.0.10", "10.1.0.11"))
+    asked.register(flags=mip.S | mip.B | mip.D | mip.T)
+    silent.register(flags=mip.S | mip.D | mip.T)
+    shout(office, "10.60.0.50", "10.60.0.255")
+    assert asked.receive_ipip()[1].data == b"all"
+    assert silent.no_ipip() and ihad.counter("broadcasts-to-nodes") == 1
+
+
 @pytest.mark.parametrize("category, forwarded", [("all", 2), ("subnet", 1), ("off", 0)])
 def test_broadcasts_by_category(campus, office, run_daemon, peer, category, forwarded):
     ihad = run_daemon(campus.ha, "ihad", tunnel(campus.ihad_conf, broadcasts=category))
