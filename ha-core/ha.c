@@ -17,8 +17,10 @@
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
 #include "ha-core/ha_log.h"
+#include "ha-core/io/home_link.h"
 #include "ha-core/io/reg_socket.h"
 #include "ha-core/tunnel/tunnel.h"
+#include "ha-core/wire/advert.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,6 +47,7 @@ struct ha {
 	struct tunnel_filter filter;
 	const struct tunnel_ops *tunnel;
 	struct tunnel_dp *dp;
+	struct home_link *home_link;
 
 	struct engine engine;
 	struct reg_socket *socket;
@@ -209,11 +212,16 @@ static int tell_data_path(void *ctx, struct binding_key key, const struct bindin
 	struct ha *ha = ctx;
 	int rc;
 
+	if (!first)
+		home_link_gone(ha->home_link, key.home_addr);
 	rc = first ? ha->tunnel->put(ha->dp, first) : ha->tunnel->del(ha->dp, key);
 	if (rc < 0)
 		log_error("the data path refused a change",
 			  "event=data-path-failed home-address=%s data-path=%s error=\"%s\"",
 			  addr_text(key.home_addr).s, ha->tunnel->name, err_text(rc));
+	/* Packets for the node are drawn here once they have somewhere to go. */
+	if (rc == 0 && first)
+		rc = home_link_away(ha->home_link, key.home_addr);
 	return rc;
 }
 
@@ -254,11 +262,33 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 
 /* --- events --- */
 
+/* Is the sender of this request at home? Then that is where to answer it (RFC 5944 §3.8.3.1). */
+static bool is_at_home(struct ha *ha, const struct reg_datagram *dgram,
+		       const struct engine_result *res, uint8_t ret_mac[ARP_MAC_LEN])
+{
+	return res->outcome.verdict != REG_DISCARD && res->has_request &&
+	       addr_eq(dgram->from.src, res->req.home_addr) &&
+	       home_link_sender(ha->home_link, &dgram->from, dgram->data, dgram->len, ret_mac);
+}
+
+/* The node has its address back, unless a binding stays: then it is still represented. */
+static void welcome_home(struct ha *ha, const struct engine_result *res,
+			 const uint8_t mac[ARP_MAC_LEN])
+{
+	const struct binding_key key = { res->req.home_addr, ha->conf->address };
+
+	if (res->outcome.verdict == REG_ACCEPT && reg_is_dereg(&res->req) &&
+	    !binding_find(&ha->engine.cache, key))
+		home_link_returned(ha->home_link, key.home_addr, mac);
+}
+
 static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 {
 	struct ha *ha = ctx;
 	const struct clock *now = loop_now(ha->loop);
+	uint8_t mac[ARP_MAC_LEN];
 	struct engine_result res;
+	bool at_home;
 
 	/* Tunnel data is judged by its binding, signalling by its source first of all. */
 	if (dgram->len > 0 && dgram->data[0] == REG_MSG_TUNNEL_DATA) {
@@ -268,9 +298,14 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 	}
 	engine_handle(&ha->engine, dgram->data, dgram->len, &dgram->from, now, &res);
 	ha_log_result(&res, &dgram->from, now);
+	at_home = is_at_home(ha, dgram, &res, mac);
+	if (at_home)
+		welcome_home(ha, &res, mac);
 	if (res.reply_len == 0)
 		return;
-	reg_socket_reply(ha->socket, &dgram->from, res.reply, res.reply_len);
+	if (!at_home ||
+	    home_link_reply(ha->home_link, &dgram->from, mac, res.reply, res.reply_len) < 0)
+		reg_socket_reply(ha->socket, &dgram->from, res.reply, res.reply_len);
 	ha->engine.stats.replies_sent++;
 	if (ha->daemon->policy.extend_reply) /* only ever the TNC extension */
 		ha->engine.stats.replies_with_tnc++;
@@ -302,6 +337,7 @@ static void on_tick(void *ctx)
 	struct clock now = *loop_now(ha->loop);
 
 	engine_expire(&ha->engine, &now, log_expiry, &now);
+	home_link_tick(ha->home_link);
 	log_flush_limits(now.mono_ms);
 }
 
@@ -324,9 +360,46 @@ static void set_filter(struct ha *ha)
 		ha->conf->tunnel.reverse_tunnel == HA_CONF_REVERSE_DISABLED;
 }
 
+/* What agent advertisements promise a node that comes to the home link (RFC 5944 §2.1). */
+static struct home_link_offer home_link_offer_of(const struct ha_conf *conf)
+{
+	struct home_link_offer offer = {
+		.registration_lifetime_s = conf->registration.max_lifetime_s,
+	};
+	size_t i;
+
+	for (i = 0; i < conf->tunnel.encapsulation_cnt; i++) {
+		if (conf->tunnel.encapsulation[i] == HA_CONF_ENCAP_MINIMAL)
+			offer.flags |= ADVERT_FLAG_M;
+		else if (conf->tunnel.encapsulation[i] == HA_CONF_ENCAP_GRE)
+			offer.flags |= ADVERT_FLAG_G;
+	}
+	if (conf->tunnel.reverse_tunnel != HA_CONF_REVERSE_DISABLED)
+		offer.flags |= ADVERT_FLAG_T;
+	return offer;
+}
+
+static void set_home_link_offer(struct ha *ha)
+{
+	const struct home_link_offer offer = home_link_offer_of(ha->conf);
+
+	home_link_set_offer(ha->home_link, &offer);
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_home_link(const struct ha_conf_home_network *a,
+			   const struct ha_conf_home_network *b)
+{
+	return same_text(a->interface, b->interface) && a->gratuitous_arps == b->gratuitous_arps &&
+	       a->advertise == b->advertise &&
+	       a->advertisement_interval_s == b->advertisement_interval_s &&
+	       a->advertisement_lifetime_s == b->advertisement_lifetime_s &&
+	       a->advertise_default_router == b->advertise_default_router &&
+	       a->advertise_prefix_length == b->advertise_prefix_length;
 }
 
 static bool same_networks(const struct ha_conf *old, const struct ha_conf *new)
@@ -339,7 +412,7 @@ static bool same_networks(const struct ha_conf *old, const struct ha_conf *new)
 		if (!addr_eq(old->home_networks[i].prefix.addr,
 			     new->home_networks[i].prefix.addr) ||
 		    old->home_networks[i].prefix.len != new->home_networks[i].prefix.len ||
-		    !same_text(old->home_networks[i].interface, new->home_networks[i].interface))
+		    !same_home_link(&old->home_networks[i], &new->home_networks[i]))
 			return false;
 	return true;
 }
@@ -406,6 +479,7 @@ static int reload(void *ctx)
 	ha->conf = conf;
 	ha->daemon_conf = daemon_conf;
 	set_filter(ha);
+	set_home_link_offer(ha);
 	log_set_level(conf->log_level);
 	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
 		 ha->options.config, ha->engine.nodes.cnt, ended);
@@ -515,6 +589,51 @@ static int open_tunnel(struct ha *ha)
 	return ha->tunnel->open(&conf, &ha->dp); /* it has logged what was refused */
 }
 
+static struct home_link_network home_link_network_of(const struct ha_conf_home_network *n)
+{
+	struct home_link_network net = {
+		.prefix = n->prefix,
+		.gratuitous_arps = n->gratuitous_arps,
+		.advertise = n->advertise,
+		.default_router = n->advertise_default_router,
+		.prefix_lengths = n->advertise_prefix_length,
+		.interval_s = n->advertisement_interval_s,
+		.lifetime_s = n->advertisement_lifetime_s,
+	};
+
+	memcpy(net.interface, n->interface, sizeof(net.interface));
+	if (net.lifetime_s == 0) /* RFC 1256 §4.1 */
+		net.lifetime_s = (uint16_t)(3 * (net.interval_s ? net.interval_s : 600));
+	return net;
+}
+
+static int open_home_links(struct ha *ha)
+{
+	const size_t cnt = ha->conf->home_network_cnt;
+	struct home_link_network *networks = calloc(cnt, sizeof(*networks));
+	const struct home_link_conf conf = {
+		.networks = networks,
+		.network_cnt = cnt,
+		.home_agent = ha->conf->address,
+		.port = ha->conf->port,
+		.expected_nodes = ha->conf->mobile_node_cnt,
+		.offer = home_link_offer_of(ha->conf),
+		.stats = &ha->engine.stats,
+		.loop = ha->loop,
+		.random = random_number,
+	};
+	size_t i;
+	int rc;
+
+	if (!networks)
+		return -ENOMEM;
+	for (i = 0; i < cnt; i++)
+		networks[i] = home_link_network_of(&ha->conf->home_networks[i]);
+	rc = home_link_open(&conf, &ha->home_link); /* it has logged what was refused */
+	free(networks);
+	return rc;
+}
+
 static int open_ctl(struct ha *ha)
 {
 	const struct ha_ctl_env env = {
@@ -561,6 +680,7 @@ static int open_events(struct ha *ha)
 static void close_all(struct ha *ha)
 {
 	ha_ctl_close(ha->ctl);
+	home_link_close(ha->home_link);
 	reg_socket_close(ha->socket);
 	if (ha->tunnel)
 		ha->tunnel->close(ha->dp);
@@ -596,6 +716,8 @@ static int serve(struct ha *ha)
 	rc = open_socket(ha);
 	if (rc == 0)
 		rc = open_tunnel(ha);
+	if (rc == 0)
+		rc = open_home_links(ha);
 	if (rc == 0)
 		rc = open_ctl(ha);
 	if (rc < 0)

@@ -141,6 +141,30 @@ static const struct conf_key home_network_rows[] = {
 	{ "dynamic-pool", CONF_PREFIX,
 	  CONF_FIELD2(struct ha_conf_home_network, dynamic_pool, has_dynamic_pool),
 	  .doc = "Addresses for nodes that ask for one by NAI. Lies within prefix." },
+	{ "gratuitous-arps", CONF_UINT, CONF_FIELD(struct ha_conf_home_network, gratuitous_arps),
+	  .min = 1, .max = 10, .dflt = "3", .unit = "frames",
+	  .doc = "How often the neighbours on a home link are told that a node left or came back, "
+		 "1 s apart: a frame may be lost." },
+	{ "advertise", CONF_BOOL, CONF_FIELD(struct ha_conf_home_network, advertise),
+	  .dflt = "true",
+	  .doc = "Send agent advertisements on a home link, and answer solicitations: by them "
+		 "nodes know that they are at home." },
+	{ "advertisement-interval", CONF_SECONDS,
+	  CONF_FIELD(struct ha_conf_home_network, advertisement_interval_s), .max = 1800,
+	  .dflt = "600",
+	  .doc = "Longest time between two advertisements; each waits for three quarters of it or "
+		 "more. 0: only when solicited. Nodes that do not solicit want a few seconds." },
+	{ "advertisement-lifetime", CONF_SECONDS,
+	  CONF_FIELD(struct ha_conf_home_network, advertisement_lifetime_s), .max = 9000,
+	  .dflt = "0",
+	  .doc = "How long an advertisement holds; not less than advertisement-interval. 0: three "
+		 "times the interval, or 1800 if there is none." },
+	{ "advertise-default-router", CONF_BOOL,
+	  CONF_FIELD(struct ha_conf_home_network, advertise_default_router), .dflt = "false",
+	  .doc = "Advertise as a router for every host of the link, not for mobile nodes only." },
+	{ "advertise-prefix-length", CONF_BOOL,
+	  CONF_FIELD(struct ha_conf_home_network, advertise_prefix_length), .dflt = "true",
+	  .doc = "Send the Prefix-Lengths extension; all agents of one link must, or none." },
 	{ 0 }
 };
 
@@ -360,6 +384,12 @@ static void check_home_networks(const struct check *c)
 			      "dynamic-pool: %s is not within its home network %s",
 			      addr_prefix_text(n[i].dynamic_pool).s,
 			      addr_prefix_text(n[i].prefix).s);
+		if (n[i].advertisement_lifetime_s != 0 &&
+		    n[i].advertisement_lifetime_s < n[i].advertisement_interval_s)
+			fault(c,
+			      conf_where_in(c->doc, "home-networks", i, "advertisement-lifetime"),
+			      "advertisement-lifetime: %u is less than advertisement-interval, %u",
+			      n[i].advertisement_lifetime_s, n[i].advertisement_interval_s);
 	}
 }
 

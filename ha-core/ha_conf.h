@@ -44,6 +44,13 @@ struct ha_conf_home_network {
 	char interface[IF_NAMESIZE]; /* "": a virtual home network */
 	bool has_dynamic_pool;
 	struct addr_prefix dynamic_pool; /* lies within prefix */
+	/* of a physical home link */
+	uint16_t gratuitous_arps;
+	bool advertise;
+	uint16_t advertisement_interval_s; /* 0: only when solicited */
+	uint16_t advertisement_lifetime_s; /* 0: three times the interval */
+	bool advertise_default_router;
+	bool advertise_prefix_length;
 };
 
 /** One security association; several may name the same node with different SPIs. */

@@ -32,6 +32,11 @@
 	X(replies_sent, "replies-sent")                                                        \
 	X(reply_send_failures, "reply-send-failures")                                          \
 	X(replies_with_tnc, "replies-with-tnc")                                                \
+	X(gratuitous_arps_sent, "gratuitous-arps-sent") /* retransmissions included */         \
+	X(proxy_arps_sent, "proxy-arps-sent")                                                  \
+	X(advertisements_sent, "advertisements-sent")                                          \
+	X(solicitations_received, "solicitations-received")                                    \
+	X(solicitations_answered, "solicitations-answered")                                    \
 	X(udp_tunnels_granted, "udp-tunnels-granted")                                          \
 	X(udp_tunnels_declined, "udp-tunnels-declined")                                        \
 	X(denied_128, "denied-128-reason-unspecified")                                         \

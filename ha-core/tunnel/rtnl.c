@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The kernel's networking tables over rtnetlink: the one file that sees libmnl. The tunnel tiers
- * lay down their routes and proxied neighbours with it, and whatever follows the host's links and
- * addresses listens through its monitor.
+ * lay down their routes with it, and whatever follows the host's links and addresses listens
+ * through its monitor.
  *
  * A struct rtnl is one socket, used from one thread: a request goes out and its answer is read
  * before the call returns. The kernel answers within sendto() itself, so reading never waits.
@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
@@ -603,70 +602,6 @@ int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule)
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule)
 {
 	return rule_request(r, RTM_DELRULE, 0, rule);
-}
-
-/* Proxied neighbours */
-
-static int proxy_request(struct rtnl *r, uint16_t type, uint16_t flags, unsigned int index,
-			 struct in_addr addr)
-{
-	struct ndmsg *ndm;
-	struct request q;
-
-	ndm = request_init(&q, type, flags, sizeof(*ndm));
-	ndm->ndm_family = AF_INET;
-	ndm->ndm_ifindex = (int)index;
-	ndm->ndm_flags = NTF_PROXY;
-	put_addr(&q, NDA_DST, addr);
-	if (type == RTM_NEWNEIGH)
-		mnl_attr_put_u8(q.nlh, NDA_PROTOCOL, RTNL_PROTOCOL);
-	return request_ack(r, &q);
-}
-
-int rtnl_proxy_put(struct rtnl *r, unsigned int index, struct in_addr addr)
-{
-	return proxy_request(r, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, index, addr);
-}
-
-int rtnl_proxy_del(struct rtnl *r, unsigned int index, struct in_addr addr)
-{
-	int err = proxy_request(r, RTM_DELNEIGH, 0, index, addr);
-
-	return err == -ENOENT ? 0 : err;
-}
-
-struct proxy_dump {
-	void (*fn)(void *ctx, unsigned int index, struct in_addr addr);
-	void *ctx;
-};
-
-static int proxy_dump_one(const struct nlmsghdr *nlh, void *ctx)
-{
-	const struct nlattr *at[NDA_PROTOCOL + 1] = { 0 };
-	struct attrs attrs = { .at = at, .max = NDA_PROTOCOL };
-	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
-	const struct proxy_dump *dump = ctx;
-
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ndm) || ndm->ndm_family != AF_INET ||
-	    !(ndm->ndm_flags & NTF_PROXY) ||
-	    mnl_attr_parse(nlh, sizeof(*ndm), attrs_note, &attrs) != MNL_CB_OK)
-		return MNL_CB_OK;
-	if (at[NDA_DST] && at[NDA_PROTOCOL] && mnl_attr_get_u8(at[NDA_PROTOCOL]) == RTNL_PROTOCOL)
-		dump->fn(dump->ctx, (unsigned int)ndm->ndm_ifindex, attr_addr(at[NDA_DST]));
-	return MNL_CB_OK;
-}
-
-int rtnl_proxy_dump(struct rtnl *r, void (*fn)(void *ctx, unsigned int index, struct in_addr addr),
-		    void *ctx)
-{
-	struct proxy_dump dump = { .fn = fn, .ctx = ctx };
-	struct ndmsg *ndm;
-	struct request q;
-
-	ndm = request_init(&q, RTM_GETNEIGH, NLM_F_DUMP, sizeof(*ndm));
-	ndm->ndm_family = AF_INET;
-	ndm->ndm_flags = NTF_PROXY;
-	return request_dump(r, &q, proxy_dump_one, &dump);
 }
 
 /* The monitor */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * Links, IPv4 addresses, routes, rules and proxied neighbours of this host, over rtnetlink. Each
- * request waits for the kernel's answer, which comes within the system call; nothing here waits
- * for anything else.
+ * Links, IPv4 addresses, routes and rules of this host, over rtnetlink. Each request waits for the
+ * kernel's answer, which comes within the system call; nothing here waits for anything else.
  *
  * Every error is the kernel's -errno; rtnl_error() says more where the kernel did.
  */
@@ -14,9 +13,9 @@
 #include <net/if.h>
 
 /**
- * Originator of the routes, rules and proxied neighbours that we lay down, so that a later start
- * knows what a killed one left. No other program's in rtnetlink.h or in iproute2's rt_protos; the
- * number is the type of the Trusted Networks Configured extension.
+ * Originator of the routes and rules that we lay down, so that a later start knows what a killed
+ * one left. No other program's in rtnetlink.h or in iproute2's rt_protos; the number is the type of
+ * the Trusted Networks Configured extension.
  */
 #define RTNL_PROTOCOL   149
 #define RTNL_TABLE_MAIN 254
@@ -103,17 +102,6 @@ struct rtnl_rule {
 int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
 /** @retval -ENOENT  it is not there */
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
-
-/**
- * Proxy ARP: the host answers on this link for addr, while it forwards there and its route to addr
- * leaves by another link. Put again is success.
- */
-int rtnl_proxy_put(struct rtnl *r, unsigned int index, struct in_addr addr);
-/** Absent is success. */
-int rtnl_proxy_del(struct rtnl *r, unsigned int index, struct in_addr addr);
-/** The proxied addresses that we (RTNL_PROTOCOL) put. fn may not use r. */
-int rtnl_proxy_dump(struct rtnl *r, void (*fn)(void *ctx, unsigned int index, struct in_addr addr),
-		    void *ctx);
 
 /** What a monitor tells. */
 enum rtnl_event { RTNL_LINK, RTNL_ADDR, RTNL_ROUTE };

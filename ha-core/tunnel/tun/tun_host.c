@@ -12,10 +12,8 @@
  * differs by 24 octets. So every packet comes to us whole, forwarded or local, and we answer with
  * the figure of its own tunnel; local TCP learns it from its first full segment.
  *
- * A killed daemon leaves no device and no routes, which vanish with its descriptor, but its
- * proxied neighbours stay. They carry our protocol number, and are removed at the next start. A
- * device that was made persistent is adopted, its routes of ours removed, and is persistent no
- * more.
+ * A killed daemon leaves no device and no routes: they vanish with its descriptor. A device that
+ * was made persistent is adopted, its routes of ours removed, and is persistent no more.
  *
  * net.ipv4.ip_forward is switched on and stays on: it is the host's, not ours, and by the time we
  * end others may count on it.
@@ -132,19 +130,39 @@ static void set_device(const struct tunnel_conf *conf)
 }
 
 /*
- * A node that comes home speaks on the home link while its route still leads into the tunnel:
- * strict reverse path filtering there drops its deregistration. The larger value of "all" and the
- * link's own counts (1 strict, 2 loose).
+ * A node that comes home speaks on the home link while its route still leads into the tunnel.
+ * Strict reverse path filtering there drops its deregistration, and even its question for our MAC
+ * address; so it is made loose, which still wants a route to the source. The larger value of "all"
+ * and the link's own counts (1 strict, 2 loose).
  */
-static void warn_of_strict_filter(const char *link)
+static void loosen_strict_filter(const char *link)
 {
 	int all = setting_read("all", "rp_filter", 0), own = setting_read(link, "rp_filter", 0);
+	int err;
 
-	if ((all > own ? all : own) == 1)
+	if ((all > own ? all : own) != 1)
+		return;
+	err = setting_write(link, "rp_filter", 2);
+	if (err == 0)
+		log_info("reverse path filtering on a home link made loose, for nodes that come "
+			 "home",
+			 "event=rp-filter-loosened setting=net.ipv4.conf.%s.rp_filter", link);
+	else
 		log_warning("reverse path filtering on a home link will drop what a node sends "
 			    "when it comes home",
-			    "event=strict-rp-filter interface=%s "
+			    "event=strict-rp-filter interface=%s error=\"%s\" "
 			    "remedy=\"sysctl -w net.ipv4.conf.%s.rp_filter=2\"",
+			    link, err_text(err), link);
+}
+
+/* home_link.c answers for nodes that are away. The kernel would, too, and for those at home. */
+static void warn_of_kernel_proxy(const char *link)
+{
+	if (setting_read("all", "proxy_arp", 0) != 0 || setting_read(link, "proxy_arp", 0) != 0)
+		log_warning("the kernel answers ARP on a home link for whatever is elsewhere",
+			    "event=kernel-proxy-arp interface=%s "
+			    "remedy=\"sysctl -w net.ipv4.conf.all.proxy_arp=0 "
+			    "net.ipv4.conf.%s.proxy_arp=0\"",
 			    link, link);
 }
 
@@ -221,11 +239,6 @@ struct findings {
 	const struct tun_host *h;
 	struct rtnl_route *routes;
 	size_t route_cnt;
-	struct finding_proxy {
-		unsigned int index;
-		struct in_addr addr;
-	} * proxies;
-	size_t proxy_cnt;
 	bool no_memory;
 };
 
@@ -245,30 +258,6 @@ static void note_route(void *ctx, const struct rtnl_route *route)
 	f->routes[f->route_cnt++] = *route;
 }
 
-/* Only in our home networks: the other daemon's neighbours carry the same protocol number. */
-static void note_proxy(void *ctx, unsigned int index, struct in_addr addr)
-{
-	struct findings *f = ctx;
-	const struct tunnel_conf *conf = f->h->conf;
-	struct finding_proxy *more;
-	size_t i;
-
-	for (i = 0; i < conf->home_network_cnt; i++) {
-		if (conf->home_networks[i].interface[0] != '\0' &&
-		    addr_prefix_contains(conf->home_networks[i].prefix, addr))
-			break;
-	}
-	if (i == conf->home_network_cnt)
-		return;
-	more = reallocarray(f->proxies, f->proxy_cnt + 1, sizeof(*more));
-	if (!more) {
-		f->no_memory = true;
-		return;
-	}
-	f->proxies = more;
-	f->proxies[f->proxy_cnt++] = (struct finding_proxy){ .index = index, .addr = addr };
-}
-
 /* @return how many were removed, or -errno */
 static int remove_all(struct tun_host *h)
 {
@@ -277,18 +266,13 @@ static int remove_all(struct tun_host *h)
 	int err;
 
 	err = rtnl_route_dump(h->rtnl, RTNL_PROTOCOL, note_route, &f);
-	if (err == 0)
-		err = rtnl_proxy_dump(h->rtnl, note_proxy, &f);
 	if (err == 0 && f.no_memory)
 		err = -ENOMEM;
 	/* One that is gone by now is as good as removed. */
 	for (i = 0; i < f.route_cnt; i++)
 		(void)rtnl_route_del(h->rtnl, &f.routes[i]);
-	for (i = 0; i < f.proxy_cnt; i++)
-		(void)rtnl_proxy_del(h->rtnl, f.proxies[i].index, f.proxies[i].addr);
 	free(f.routes);
-	free(f.proxies);
-	return err < 0 ? err : (int)(f.route_cnt + f.proxy_cnt);
+	return err < 0 ? err : (int)f.route_cnt;
 }
 
 /* --- routes and neighbours --- */
@@ -317,7 +301,8 @@ static int lay_down_network(struct tun_host *h, const struct tunnel_home_network
 			return refuse(h->conf, what, err,
 				      "home-networks: interface must name a link of this host");
 		}
-		warn_of_strict_filter(net->interface);
+		loosen_strict_filter(net->interface);
+		warn_of_kernel_proxy(net->interface);
 		return 0;
 	}
 	err = add_route(h, net->prefix);
@@ -360,7 +345,7 @@ int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h)
 		goto out;
 	}
 	if (removed > 0)
-		log_info("removed routes and proxied neighbours that an earlier run left",
+		log_info("removed routes that an earlier run left",
 			 "event=leftovers-removed device=%s count=%d", conf->device, removed);
 	set_device(conf);
 	for (i = 0; i < conf->home_network_cnt; i++) {
@@ -395,41 +380,32 @@ int tun_host_fd(const struct tun_host *h)
 	return h->fd;
 }
 
-/* The index is asked for each time: a home link may be taken away and come back. */
-static int home_link(struct tun_host *h, struct in_addr home_addr, struct rtnl_link *ret_link)
+static bool is_on_home_link(const struct tun_host *h, struct in_addr home_addr)
 {
 	const struct tunnel_home_network *net = h->conf->home_networks;
 	size_t i;
 
-	for (i = 0; i < h->conf->home_network_cnt; i++, net++) {
+	for (i = 0; i < h->conf->home_network_cnt; i++, net++)
 		if (net->interface[0] != '\0' && addr_prefix_contains(net->prefix, home_addr))
-			return rtnl_link_get(h->rtnl, net->interface, ret_link);
-	}
-	return ERR_NOT_FOUND;
+			return true;
+	return false;
 }
 
-/* Proxy ARP answers only while the route leads elsewhere, so the route comes first. */
 int tun_host_put(struct tun_host *h, struct in_addr home_addr)
 {
 	const struct addr_prefix host = { .addr = home_addr, .len = 32 };
 	struct rtnl_route found = { 0 };
-	struct rtnl_link link;
 	int err;
 
-	err = home_link(h, home_addr, &link);
-	if (err == ERR_NOT_FOUND)
+	if (!is_on_home_link(h, home_addr))
 		return 0;
-	if (err < 0)
-		return err;
 	err = add_route(h, host);
 	if (err == -EEXIST) {
 		err = rtnl_route_get(h->rtnl, home_addr, (struct in_addr){ 0 }, &found);
 		if (err == 0 && found.index != h->index)
 			err = -EEXIST; /* somebody else's */
 	}
-	if (err < 0)
-		return err;
-	return rtnl_proxy_put(h->rtnl, link.index, home_addr);
+	return err;
 }
 
 int tun_host_del(struct tun_host *h, struct in_addr home_addr)
@@ -438,17 +414,12 @@ int tun_host_del(struct tun_host *h, struct in_addr home_addr)
 		.dst = { .addr = home_addr, .len = 32 },
 		.index = h->index,
 	};
-	struct rtnl_link link;
-	int err, proxy_err;
+	int err;
 
-	err = home_link(h, home_addr, &link);
-	if (err == ERR_NOT_FOUND)
+	if (!is_on_home_link(h, home_addr))
 		return 0;
-	proxy_err = err < 0 ? err : rtnl_proxy_del(h->rtnl, link.index, home_addr);
 	err = rtnl_route_del(h->rtnl, &route);
-	if (err == -ESRCH)
-		err = 0;
-	return err < 0 ? err : proxy_err;
+	return err == -ESRCH ? 0 : err;
 }
 
 bool tun_host_is_local(struct tun_host *h, struct in_addr addr)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * What the "tun" tier lays down on the host: the TUN device, its settings, the routes into it and,
- * for physical home links, proxied neighbours.
+ * What the "tun" tier lays down on the host: the TUN device, its settings, and the routes into it.
  */
 #ifndef HA_CORE_TUNNEL_TUN_TUN_HOST_H
 #define HA_CORE_TUNNEL_TUN_TUN_HOST_H
@@ -22,8 +21,8 @@ struct tun_host *tun_host_close(struct tun_host *h);
 int tun_host_fd(const struct tun_host *h);
 
 /**
- * A home address is away, or not any more. On a physical home link this takes its packets off the
- * link; on a virtual one there is nothing to do. Idempotent. @retval -errno
+ * A home address is away, or not any more. On a physical home link its packets are routed to the
+ * tunnels instead of the link; on a virtual one there is nothing to do. Idempotent. @retval -errno
  */
 int tun_host_put(struct tun_host *h, struct in_addr home_addr);
 int tun_host_del(struct tun_host *h, struct in_addr home_addr);

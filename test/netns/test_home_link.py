@@ -1,0 +1,401 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+A physical home link: what its hosts hear while a node is away, when it comes home, and by and by
+(RFC 5944 §4.6, §3.8.3.1, §2; RFC 1256).
+
+The campus, and a bridge that is the home network:
+
+    ha lan0 10.60.0.1 ── home ── neighbour 10.60.0.50
+                            └─── node      10.60.0.7, when it is at home
+"""
+
+import socket
+import struct
+from types import SimpleNamespace
+
+import pytest
+
+from fixtures import mobileip as mip
+from fixtures import topology
+from fixtures.namespaces import run
+from fixtures.wait import until
+
+AGENT, HOME, NEIGHBOUR = "10.60.0.1", "10.60.0.7", "10.60.0.50"
+ETH_P_IP, ETH_P_ARP = 0x0800, 0x0806
+ALL = b"\xff" * 6
+SOLICITATION = bytes.fromhex("0a00f5ff00000000")        # vector A2
+AGENT_MAC, NEIGHBOUR_MAC, NODE_MAC = (bytes.fromhex(f"0200000000{n}") for n in ("01", "50", "10"))
+REQUEST, REPLY = 1, 2
+
+
+def ether(to, source, kind, payload):
+    return to + source + struct.pack("!H", kind) + payload
+
+
+def arp(op, sender_mac, sender, target_mac, target, to=ALL, source=None):
+    return ether(to, source or sender_mac, ETH_P_ARP,
+                 struct.pack("!HHBBH6s4s6s4s", 1, ETH_P_IP, 6, 4, op, sender_mac,
+                             mip.address(sender), target_mac, mip.address(target)))
+
+
+def who_has(target, mac, sender):
+    return arp(REQUEST, mac, sender, bytes(6), target)
+
+
+G1 = arp(REQUEST, AGENT_MAC, HOME, bytes(6), HOME)
+G5 = arp(REQUEST, NODE_MAC, HOME, bytes(6), HOME, source=AGENT_MAC)
+
+
+def proxy_reply(mac, asker):
+    return arp(REPLY, AGENT_MAC, HOME, mac, asker, to=mac)
+
+
+class Wire:
+    """One host's interface: what it hears there, and a way to say anything at all."""
+
+    def __init__(self, host, mac, capture):
+        self.mac, self._capture = mac, capture(host, "eth0")
+        self._socket = host.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self._socket.bind(("eth0", 0))
+
+    def send(self, frame):
+        self._socket.send(frame)
+
+    def solicit(self, source, to="224.0.0.11", checksum_off_by=0):
+        icmp = bytearray(SOLICITATION)
+        icmp[3] ^= checksum_off_by
+        to_mac = b"\x01\x00\x5e" + mip.address(to)[1:] if to.startswith("224.") else ALL
+        self.send(ether(to_mac, self.mac, ETH_P_IP,
+                        mip.ipv4(source, to, 1, bytes(icmp), ttl=1)))
+
+    def heard(self, kind=ETH_P_ARP):
+        """What the home agent has said, of one kind."""
+        return [f for f in self._capture.frames()
+                if f[6:12] == AGENT_MAC and struct.unpack("!H", f[12:14])[0] == kind]
+
+    def arps_about(self, home=HOME):
+        """The ARP frames whose sender is the home address."""
+        return [f[:42] for f in self.heard() if f[28:32] == mip.address(home)]
+
+    def adverts(self):
+        """[(frame, IPv4 packet, Advert)]"""
+        packets = [(f, mip.parse_ipv4(f[14:])) for f in self.heard(ETH_P_IP)]
+        return [(f, p, parse_advert(p.payload)) for f, p in packets
+                if p.protocol == 1 and p.payload[0] == 9]
+
+    def clear(self):
+        self._capture.clear()
+
+    def tshark(self, path, *args):
+        return self._capture.tshark(path, *args)
+
+
+def parse_advert(icmp):
+    assert mip.checksum(icmp) == 0 and len(icmp) % 2 == 0
+    code, _, cnt, words, lifetime = struct.unpack("!BHBBH", icmp[1:8])
+    assert words == 2
+    routers = [(mip.text(icmp[8 + 8 * i:12 + 8 * i]),
+                struct.unpack("!I", icmp[12 + 8 * i:16 + 8 * i])[0]) for i in range(cnt)]
+    rest, extensions = icmp[8 + 8 * cnt:], {}
+    while rest:
+        if rest[0] == 0:
+            assert len(rest) == 1, "padding is last"
+            break
+        extensions[rest[0]] = rest[2:2 + rest[1]]
+        rest = rest[2 + rest[1]:]
+    assert len(extensions[16]) == 6, "no care-of address"
+    sequence, registration_lifetime, flags = struct.unpack("!HHH", extensions[16])
+    return SimpleNamespace(code=code, lifetime=lifetime, routers=routers, sequence=sequence,
+                           registration_lifetime=registration_lifetime, flags=flags,
+                           prefix_lengths=extensions.get(19))
+
+
+@pytest.fixture
+def home(campus, net, capture, run_daemon, peer):
+    """The home link; .serve(**settings of the home network) starts ihad on it."""
+    lan, neighbour, node = net.host("lan"), net.host("neighbour"), net.host("node")
+    lan.ip("link add br0 type bridge forward_delay 0 mcast_snooping 0", "link set br0 up")
+    for host, interface, address, port, mac in (
+            (campus.ha, "lan0", f"{AGENT}/24", "port0", AGENT_MAC),
+            (neighbour, "eth0", f"{NEIGHBOUR}/24", "port1", NEIGHBOUR_MAC),
+            (node, "eth0", None, "port2", NODE_MAC)):
+        net.link(host, interface, address, lan, port, None)
+        lan.ip(f"link set {port} master br0")
+        host.ip(f"link set {interface} address {mac.hex(':')}")
+    neighbour.route("default", AGENT)
+    campus.ha.sysctl({"net.ipv4.conf.lan0.rp_filter": 1})       # the harder case
+    h = SimpleNamespace(lan=lan, neighbour=neighbour, node=node, campus=campus,
+                        wire=Wire(neighbour, NEIGHBOUR_MAC, capture),
+                        node_wire=Wire(node, NODE_MAC, capture),
+                        sa=topology.SA)
+    campus.ihad_conf["mobile-nodes"] += [topology.node(HOME), topology.node("10.60.0.8")]
+
+    def serve(wait=True, agent=campus.agent, **settings):
+        network = {"prefix": "10.60.0.0/24", "interface": "lan0"}
+        network |= {k.replace("_", "-"): v for k, v in settings.items()}
+        campus.ihad_conf["home-networks"].append(network)
+        campus.ihad_conf["home-agent"]["address"] = h.agent = agent
+        h.ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=wait)
+        return h.ihad
+
+    def away(home_address=HOME, care_of=campus.desk_address):
+        return peer(campus.desk, care_of, home_address, h.agent)
+
+    def come_home():
+        """The node is on the link again, and says so as its kernel does."""
+        node.ip(f"addr add {HOME}/24 dev eth0", f"route add default via {AGENT}")
+        h.node_wire.send(arp(REQUEST, NODE_MAC, HOME, bytes(6), HOME))
+        return peer(node, HOME, HOME, h.agent)
+
+    h.serve, h.away, h.come_home = serve, away, come_home
+    return h
+
+
+def test_first_binding_is_announced_and_a_renewal_is_not(home):
+    ihad = home.serve()
+    node = home.away()
+    node.register()
+    assert home.wire.arps_about()[:1] == [G1], "before the reply"
+    until(lambda: home.wire.arps_about() == [G1] * 3, "two retransmissions")
+    node.register()
+    home.away(care_of="10.1.0.11").register(flags=mip.S | mip.D | mip.T)
+    home.away("10.60.0.8").register()
+    until(lambda: len(home.wire.arps_about("10.60.0.8")) == 3, "another node's announcements")
+    assert home.wire.arps_about() == [G1] * 3
+    assert ihad.counter("gratuitous-arps-sent") == 6
+
+
+def test_number_of_announcements_is_configured(home):
+    ihad = home.serve(gratuitous_arps=1)
+    home.away().register()
+    home.away("10.60.0.8").register()
+    assert ihad.counter("gratuitous-arps-sent") == 2
+
+
+def test_a_refused_request_changes_no_arp(home):
+    ihad = home.serve()
+    assert home.away().ask(care_of=HOME).code == 129
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    home.away("10.60.0.8").register()
+    home.wire.send(who_has("10.60.0.8", NEIGHBOUR_MAC, NEIGHBOUR))
+    ihad.wait_counter("proxy-arps-sent", 1)
+    assert home.wire.arps_about() == []
+
+
+def test_answers_arp_for_a_node_that_is_away_once_and_at_once(home):
+    ihad = home.serve()
+    home.away().register()
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    reply = proxy_reply(NEIGHBOUR_MAC, NEIGHBOUR)
+    until(lambda: reply in home.wire.arps_about(), "the answer")
+    # The kernel's would come within proxy_delay, 0.8 s, as the next retransmission does not.
+    until(lambda: home.wire.arps_about().count(G1) == 3, "two retransmissions")
+    assert home.wire.arps_about().count(reply) == 1
+    assert ihad.counter("proxy-arps-sent") == 1
+    assert home.campus.ha.ip_show("neigh", "show", "proxy") == ""
+
+
+def test_answers_probes_and_not_the_owner_of_the_address(home):
+    home.serve()
+    home.away().register()
+    home.wire.send(arp(REQUEST, NODE_MAC, HOME, bytes(6), HOME, source=NEIGHBOUR_MAC))
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, "0.0.0.0"))
+    probe = proxy_reply(NEIGHBOUR_MAC, "0.0.0.0")
+    until(lambda: probe in home.wire.arps_about(), "the answer to the probe")
+    assert set(home.wire.arps_about()) == {G1, probe}
+
+
+def test_neighbours_reach_a_node_that_is_away(home, correspondent):
+    home.serve()
+    node = home.away().listen_ipip()
+    node.register()
+    host = correspondent(home.neighbour, NEIGHBOUR)
+    host.send(b"hello", (HOME, 7000))
+    outer, inner = node.receive_ipip()
+    assert (inner.source, inner.destination, inner.data) == (NEIGHBOUR, HOME, b"hello")
+    assert outer.source == home.agent
+    node.send_ipip(mip.udp_packet(HOME, 7000, NEIGHBOUR, 7000, b"hello back"))
+    assert host.receive() == (b"hello back", (HOME, 7000))
+
+
+@pytest.mark.parametrize("end", ["deregistration-abroad", "expiry", "operator"])
+def test_proxy_arp_ends_with_the_last_binding(home, end):
+    ihad = home.serve(gratuitous_arps=1)
+    other = home.away("10.60.0.8")
+    other.register()
+    node = home.away()
+    node.register(lifetime=1 if end == "expiry" else 600)
+    if end == "deregistration-abroad":
+        node.deregister()
+    elif end == "operator":
+        ihad.hactl("clear", "binding", HOME, json_output=False)
+    until(lambda: len(ihad.bindings()) == 1, "no binding of the node")
+    home.wire.clear()
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    home.wire.send(who_has("10.60.0.8", NEIGHBOUR_MAC, NEIGHBOUR))
+    until(lambda: home.wire.arps_about("10.60.0.8"), "the answer for another node")
+    assert home.wire.arps_about() == []
+
+
+def test_a_node_that_comes_home_gets_its_address_back(home):
+    """Strict reverse path filtering was on, and the route led into the tunnel."""
+    ihad = home.serve()
+    home.away().register()
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    until(lambda: len(home.wire.arps_about()) == 4, "the answer and all announcements")
+    home.wire.clear()
+    node = home.come_home()
+    home.node_wire.clear()
+    assert node.deregister(care_of=HOME).lifetime == 0
+    assert ihad.bindings() == []
+    until(lambda: home.wire.arps_about() == [G5] * 3, "three announcements for the node")
+    # On the link, the reply came between the first and the second of them.
+    frames = [f for f in home.node_wire.heard() + home.node_wire.heard(ETH_P_IP)]
+    replies = [f for f in frames if f[12:14] == b"\x08\x00" and f[23] == 17]
+    assert [f[:6] for f in replies] == [NODE_MAC]
+    home.wire.clear()
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    home.neighbour.run(["ping", "-c1", "-W5", HOME])
+    assert home.wire.arps_about() == [], "the node answers for itself"
+
+
+def test_a_return_stops_the_announcements_of_the_departure(home):
+    home.serve()
+    home.away().register()
+    home.come_home().deregister(care_of=HOME)
+    home.away("10.60.0.8").register()
+    until(lambda: len(home.wire.arps_about("10.60.0.8")) == 3, "another node's announcements")
+    assert home.wire.arps_about() == [G1] + [G5] * 3
+
+
+def test_a_refusal_reaches_a_node_at_home_while_its_binding_stays(home):
+    ihad = home.serve()
+    home.away().register()
+    node = home.come_home()
+    assert node.ask(care_of=HOME, lifetime=0, ident=mip.timestamp(-3600)).code == 133
+    assert ihad.binding(HOME)["care-of-address"] == home.campus.desk_address
+    assert "dev ihad0" in home.campus.ha.ip_show("route", "get", HOME)
+    home.wire.clear()
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    until(lambda: proxy_reply(NEIGHBOUR_MAC, NEIGHBOUR) in home.wire.arps_about(), "proxy ARP")
+    assert G5 not in home.wire.arps_about()
+
+
+def test_one_of_two_bindings_ended_at_home_leaves_the_node_away(home):
+    home.serve(gratuitous_arps=1)
+    home.away().register()
+    home.away(care_of="10.1.0.11").register(flags=mip.S | mip.D | mip.T)
+    home.come_home().deregister(care_of="10.1.0.11")
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    reply = proxy_reply(NEIGHBOUR_MAC, NEIGHBOUR)
+    until(lambda: reply in home.wire.arps_about(), "proxy ARP")
+    assert home.wire.arps_about() == [G1, reply]
+
+
+def test_a_home_link_that_was_taken_away_is_served_again(home, net):
+    ihad = home.serve()
+    home.campus.ha.ip("link del lan0")
+    ihad.wait_event("home-link-lost")
+    net.link(home.campus.ha, "lan0", f"{AGENT}/24", home.lan, "port9", None)
+    home.campus.ha.ip(f"link set lan0 address {AGENT_MAC.hex(':')}")
+    home.lan.ip("link set port9 master br0")
+    ihad.wait_event("home-link-back")
+    home.away().register()
+    until(lambda: G1 in home.wire.arps_about(), "an announcement")
+
+
+def test_advertises_itself_as_configured(home):
+    """Vector A1, but for the address of the home agent, which is on another link here."""
+    home.campus.ihad_conf["registration"] = {"max-lifetime": 900}
+    home.campus.ihad_conf["tunnel"] = {"encapsulation": ["ip-in-ip", "gre"]}
+    ihad = home.serve()
+    frame, packet, advert = until(home.wire.adverts, "an advertisement")[0]
+    assert frame[:6] == bytes.fromhex("01005e000001")
+    assert (packet.source, packet.destination, packet.ttl) == (AGENT, "224.0.0.1", 1)
+    assert advert == SimpleNamespace(
+        code=16, lifetime=1800, sequence=0, registration_lifetime=900, flags=0x2000 | 0x0400 | 0x0100,
+        routers=[(AGENT, 0), (home.agent, 0x80000000)], prefix_lengths=b"\x18\x18")
+    assert ihad.counter("advertisements-sent") == 1
+    ihad.stop()
+    assert [a.sequence for *_, a in home.wire.adverts()] == [0, 1]
+    assert [a.lifetime for *_, a in home.wire.adverts()] == [1800, 0], "the last says goodbye"
+
+
+def test_advertises_as_a_default_router_if_told_to(home):
+    home.campus.ihad_conf["tunnel"] = {"reverse-tunnel": "disabled"}
+    home.serve(agent=AGENT, advertise_default_router=True, advertise_prefix_length=False,
+               advertisement_interval=20, advertisement_lifetime=100)
+    _, _, advert = until(home.wire.adverts, "an advertisement")[0]
+    assert (advert.code, advert.lifetime, advert.routers) == (0, 100, [(AGENT, 0)])
+    assert (advert.flags, advert.prefix_lengths) == (0x2000 | 0x0800 | 0x0400, None)
+
+
+def test_advertises_again_and_again_not_quite_regularly(home):
+    home.serve(advertisement_interval=1)
+    until(lambda: len(home.wire.adverts()) == 4, "four advertisements")
+    assert [a.sequence for *_, a in home.wire.adverts()] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("group", ["224.0.0.2", "224.0.0.11", "255.255.255.255"])
+def test_answers_a_solicitation_to_whoever_sent_it(home, group):
+    """RFC 5944 §2.3.1: whatever network its source is of."""
+    ihad = home.serve(advertisement_interval=0)
+    home.node_wire.solicit("192.0.2.10", group, checksum_off_by=1)
+    home.node_wire.solicit("192.0.2.10", group)
+    frame, packet, advert = until(home.node_wire.adverts, "an answer")[0]
+    assert frame[:6] == NODE_MAC
+    assert (packet.source, packet.destination, packet.ttl) == (AGENT, "192.0.2.10", 1)
+    assert (advert.sequence, advert.lifetime) == (0, 1800)
+    counters = ihad.counters()
+    assert (counters["solicitations-received"], counters["solicitations-answered"],
+            counters["advertisements-sent"]) == (1, 1, 1)
+
+
+def test_a_flood_of_solicitations_earns_few_answers(home):
+    ihad = home.serve(advertisement_interval=0)
+    for n in range(1, 201):
+        home.node_wire.solicit(f"10.60.0.{n}")
+    ihad.wait_counter("solicitations-received", 200)
+    until(lambda: ihad.counter("solicitations-answered") > 0, "an answer")
+    assert ihad.counter("advertisements-sent") <= 18, "eight and one to all, twice at most"
+
+
+def test_groups_of_agents_are_joined_on_the_home_link(home):
+    home.serve()
+    groups = home.campus.ha.ip_show("maddress", "show", "dev", "lan0")
+    assert "224.0.0.2" in groups and "224.0.0.11" in groups
+
+
+def test_neither_advertises_nor_answers_if_told_not_to(home):
+    ihad = home.serve(advertise=False)
+    home.node_wire.solicit("10.60.0.9")
+    home.away().register()
+    home.node_wire.send(who_has(HOME, NODE_MAC, "10.60.0.9"))
+    ihad.wait_counter("proxy-arps-sent", 1)
+    ihad.stop()
+    assert home.node_wire.adverts() == []
+
+
+def test_tshark_reads_every_frame_the_same_way(home, workdir):
+    home.serve()
+    home.away().register()
+    node = home.come_home()
+    node.deregister(care_of=HOME)
+    until(lambda: len(home.wire.arps_about()) == 4, "all announcements")
+    lines = home.wire.tshark(f"{workdir}/home.pcap", "-Y", "icmp.type == 9", "-T", "fields",
+                             "-E", "separator=,", "-e", "icmp.checksum.status", "-e",
+                             "icmp.mip.type", "-e", "icmp.mip.seq", "-e", "icmp.mip.life")
+    assert lines == ["1,16,19,0,1800"] or lines == ["1,16,0,1800"], lines
+    lines = home.wire.tshark(f"{workdir}/home.pcap", "-Y", "arp.isgratuitous == 1", "-T",
+                             "fields", "-E", "separator=,", "-e", "eth.src", "-e",
+                             "arp.src.hw_mac", "-e", "arp.src.proto_ipv4")
+    agent, node_mac = AGENT_MAC.hex(":"), NODE_MAC.hex(":")
+    assert [line for line in lines if line.startswith(agent)] == [
+        f"{agent},{agent},{HOME}"] + [f"{agent},{node_mac},{HOME}"] * 3
+    path = f"{workdir}/node.pcap"
+    lines = home.node_wire.tshark(path, "-o", "udp.check_checksum:TRUE", "-o",
+                                  "ip.check_checksum:TRUE", "-Y", "mip.type == 3", "-T", "fields",
+                                  "-E", "separator=,", "-e", "udp.checksum.status", "-e",
+                                  "ip.checksum.status", "-e", "mip.code", "-e", "eth.dst")
+    assert lines == [f"1,1,0,{node_mac}"]
+    assert run(["test", "-s", path]).returncode == 0
