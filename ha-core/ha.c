@@ -219,9 +219,14 @@ static int tell_data_path(void *ctx, struct binding_key key, const struct bindin
 		log_error("the data path refused a change",
 			  "event=data-path-failed home-address=%s data-path=%s error=\"%s\"",
 			  addr_text(key.home_addr).s, ha->tunnel->name, err_text(rc));
+	if (rc < 0 || !first)
+		return rc;
 	/* Packets for the node are drawn here once they have somewhere to go. */
-	if (rc == 0 && first)
-		rc = home_link_away(ha->home_link, key.home_addr);
+	rc = home_link_away(ha->home_link, key.home_addr);
+	if (rc < 0)
+		log_error("a node cannot be represented on its home link",
+			  "event=home-link-failed home-address=%s error=\"%s\"",
+			  addr_text(key.home_addr).s, err_text(rc));
 	return rc;
 }
 
@@ -275,7 +280,7 @@ static bool is_at_home(struct ha *ha, const struct reg_datagram *dgram,
 static void welcome_home(struct ha *ha, const struct engine_result *res,
 			 const uint8_t mac[ARP_MAC_LEN])
 {
-	const struct binding_key key = { res->req.home_addr, ha->conf->address };
+	const struct binding_key key = { res->req.home_addr, ha->engine.conf.home_agent };
 
 	if (res->outcome.verdict == REG_ACCEPT && reg_is_dereg(&res->req) &&
 	    !binding_find(&ha->engine.cache, key))

@@ -104,7 +104,7 @@ struct home_link {
 	struct rtnl *rtnl;
 	struct link *links;
 	size_t link_cnt;
-	uint16_t sequence; /* of the next advertisement: an agent counts all it sends (§2.1) */
+	uint16_t sequence; /* of the next advertisement: an agent counts all it sends (§2.3.2) */
 	struct hash claims;
 	struct claim *first, *last;
 	struct loop_timer *claim_timer;
@@ -361,8 +361,8 @@ static struct advert make_advert(struct link *l, uint16_t lifetime_s, struct in_
 	return advert;
 }
 
-/* @param to  NULL: all on the link */
-static void advertise(struct link *l, const struct solicitor *to, uint16_t lifetime_s)
+/* @param to  NULL: all on the link. @return has it been sent? */
+static bool advertise(struct link *l, const struct solicitor *to, uint16_t lifetime_s)
 {
 	static const uint8_t all_systems_mac[] = { 0x01, 0x00, 0x5e, 0x00, 0x00, 0x01 };
 	struct home_link *hl = l->owner;
@@ -373,7 +373,7 @@ static void advertise(struct link *l, const struct solicitor *to, uint16_t lifet
 	size_t len;
 
 	if (l->index == 0 || own_mac(l, ends.mac_src) < 0)
-		return;
+		return false;
 	ends.dst = to ? to->addr : addr_from_host(INADDR_ALLHOSTS_GROUP);
 	memcpy(ends.mac_dst, to ? to->mac : all_systems_mac, ARP_MAC_LEN);
 	advert = make_advert(l, lifetime_s, &ends.src);
@@ -381,9 +381,10 @@ static void advertise(struct link *l, const struct solicitor *to, uint16_t lifet
 	len = frame_put_icmp(frame, &ends, (uint16_t)hl->conf.random(hl->conf.ctx), icmp,
 			     wire_len(&w));
 	if (send_frame(l, frame, len) < 0)
-		return;
+		return false;
 	hl->sequence = advert_next_sequence(hl->sequence);
 	hl->conf.stats->advertisements_sent++;
+	return true;
 }
 
 static uint64_t random_below(struct home_link *hl, uint64_t limit)
@@ -411,20 +412,21 @@ static void on_advert_due(void *ctx)
 {
 	struct link *l = ctx;
 
-	advertise(l, NULL, l->net.lifetime_s);
+	(void)advertise(l, NULL, l->net.lifetime_s); /* the next may go */
 	plan_advert(l);
 }
 
 static void on_answer_due(void *ctx)
 {
 	struct link *l = ctx;
+	uint64_t *answered = &l->owner->conf.stats->solicitations_answered;
 	size_t i;
 
-	if (l->answer_all)
-		advertise(l, NULL, l->net.lifetime_s);
+	if (l->answer_all && advertise(l, NULL, l->net.lifetime_s))
+		(*answered)++;
 	for (i = 0; i < l->solicitor_cnt; i++)
-		advertise(l, &l->solicitors[i], l->net.lifetime_s);
-	l->owner->conf.stats->solicitations_answered += l->solicitor_cnt + l->answer_all;
+		if (advertise(l, &l->solicitors[i], l->net.lifetime_s))
+			(*answered)++;
 	l->solicitor_cnt = 0;
 	l->answer_all = false;
 }
@@ -437,7 +439,7 @@ static bool is_for_agents(const struct link *l, struct in_addr dst)
 
 /*
  * Each is answered to its own link address, whatever its source: a node on a link that is foreign
- * to it solicits, too (RFC 5944 §2.3.1). Answers wait a little, all of them together, so that
+ * to it solicits, too (RFC 5944 §2.3). Answers wait a little, all of them together, so that
  * agents do not speak at once and a flood earns eight of them and one to all (RFC 1256 §4.3).
  */
 static void handle_solicitation(struct link *l, const struct frame_packet *p)
@@ -638,7 +640,7 @@ static void unplug(struct link *l)
 	l->index = 0;
 }
 
-/* So that the link's switches and filters let solicitations through to us (RFC 5944 §2.3.1). */
+/* So that the link's switches and filters let solicitations through to us (RFC 5944 §2.3). */
 static void join_groups(struct link *l)
 {
 	static const uint32_t groups[] = { INADDR_ALLRTRS_GROUP, MOBILE_AGENTS };
@@ -782,7 +784,8 @@ struct home_link *home_link_close(struct home_link *hl)
 	for (i = 0; i < hl->link_cnt; i++) {
 		l = &hl->links[i];
 		if (l->net.advertise && l->index != 0)
-			advertise(l, NULL, 0); /* RFC 1256 §4.3: so that nobody waits for us */
+			(void)advertise(l, NULL,
+					0); /* RFC 1256 §4.3: so that nobody waits for us */
 		unplug(l);
 		loop_timer_free(l->advert_timer);
 		loop_timer_free(l->answer_timer);

@@ -16,7 +16,7 @@
  * was made persistent is adopted, its routes of ours removed, and is persistent no more.
  *
  * net.ipv4.ip_forward is switched on and stays on: it is the host's, not ours, and by the time we
- * end others may count on it.
+ * end others may count on it. So does loose reverse path filtering on a home link.
  */
 #include "ha-core/tunnel/tun/tun_host.h"
 

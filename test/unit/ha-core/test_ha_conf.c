@@ -192,6 +192,35 @@ static void a_dynamic_pool_lies_within_its_prefix(void **state)
 		      "10.50.0.0/16\n");
 }
 
+static void a_home_link_advertises_as_rfc_1256_would(void **state)
+{
+	const struct ha_conf_home_network *n;
+	struct ha_conf *c;
+
+	(void)state;
+	c = read_text(BASE, "");
+	n = &c->home_networks[0];
+	assert_int_equal(n->gratuitous_arps, 3);
+	assert_true(n->advertise);
+	assert_int_equal(n->advertisement_interval_s, 600);
+	assert_int_equal(n->advertisement_lifetime_s, 0);
+	assert_false(n->advertise_default_router);
+	assert_true(n->advertise_prefix_length);
+	ha_conf_free(c);
+}
+
+static void an_advertisement_outlives_the_wait_for_the_next(void **state)
+{
+	(void)state;
+	ha_conf_free(read_text(BASE "    advertisement-interval: 30\n"
+				    "    advertisement-lifetime: 30\n",
+			       ""));
+	expect_faults(BASE "    advertisement-interval: 30\n"
+			   "    advertisement-lifetime: 29\n",
+		      "f:6:29: error: advertisement-lifetime: 29 is less than "
+		      "advertisement-interval, 30\n");
+}
+
 static void an_interface_has_a_possible_name(void **state)
 {
 	(void)state;
@@ -721,6 +750,8 @@ int main(void)
 		cmocka_unit_test(nodes_are_redirected_to_another_home_agent),
 		cmocka_unit_test(home_networks_do_not_overlap),
 		cmocka_unit_test(a_dynamic_pool_lies_within_its_prefix),
+		cmocka_unit_test(a_home_link_advertises_as_rfc_1256_would),
+		cmocka_unit_test(an_advertisement_outlives_the_wait_for_the_next),
 		cmocka_unit_test(an_interface_has_a_possible_name),
 		cmocka_unit_test(ip_in_ip_is_always_offered),
 		cmocka_unit_test(paths_of_the_system_are_absolute),
