@@ -269,6 +269,18 @@ def test_a_return_stops_the_announcements_of_the_departure(home):
     assert home.wire.arps_about() == [G1] + [G5] * 3
 
 
+def test_a_departure_stops_the_announcements_of_the_return(home):
+    home.serve()
+    home.away().register()
+    node = home.come_home()
+    node.deregister(care_of=HOME)
+    node.deregister(care_of=HOME)
+    home.away().register()
+    home.away("10.60.0.8").register()
+    until(lambda: len(home.wire.arps_about("10.60.0.8")) == 3, "another node's announcements")
+    assert home.wire.arps_about() == [G1, G5, G5] + [G1] * 3
+
+
 def test_a_refusal_reaches_a_node_at_home_while_its_binding_stays(home):
     ihad = home.serve()
     home.away().register()
@@ -359,6 +371,13 @@ def test_a_flood_of_solicitations_earns_few_answers(home):
     ihad.wait_counter("solicitations-received", 200)
     until(lambda: ihad.counter("solicitations-answered") > 0, "an answer")
     assert ihad.counter("advertisements-sent") <= 18, "eight and one to all, twice at most"
+
+
+def test_settings_of_the_host_that_contradict_a_home_link_are_told(home):
+    home.campus.ha.sysctl({"net.ipv4.conf.lan0.proxy_arp": 1})
+    ihad = home.serve()
+    assert len(ihad.events("rp-filter-loosened")) == 1
+    assert ihad.events("kernel-proxy-arp")[0]["interface"] == "lan0"
 
 
 def test_groups_of_agents_are_joined_on_the_home_link(home):
