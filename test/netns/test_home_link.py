@@ -205,6 +205,17 @@ def test_answers_probes_and_not_the_owner_of_the_address(home):
     assert set(home.wire.arps_about()) == {G1, probe}
 
 
+def test_another_vlan_of_the_same_wire_is_another_link(home):
+    home.serve()
+    home.away().register()
+    question = who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR)
+    home.wire.send(question[:12] + bytes.fromhex("81000005") + question[12:])
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, "0.0.0.0"))
+    probe = proxy_reply(NEIGHBOUR_MAC, "0.0.0.0")
+    until(lambda: probe in home.wire.arps_about(), "the answer to the probe")
+    assert set(home.wire.arps_about()) == {G1, probe}
+
+
 def test_neighbours_reach_a_node_that_is_away(home, correspondent):
     home.serve()
     node = home.away().listen_ipip()
@@ -347,6 +358,18 @@ def test_advertises_again_and_again_not_quite_regularly(home):
     home.serve(advertisement_interval=1)
     until(lambda: len(home.wire.adverts()) == 4, "four advertisements")
     assert [a.sequence for *_, a in home.wire.adverts()] == [0, 1, 2, 3]
+
+
+def test_advertises_what_a_reload_has_changed(home):
+    home.serve(advertisement_interval=1)
+    until(home.wire.adverts, "an advertisement")
+    home.campus.ihad_conf["registration"] = {"max-lifetime": 60}
+    home.campus.ihad_conf["tunnel"] = {"encapsulation": ["ip-in-ip"]}
+    home.ihad.write_config(home.campus.ihad_conf)
+    home.ihad.reload()
+    home.wire.clear()
+    _, _, advert = until(home.wire.adverts, "the next")[0]
+    assert (advert.registration_lifetime, advert.flags) == (60, 0x2000 | 0x0100)
 
 
 @pytest.mark.parametrize("group", ["224.0.0.2", "224.0.0.11", "255.255.255.255"])
