@@ -146,9 +146,10 @@ static int own_mac(const struct link *l, uint8_t ret_mac[ARP_MAC_LEN])
 static int send_arp(struct link *l, const struct arp *arp)
 {
 	uint8_t frame[ARP_FRAME_LEN];
+	struct wire_writer w = wire_writer(frame, sizeof(frame));
 
-	arp_encode(arp, frame);
-	return send_frame(l, frame, sizeof(frame));
+	arp_encode(&w, arp);
+	return send_frame(l, frame, wire_len(&w));
 }
 
 static struct link *link_of(struct home_link *hl, struct in_addr addr)

@@ -13,7 +13,6 @@
 
 #include "common/addr.h"
 #include "common/err.h"
-#include "ha-core/wire/wire.h"
 
 #define ETHERTYPE_IPV4  0x0800
 #define ETHERTYPE_ARP   0x0806
@@ -57,22 +56,20 @@ int arp_decode(const uint8_t *frame, size_t len, struct arp *ret_arp)
 	return 0;
 }
 
-void arp_encode(const struct arp *arp, uint8_t frame[ARP_FRAME_LEN])
+void arp_encode(struct wire_writer *w, const struct arp *arp)
 {
-	struct wire_writer w = wire_writer(frame, ARP_FRAME_LEN);
-
-	wire_put_bytes(&w, arp->ether_dst, ARP_MAC_LEN);
-	wire_put_bytes(&w, arp->ether_src, ARP_MAC_LEN);
-	wire_put_u16(&w, ETHERTYPE_ARP);
-	wire_put_u16(&w, ARP_ON_ETHERNET);
-	wire_put_u16(&w, ETHERTYPE_IPV4);
-	wire_put_u8(&w, ARP_MAC_LEN);
-	wire_put_u8(&w, ARP_ADDR_LEN);
-	wire_put_u16(&w, arp->op);
-	wire_put_bytes(&w, arp->sender_mac, ARP_MAC_LEN);
-	wire_put_addr(&w, arp->sender_addr);
-	wire_put_bytes(&w, arp->target_mac, ARP_MAC_LEN);
-	wire_put_addr(&w, arp->target_addr);
+	wire_put_bytes(w, arp->ether_dst, ARP_MAC_LEN);
+	wire_put_bytes(w, arp->ether_src, ARP_MAC_LEN);
+	wire_put_u16(w, ETHERTYPE_ARP);
+	wire_put_u16(w, ARP_ON_ETHERNET);
+	wire_put_u16(w, ETHERTYPE_IPV4);
+	wire_put_u8(w, ARP_MAC_LEN);
+	wire_put_u8(w, ARP_ADDR_LEN);
+	wire_put_u16(w, arp->op);
+	wire_put_bytes(w, arp->sender_mac, ARP_MAC_LEN);
+	wire_put_addr(w, arp->sender_addr);
+	wire_put_bytes(w, arp->target_mac, ARP_MAC_LEN);
+	wire_put_addr(w, arp->target_addr);
 }
 
 /*

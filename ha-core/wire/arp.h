@@ -6,10 +6,7 @@
 #ifndef HA_CORE_WIRE_ARP_H
 #define HA_CORE_WIRE_ARP_H
 
-#include <netinet/in.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "ha-core/wire/wire.h"
 
 #define ARP_MAC_LEN   6
 #define ARP_FRAME_LEN 42 /* the driver pads it to Ethernet's least */
@@ -30,7 +27,8 @@ struct arp {
  * @retval ERR_UNSUPPORTED  not IPv4 over Ethernet
  */
 int arp_decode(const uint8_t *frame, size_t len, struct arp *ret_arp);
-void arp_encode(const struct arp *arp, uint8_t frame[ARP_FRAME_LEN]);
+/** ARP_FRAME_LEN octets. */
+void arp_encode(struct wire_writer *w, const struct arp *arp);
 
 /** Does it ask for an address on behalf of somebody else than the owner of that address? */
 bool arp_is_question(const struct arp *arp);
