@@ -21,6 +21,7 @@ enum ext_type {
 	EXT_NAI = 131,                /* RFC 2794 §2 */
 	EXT_CHALLENGE = 132,          /* RFC 4721 §4 */
 	EXT_NORMAL_VENDOR = 134,      /* RFC 3115 §2 */
+	EXT_REVOCATION_SUPPORT = 137, /* RFC 3543 §3.2 */
 	EXT_DYNAMIC_HA = 139,         /* RFC 4433 §3, erratum 898 */
 	EXT_UDP_TUNNEL_REQUEST = 144, /* RFC 3519 §3.1 */
 	EXT_MESSAGE_STRING = 145,     /* RFC 4917 §2 */
