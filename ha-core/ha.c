@@ -29,7 +29,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define TICK_MS 1000 /* lifetimes are in seconds */
+#define TICK_MS            1000 /* lifetimes are in seconds */
+#define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
 
 struct ha {
 	const struct ha_daemon *daemon;
@@ -40,6 +41,7 @@ struct ha {
 	struct loop *loop;
 	struct loop_signal *sigterm, *sigint, *sighup;
 	struct loop_timer *tick;
+	struct loop_timer *revocations; /* runs while one is outstanding */
 
 	struct addr_prefix *home_prefixes;
 	struct in_addr *broadcasts;
@@ -129,6 +131,10 @@ static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_co
 		.nat_enabled = conf->nat.enabled,
 		.nat_forced = conf->nat.forced,
 		.keepalive_s = conf->nat.keepalive_s,
+		.revocation = { .enabled = conf->revocation.enabled,
+				.required = conf->revocation.required,
+				.inform = conf->revocation.inform,
+				.max_outstanding = conf->revocation.max_outstanding },
 		.redirect = conf->redirect,
 		.redirect_drawn = conf->redirect_layout == HA_CONF_LAYOUT_DRAWN,
 		.strict_reserved = conf->registration.strict_reserved_bits,
@@ -241,6 +247,37 @@ static uint32_t random_number(void *ctx)
 	return n;
 }
 
+static void send_message(void *ctx, struct in_addr dst, uint16_t port, const uint8_t *msg,
+			 size_t len)
+{
+	struct ha *ha = ctx;
+
+	reg_socket_send(ha->socket, dst, port, msg, len);
+	ha_log_sent(msg, len, dst, port, loop_now(ha->loop));
+}
+
+/* What ends a binding is in the middle of something: revocations leave in a turn of their own. */
+static void wake_revocations(void *ctx)
+{
+	struct ha *ha = ctx;
+
+	loop_timer_start(ha->revocations, 0, 0);
+}
+
+static void on_revocations(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct clock now = *loop_now(ha->loop);
+	uint64_t next_ms = revocation_run(&ha->engine, &now);
+	uint64_t wait_ms = next_ms > now.mono_ms ? next_ms - now.mono_ms : 0;
+
+	if (next_ms == REVOCATION_IDLE_MS)
+		loop_timer_stop(ha->revocations); /* a drain may have woken it meanwhile */
+	else
+		loop_timer_start(ha->revocations,
+				 wait_ms > REVOCATION_TICK_MS ? wait_ms : REVOCATION_TICK_MS, 0);
+}
+
 static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *conf,
 		       const void *daemon_conf)
 {
@@ -248,6 +285,8 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 	const struct engine_hooks hooks = {
 		.changed = tell_data_path,
 		.random = random_number,
+		.send = send_message,
+		.revoke = wake_revocations,
 		.ctx = ha,
 	};
 	const struct clock now = clock_read();
@@ -311,6 +350,8 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 	if (!at_home ||
 	    home_link_reply(ha->home_link, &dgram->from, mac, res.reply, res.reply_len) < 0)
 		reg_socket_reply(ha->socket, &dgram->from, res.reply, res.reply_len);
+	if (res.reply[0] != REG_MSG_REPLY) /* it acknowledges a revocation */
+		return;
 	ha->engine.stats.replies_sent++;
 	if (ha->daemon->policy.extend_reply) /* only ever the TNC extension */
 		ha->engine.stats.replies_with_tnc++;
@@ -675,7 +716,8 @@ static int open_events(struct ha *ha)
 	ha->sigint = loop_signal_new(ha->loop, SIGINT, on_stop, ha);
 	ha->sighup = loop_signal_new(ha->loop, SIGHUP, on_reload, ha);
 	ha->tick = loop_timer_new(ha->loop, on_tick, ha);
-	if (!ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick)
+	ha->revocations = loop_timer_new(ha->loop, on_revocations, ha);
+	if (!ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick || !ha->revocations)
 		return -ENOMEM;
 	(void)signal(SIGPIPE, SIG_IGN);
 	loop_timer_start(ha->tick, TICK_MS, TICK_MS);
@@ -690,6 +732,7 @@ static void close_all(struct ha *ha)
 	if (ha->tunnel)
 		ha->tunnel->close(ha->dp);
 	engine_done(&ha->engine);
+	loop_timer_free(ha->revocations);
 	loop_timer_free(ha->tick);
 	loop_signal_free(ha->sighup);
 	loop_signal_free(ha->sigint);

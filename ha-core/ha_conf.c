@@ -303,6 +303,17 @@ const struct conf_key ha_conf_rows[] = {
 	  .dflt = "0",
 	  .doc = "Longest lifetime of a binding that is tunnelled in UDP; 0 is as "
 		 "registration.max-lifetime." },
+	{ "revocation.enabled", CONF_BOOL, FIELD(revocation.enabled), .dflt = "true",
+	  .doc = "Tell the peer of a binding that is ended before its time, and be told by foreign "
+		 "agents (RFC 3543), where both ends agree to it." },
+	{ "revocation.required", CONF_BOOL, FIELD(revocation.required), .dflt = "false",
+	  .doc = "Refuse requests without Revocation Support (code 129)." },
+	{ "revocation.inform", CONF_BOOL, FIELD(revocation.inform), .dflt = "true",
+	  .doc = "Foreign agents are to tell mobile nodes that their binding was revoked." },
+	{ "revocation.max-outstanding", CONF_UINT, FIELD(revocation.max_outstanding), .min = 1,
+	  .max = 65536, .dflt = "4096", .unit = "revocations",
+	  .doc = "Revocations that wait for their acknowledgement at a time; beyond, the oldest "
+		 "is given up." },
 	{ "state.directory", CONF_STRING, FIELD(state_directory), .min = 1,
 	  .dflt = "/var/lib/home-agent/{program}", .check = check_absolute,
 	  .doc = "What must survive a restart: bindings, leases, replay protection." },

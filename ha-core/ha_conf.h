@@ -117,6 +117,12 @@ struct ha_conf {
 		uint16_t max_lifetime_s; /* of a UDP-tunnelled binding; 0: as
 					    registration.max-lifetime */
 	} nat;
+	struct {
+		bool enabled;
+		bool required;
+		bool inform;
+		uint32_t max_outstanding;
+	} revocation;
 	char *state_directory;
 	struct {
 		char *socket;

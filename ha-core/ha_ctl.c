@@ -301,6 +301,8 @@ static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	field_number(r, "port", env->port);
 	field_number(r, "mobile-nodes", env->engine->nodes.cnt);
 	field_number(r, "bindings", env->engine->cache.cnt);
+	ctl_field(r, "draining", CTL_BOOL);
+	ctl_bool(r, env->engine->revocation.draining);
 	field_string(r, "data-path", env->data_path);
 	field_string(r, "device", env->device);
 	field_string(r, "log-level", log_level_name(log_get_level()));
@@ -330,6 +332,24 @@ static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
 		   "event=binding-cleared home-address=%s bindings=%zu uid=%u", argv[0], cnt,
 		   ctl_uid(r));
 	ctl_message(r, "cleared %zu binding%s of %s", cnt, cnt == 1 ? "" : "s", argv[0]);
+}
+
+static void drain(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+	bool on = argc == 0;
+
+	if (!on && strcmp(argv[0], "off") != 0) {
+		ctl_error(r, "\"%s\": drain, or drain off", argv[0]);
+		return;
+	}
+	revocation_drain(c->env.engine, on);
+	log_notice(on ? "draining, by an operator" : "no longer draining, by an operator",
+		   "event=drain state=%s bindings=%zu uid=%u", on ? "on" : "off",
+		   c->env.engine->cache.cnt, ctl_uid(r));
+	ctl_message(r, on ? "draining: nodes and agents that support it are told, new "
+			    "registrations are refused"
+			  : "serving: registrations are accepted");
 }
 
 static void set_log_level(void *ctx, struct ctl_reply *r, int argc, char **argv)
@@ -374,6 +394,7 @@ static const struct ctl_command commands[] = {
 	{ "show mobile-nodes", "", "who may register, with which security associations",
 	  show_mobile_nodes },
 	{ "clear binding", "HOME-ADDRESS", "end all bindings of a home address", clear_binding },
+	{ "drain", "[off]", "revoke bindings, refuse registrations; off: serve again", drain },
 	{ "reload", "", "read the configuration again; bindings stay", reload },
 	{ "log-level", "LEVEL", "log error, warning, notice, info or debug and above",
 	  set_log_level },

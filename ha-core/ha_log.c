@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "ha-core/log_source.h"
 #include "ha-core/tunnel/encap.h"
+#include "ha-core/wire/revocation.h"
 
 #include <stdio.h>
 
@@ -62,7 +63,7 @@ static const char *details(const struct engine_result *res, char *buf, size_t si
 	buf[0] = '\0';
 	switch (res->outcome.verdict) {
 	case REG_ACCEPT:
-		if (res->outcome.reason == REG_REASON_DEREGISTERED)
+		if (grant->lifetime_s == 0) /* something has ended */
 			break;
 		(void)snprintf(buf, size, " spi=%u lifetime=%u tunnel=%s reverse-tunnel=%s",
 			       res->spi, grant->lifetime_s,
@@ -112,4 +113,22 @@ void ha_log_expired(const struct binding *b, const struct clock *now)
 			  "event=expired home-address=%s care-of=%s lifetime=%u%s",
 			  addr_text(b->key.home_addr).s, addr_text(b->care_of).s, b->lifetime_s,
 			  nai_pair(b->node, nai, sizeof(nai)));
+}
+
+void ha_log_sent(const uint8_t *msg, size_t len, struct in_addr dst, uint16_t port,
+		 const struct clock *now)
+{
+	static struct log_limit limit = { .burst = ACCEPTED_BURST,
+					  .interval_ms = ACCEPTED_INTERVAL_MS,
+					  .event = "revocation-sent" };
+	struct wire_reader r = wire_reader(msg, len);
+	struct revocation_message m;
+
+	if (revocation_message_decode(&r, &m) < 0)
+		return;
+	log_write_limited(&limit, now->mono_ms, LOG_LEVEL_INFO, "revocation sent",
+			  "event=revocation-sent dst=%s port=%u home-address=%s care-of=%s "
+			  "identifier=%u",
+			  addr_text(dst).s, port, addr_text(m.home_addr).s,
+			  addr_text(m.foreign_domain).s, m.ident);
 }

@@ -37,6 +37,12 @@
 	X(advertisements_sent, "advertisements-sent")                                          \
 	X(solicitations_received, "solicitations-received")                                    \
 	X(solicitations_answered, "solicitations-answered")                                    \
+	X(revocations_sent, "revocations-sent")                                                \
+	X(revocations_acknowledged, "revocations-acknowledged")                                \
+	X(revocations_abandoned, "revocations-abandoned")                                      \
+	X(revocations_received, "revocations-received")                                        \
+	X(revocations_accepted, "revocations-accepted")                                        \
+	X(revocations_ignored, "revocations-ignored") /* or acknowledgements */                \
 	X(udp_tunnels_granted, "udp-tunnels-granted")                                          \
 	X(udp_tunnels_declined, "udp-tunnels-declined")                                        \
 	X(denied_128, "denied-128-reason-unspecified")                                         \

@@ -32,6 +32,7 @@ static const struct row rows[MAC_ALGORITHM_CNT] = {
 
 struct mac {
 	enum mac_algorithm alg;
+	unsigned int owners;
 	EVP_MAC_CTX *hmac;    /* keyed */
 	EVP_MD_CTX *prefixed; /* prefix+suffix: has swallowed the key */
 	size_t suffix_len;
@@ -107,6 +108,7 @@ int mac_new(enum mac_algorithm alg, const void *key, size_t key_len, struct mac 
 	if (!m)
 		return -ENOMEM;
 	m->alg = alg;
+	m->owners = 1;
 	m->suffix_len = suffix_len;
 	memcpy(m->suffix, key, suffix_len);
 	rc = rows[alg].hmac ? prepare_hmac(m, key, key_len) : prepare_prefixed(m, key, key_len);
@@ -118,9 +120,15 @@ int mac_new(enum mac_algorithm alg, const void *key, size_t key_len, struct mac 
 	return 0;
 }
 
+struct mac *mac_ref(struct mac *m)
+{
+	m->owners++;
+	return m;
+}
+
 struct mac *mac_free(struct mac *m)
 {
-	if (!m)
+	if (!m || --m->owners > 0)
 		return NULL;
 	EVP_MAC_CTX_free(m->hmac); /* both wipe what they hold */
 	EVP_MD_CTX_free(m->prefixed);

@@ -39,6 +39,9 @@ size_t mac_len(enum mac_algorithm alg);
  */
 int mac_new(enum mac_algorithm alg, const void *key, size_t key_len, struct mac **ret_mac);
 
+/** One more owner, who frees it like the first; the key is wiped when the last one does. */
+struct mac *mac_ref(struct mac *m);
+
 /** Wipes the key and frees. Takes NULL, returns NULL. */
 struct mac *mac_free(struct mac *m);
 

@@ -40,6 +40,17 @@ struct binding_tunnel {
 	bool reverse;       /* T granted: inner packets may leave through us, RFC 3024 */
 };
 
+/** What was agreed on revocation when the binding was made or renewed (RFC 3543 §4.2.1). */
+struct binding_revocation {
+	bool negotiated;
+	bool inform;             /* I was 1 in both Supports */
+	struct in_addr agent;    /* the foreign agent; 0.0.0.0: the mobile node itself */
+	uint32_t spi;            /* that protects revocations, of the agent or the mobile node */
+	uint32_t peer_timestamp; /* of the Support that the peer sent */
+	uint32_t own_timestamp;  /* of the one that we sent */
+	uint64_t replied_ms;     /* when that was, monotonic */
+};
+
 struct binding {
 	struct hash_node link;
 	struct binding_key key;
@@ -56,6 +67,7 @@ struct binding {
 	uint64_t ident;      /* of the reply */
 	uint64_t expires_ms; /* monotonic; BINDING_NEVER_MS */
 	struct binding_count count;
+	struct binding_revocation revocation;
 	struct sa_peer *node; /* not owned; outlives the binding */
 	struct binding *sibling;
 	/* bindings whose tunnels end at one address: the first is in by_peer */

@@ -64,6 +64,10 @@ static int note_extension(struct exchange *x, const struct ext *ext)
 			x->udp_from_fa = x->mhae_cnt > 0;
 		}
 		return 0;
+	case EXT_REVOCATION_SUPPORT:
+		if (!x->support[x->mhae_cnt > 0].data)
+			x->support[x->mhae_cnt > 0] = *ext;
+		return 0;
 	case EXT_UDP_TUNNEL_REPLY:
 		return ERR_UNKNOWN_EXT; /* known, but never in a request */
 	default:
@@ -329,10 +333,12 @@ const struct check_row check_rows[] = {
 	{ check_home_agent, false },
 	{ check_redirect, true },
 	{ check_home_address, false },
+	{ check_draining, true },
 	{ check_service, true },
 	{ check_care_of_address, true },
 	{ check_udp_tunnel, false },
 	{ check_encapsulation, true },
+	{ check_revocation, true },
 	{ check_binding_limit, true },
 	{ check_reverse_tunnel_is_requested, true },
 	{ check_reverse_tunnel_is_available, true },

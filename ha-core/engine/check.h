@@ -36,7 +36,8 @@ struct exchange {
 	struct ext service;    /* the first Service Selection of the node; data NULL: none */
 	struct ext fa_service; /* ... and of the foreign agent */
 	unsigned int service_cnt, fa_service_cnt;
-	bool fhae_first; /* an authentication extension stands before the mobile node's */
+	struct ext support[2]; /* Revocation Support: the mobile node's, the foreign agent's */
+	bool fhae_first;       /* an authentication extension stands before the mobile node's */
 
 	/* what the rules found out */
 	struct sa_peer *node; /* the mobile node */
@@ -49,6 +50,7 @@ struct exchange {
 	uint64_t reply_ident;
 	struct replay replay_before; /* of sa, before the Identification was looked at */
 	bool service_granted;        /* the service asked for is one that the node is allowed */
+	struct binding_revocation revocation; /* as it will be, once this is accepted */
 	struct reg_grant grant;
 };
 
@@ -89,6 +91,12 @@ static inline struct reg_outcome outcome_discard(enum reg_reason reason)
 	return (struct reg_outcome){ .verdict = REG_DISCARD, .reason = reason };
 }
 
+/** Appends an authentication extension over all that has been written. */
+void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, struct mac *mac);
+
+/** Revocation, and refusing what is new while draining (revocation.c). */
+check_fn check_draining;
+check_fn check_revocation;
 /** Does this extension stand under the good authenticator of a foreign agent? */
 static inline bool exchange_agent_signed(const struct exchange *x, const struct ext *ext)
 {

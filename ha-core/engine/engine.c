@@ -38,6 +38,8 @@ int engine_init(struct engine *e, const struct engine_conf *conf, size_t expecte
 		rc = binding_cache_init(&e->cache, expected_nodes);
 	if (rc == 0)
 		rc = expiry_init(&e->expiry, now->mono_ms);
+	if (rc == 0)
+		rc = revocation_init(&e->revocation);
 	if (rc < 0)
 		engine_done(e);
 	return rc;
@@ -45,6 +47,7 @@ int engine_init(struct engine *e, const struct engine_conf *conf, size_t expecte
 
 void engine_done(struct engine *e)
 {
+	revocation_done(&e->revocation);
 	expiry_done(&e->expiry);
 	binding_cache_done(&e->cache);
 	pool_done(&e->pool);
@@ -142,6 +145,14 @@ static int tell_change(struct engine *e, struct binding_key key)
 			lease_idle(&e->idle_leases, node);
 	}
 	return e->hooks.changed(e->hooks.ctx, key, first);
+}
+
+void engine_end(struct engine *e, struct binding *b)
+{
+	const struct binding_key key = b->key;
+
+	end_binding(e, b);
+	(void)tell_change(e, key);
 }
 
 static struct reg_outcome deregister(struct engine *e, struct exchange *x)
@@ -289,6 +300,7 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	b->spi = x->sa->spi;
 	b->ident = x->reply_ident;
 	b->node = x->node;
+	revocation_note(e, x, b);
 	b->expires_ms = b->lifetime_s == REG_LIFETIME_INFINITE
 				? BINDING_NEVER_MS
 				: x->now->mono_ms + (uint64_t)b->lifetime_s * 1000;
@@ -303,17 +315,22 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 
 /* --- the reply --- */
 
+void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, struct mac *mac)
+{
+	size_t len = mac_len(mac_algorithm(mac));
+	uint8_t *out;
+
+	ext_put_header(w, type, (uint8_t)(sizeof(spi) + len));
+	wire_put_u32(w, spi);
+	out = wire_room(w, len);
+	/* Covered is all that stands before the authenticator, its own header included (§3.5.1). */
+	if (out && mac_sign(mac, w->start, wire_len(w) - len, out) < 0)
+		w->failed = true;
+}
+
 static void put_authenticator(struct wire_writer *w, enum ext_type type, struct sa *sa)
 {
-	size_t len = mac_len(mac_algorithm(sa->mac));
-	uint8_t *mac;
-
-	ext_put_header(w, type, (uint8_t)(sizeof(sa->spi) + len));
-	wire_put_u32(w, sa->spi);
-	mac = wire_room(w, len);
-	/* Covered is all that stands before the authenticator, its own header included (§3.5.1). */
-	if (mac && mac_sign(sa->mac, w->start, wire_len(w) - len, mac) < 0)
-		w->failed = true;
+	engine_sign(w, type, sa->spi, sa->mac);
 }
 
 static void put_udp_tunnel_reply(struct wire_writer *w, const struct exchange *x)
@@ -354,9 +371,13 @@ static size_t build_reply(struct engine *e, const struct exchange *x,
 	extension_put_for_node(&w, e, x, outcome);
 	if (e->policy->extend_reply)
 		e->policy->extend_reply(e->policy_ctx, &w);
+	if (accepted && addr_is_any(x->revocation.agent))
+		revocation_put_support(x, &w);
 	put_authenticator(&w, EXT_MOBILE_HOME_AUTH, x->sa);
 	if (udp_reply && x->grant.from_fa)
 		put_udp_tunnel_reply(&w, x);
+	if (accepted && !addr_is_any(x->revocation.agent))
+		revocation_put_support(x, &w);
 	extension_put_for_agent(&w, x, outcome);
 	/*
 	 * §3.8.3.3 has it in every reply to an agent we share an association with, §3.5.4 never
@@ -383,19 +404,27 @@ static struct reg_outcome run_checks(struct engine *e, struct exchange *x)
 	return outcome;
 }
 
-static struct reg_outcome decide(struct engine *e, struct exchange *x)
+static struct reg_outcome admit(const struct engine *e, const struct reg_origin *from)
 {
-	struct reg_outcome outcome;
 	enum reg_reason admission;
 
 	if (e->policy->admits) {
-		admission = e->policy->admits(e->policy_ctx, x->from);
+		admission = e->policy->admits(e->policy_ctx, from);
 		if (admission != REG_REASON_REGISTERED)
 			return outcome_discard(admission);
 	}
 	/* Nobody who could be answered: and Linux takes 0.0.0.0 for this host. */
-	if (!addr_is_unicast(x->from->src) || x->from->src_port == 0)
+	if (!addr_is_unicast(from->src) || from->src_port == 0)
 		return outcome_discard(REG_REASON_MALFORMED);
+	return outcome_go_on();
+}
+
+static struct reg_outcome decide(struct engine *e, struct exchange *x)
+{
+	struct reg_outcome outcome = admit(e, x->from);
+
+	if (outcome.verdict != REG_ACCEPT)
+		return outcome;
 	outcome = run_checks(e, x);
 	if (outcome.verdict == REG_DENY && outcome.code == REG_SERVICE_UNAUTHORIZED)
 		end_service(e, x);
@@ -538,6 +567,12 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	struct exchange x = { .msg = msg, .len = len, .from = from, .now = now };
 	struct wire_reader r = wire_reader(msg, len);
 
+	/* No request: counted apart, once its source is admitted and unless nobody wants it. */
+	if (revocation_is_ours(&e->conf.revocation, msg, len) &&
+	    admit(e, from).verdict == REG_ACCEPT) {
+		revocation_handle(e, msg, len, from, out);
+		return;
+	}
 	out->outcome = decide(e, &x);
 	count(&e->stats, &x, &out->outcome);
 
@@ -581,8 +616,12 @@ size_t engine_expire(struct engine *e, const struct clock *now,
 
 size_t engine_clear(struct engine *e, struct binding_key key)
 {
-	size_t cnt = end_all(e, key, NULL);
+	const struct binding *b;
+	size_t cnt;
 
+	for (b = binding_find(&e->cache, key); b; b = b->sibling)
+		revocation_queue(e, &e->agents, b);
+	cnt = end_all(e, key, NULL);
 	if (cnt > 0)
 		(void)tell_change(e, key);
 	return cnt;
@@ -626,6 +665,26 @@ static bool is_same_node(const struct sa_peer *a, const struct sa_peer *b)
 	       memcmp(a->nai, b->nai, a->nai_len) == 0;
 }
 
+/*
+ * Is what the binding was made under still configured: its key, and that of its agent? Where the
+ * peer can be told it is asked to register anew under the new one; who cannot be told stays.
+ */
+static bool is_associated(const struct engine *e, const struct binding *b,
+			  const struct sa_peer *node)
+{
+	const struct binding_revocation *rev = &b->revocation;
+	const struct sa_peer *agent;
+
+	if (!rev->negotiated)
+		return true;
+	if (!sa_find(node, b->spi))
+		return false;
+	if (addr_is_any(rev->agent))
+		return true;
+	agent = sa_peer_find(&e->agents, rev->agent);
+	return agent && sa_find(agent, rev->spi);
+}
+
 #define SWAP(a, b)                        \
 	do {                              \
 		__typeof__(a) swap = (a); \
@@ -637,7 +696,6 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 {
 	struct binding *b, *next;
 	struct sa_peer *peer, *idle;
-	struct binding_key key;
 	size_t ended = 0;
 
 	for (peer = fresh->nodes.peers; peer; peer = peer->next)
@@ -661,13 +719,12 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 	for (b = e->cache.all; b; b = next) {
 		next = b->all_next;
 		peer = sa_peer_find(&e->nodes, b->key.home_addr);
-		if (peer && is_same_node(peer, b->node)) {
+		if (peer && is_same_node(peer, b->node) && is_associated(e, b, peer)) {
 			b->node = peer;
 			continue;
 		}
-		key = b->key;
-		end_binding(e, b);
-		(void)tell_change(e, key);
+		revocation_queue(e, &fresh->agents, b); /* under the keys of before */
+		engine_end(e, b);
 		ended++;
 	}
 	return ended;

@@ -13,6 +13,7 @@
 #include "ha-core/binding/lease.h"
 #include "ha-core/binding/pool.h"
 #include "ha-core/engine/ha_policy.h"
+#include "ha-core/engine/revocation.h"
 #include "ha-core/stats.h"
 
 /** Fixed part, four extensions of any length, those of ours, two authenticators: one frame. */
@@ -32,6 +33,7 @@ struct engine_conf {
 	enum engine_reverse reverse;
 	bool nat_enabled, nat_forced;
 	uint16_t keepalive_s;
+	struct revocation_conf revocation;
 	struct in_addr redirect; /* who asks for any home agent is sent there; 0.0.0.0: stays */
 	bool redirect_drawn;     /* ... by an extension as RFC 4433 drew it */
 	uint32_t max_denials_per_node_s; /* answered, after a burst; 0: all */
@@ -51,6 +53,10 @@ struct engine_hooks {
 	/** A random number of RFC 4086 quality, for nonces. */
 	uint32_t (*random)(void *ctx);
 	void *ctx;
+	/** Sends a message that answers none, from our own address and port. May be NULL. */
+	void (*send)(void *ctx, struct in_addr dst, uint16_t port, const uint8_t *msg, size_t len);
+	/** revocation_run() has something to do. May be NULL. */
+	void (*revoke)(void *ctx);
 };
 
 struct engine {
@@ -63,6 +69,7 @@ struct engine {
 	struct lease_list idle_leases;
 	struct binding_cache cache;
 	struct expiry expiry;
+	struct revocation revocation;
 	struct stats stats;
 	struct limit denials; /* answered, of all nodes */
 	uint64_t started_ntp;
@@ -120,14 +127,15 @@ int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi
 /**
  * Takes over the settings and associations of `fresh`, which then holds the old ones and is to be
  * done with. Replay state and dynamic home addresses go on; a binding whose mobile node is no
- * longer configured ends. Home agent and home networks stay: they are of one run.
+ * longer configured ends, and so does one that can be revoked (RFC 3543) and whose security
+ * association is gone: its peer is told under the keys of before. Home agent and home networks stay: they are of one run.
  * @return bindings ended
  */
 size_t engine_reload(struct engine *e, struct engine *fresh);
 
 /**
- * Handles one datagram of message type 1 (others are counted and dropped). Never fails; out is
- * always filled.
+ * Handles one datagram of message types 1, 7 and 15 (others are counted and dropped). Never fails;
+ * out is always filled.
  */
 void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struct reg_origin *from,
 		   const struct clock *now, struct engine_result *out);
@@ -139,7 +147,10 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 size_t engine_expire(struct engine *e, const struct clock *now,
 		     void (*expired)(void *ctx, const struct binding *b), void *ctx);
 
-/** Ends all bindings of a key, as an operator asked. @return how many there were */
+/** Ends one binding, and tells the data path. */
+void engine_end(struct engine *e, struct binding *b);
+
+/** Revokes and ends all bindings of a key, as an operator asked. @return how many there were */
 size_t engine_clear(struct engine *e, struct binding_key key);
 
 #endif

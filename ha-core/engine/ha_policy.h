@@ -30,6 +30,8 @@ enum reg_reason {
 	REG_REASON_CHANGED, /* renewed, but its tunnel is another one now */
 	REG_REASON_MOVED,
 	REG_REASON_DEREGISTERED,
+	REG_REASON_REVOKED,                 /* by a foreign agent; acknowledged */
+	REG_REASON_REVOCATION_ACKNOWLEDGED, /* ours, by its peer */
 	/* silence */
 	REG_REASON_UNTRUSTED,
 	REG_REASON_INSIDE,
@@ -41,6 +43,11 @@ enum reg_reason {
 	REG_REASON_UNKNOWN_SPI,
 	REG_REASON_AUTH_FAILURE, /* or Code 131 where a foreign agent vouches */
 	REG_REASON_UNEXPECTED_FHAE,
+	REG_REASON_REVOCATION_MALFORMED,
+	REG_REASON_REVOCATION_AUTH,
+	REG_REASON_REVOCATION_REFLECTED,
+	REG_REASON_REVOCATION_REPLAY,
+	REG_REASON_REVOCATION_UNEXPECTED, /* nobody agreed to it, or nothing was sent */
 	/* codes */
 	REG_REASON_REPLAY,              /* 133 */
 	REG_REASON_CLOCK_SKEW,          /* 133 */
@@ -58,6 +65,8 @@ enum reg_reason {
 	REG_REASON_REVERSE_UNAVAILABLE, /* 137 */
 	REG_REASON_NAT_REFUSED,         /* 129 */
 	REG_REASON_UDP_ENCAPSULATION,   /* 142 */
+	REG_REASON_DRAINING,            /* 129 */
+	REG_REASON_REVOCATION_REQUIRED, /* 129 */
 	REG_REASON_VENDOR_EXTENSION,    /* 140 */
 	REG_REASON_FA_VENDOR_EXTENSION, /* 141 */
 	REG_REASON_REDIRECTED,          /* 143 */

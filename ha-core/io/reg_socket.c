@@ -106,6 +106,15 @@ void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const u
 	};
 }
 
+void reg_socket_send(struct reg_socket *s, struct in_addr dst, uint16_t port, const uint8_t *msg,
+		     size_t len)
+{
+	const struct reg_origin to = { .src = dst, .src_port = port };
+
+	reg_socket_reply(s, &to, msg, len);
+	flush_replies(s);
+}
+
 static const char *interface_name(struct reg_socket *s, int index)
 {
 	struct interface_name *n = &s->names[(unsigned int)index % INTERFACE_MEMORY];

@@ -54,4 +54,8 @@ struct reg_socket *reg_socket_close(struct reg_socket *s);
 void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const uint8_t *reply,
 		      size_t len);
 
+/** Sends a message that answers none, at once; at any time, a batch being handled or not. */
+void reg_socket_send(struct reg_socket *s, struct in_addr dst, uint16_t port, const uint8_t *msg,
+		     size_t len);
+
 #endif

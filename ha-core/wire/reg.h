@@ -17,9 +17,11 @@
 
 /** The first octet of a datagram on port 434. */
 enum reg_message_type {
-	REG_MSG_REQUEST = 1,     /* RFC 5944 §3.3 */
-	REG_MSG_REPLY = 3,       /* RFC 5944 §3.4 */
-	REG_MSG_TUNNEL_DATA = 4, /* RFC 3519 §3.3 */
+	REG_MSG_REQUEST = 1,         /* RFC 5944 §3.3 */
+	REG_MSG_REPLY = 3,           /* RFC 5944 §3.4 */
+	REG_MSG_TUNNEL_DATA = 4,     /* RFC 3519 §3.3 */
+	REG_MSG_REVOCATION = 7,      /* RFC 3543 §3.3 */
+	REG_MSG_REVOCATION_ACK = 15, /* RFC 3543 §3.4 */
 };
 
 enum reg_flag {

@@ -18,6 +18,9 @@
  *	no binding 10.50.0.7 [CARE-OF]
  *	bindings [HOME] N
  *	clear HOME                                   as an operator does
+ *	drain | drain off                            the same
+ *	sent N ...                                   revocations that left since; see do_sent()
+ *	revoke fa home A care-of A ... | acknowledge alice ...    one from a peer; as a request
  *	counter requests-denied N                    since the start
  *
  * A request comes, unless told otherwise, from its care-of address, port 40000, to the home agent,
@@ -89,6 +92,7 @@ struct script {
 	uint64_t began_ms;
 	struct sent sent;
 	struct engine_result result;
+	uint32_t sent_ident; /* of the last revocation that left */
 	bool unjudged;
 	unsigned int said, judged;
 	jmp_buf failed;
@@ -277,7 +281,7 @@ static void put_fixed_part(struct wire_writer *w, const struct reg_request *req)
  *
  * Second pass: extensions, in the order in which they stand; `then` signs for the node.
  *
- *	nai TEXT, ext HEX, udp ..., mhae, bad-mhae, mhae-of NAME, fhae NAME, bad-fhae NAME,
+ *	nai TEXT, ext HEX, udp ..., support [inform], mhae, bad-mhae, mhae-of NAME, fhae NAME, bad-fhae NAME,
  *	fhae-spi NAME SPI
  */
 static void build_request(struct script *s, char **words, size_t cnt)
@@ -368,6 +372,13 @@ static void build_request(struct script *s, char **words, size_t cnt)
 			if (len < 0)
 				fail(s, "not hex: %s", words[i]);
 			wire_put_bytes(&w, octets, (size_t)len);
+		} else if (strcmp(v, "support") == 0) {
+			bool inform = i + 1 < cnt && strcmp(words[i + 1], "inform") == 0;
+
+			wire_put_u16(&w, 0x8906);
+			wire_put_u16(&w, inform ? 0x8000 : 0);
+			wire_put_u32(&w, (uint32_t)(s->world.now.ntp >> 32));
+			i += inform;
 		} else if (strcmp(v, "udp") == 0) {
 			i = put_udp_request(s, &w, words, cnt, i + 1) - 1;
 		} else if (strcmp(v, "mhae") == 0 || strcmp(v, "bad-mhae") == 0) {
@@ -753,11 +764,23 @@ static void expect_extensions(struct script *s, const char *list)
 		fail(s, "the reply's extensions are %s", have);
 }
 
+/* Revocation Support in the reply: its place in it, or NULL. */
+static const uint8_t *support_reply(const struct engine_result *res)
+{
+	size_t at;
+
+	for (at = REG_REPLY_LEN; at + 1 < res->reply_len; at += 2u + res->reply[at + 1])
+		if (res->reply[at] == 137)
+			return res->reply + at;
+	return NULL;
+}
+
 /*
  * expect accept | deny CODE | unanswered CODE | silence, then
  *	reason NAME, lifetime N, home A, exts LIST, spi N,
  *	udp CODE [forced] [keepalive N], no-udp,
  *	text A_MESSAGE_STRING, echo HEX
+ *	informs, no-informs: the I bit of Revocation Support, or of the acknowledgement
  */
 static void do_expect(struct script *s, char **words, size_t cnt)
 {
@@ -805,6 +828,15 @@ static void do_expect(struct script *s, char **words, size_t cnt)
 				fail(s, "it is signed under SPI %u", reply_spi(res));
 		} else if (strcmp(words[i], "exts") == 0) {
 			expect_extensions(s, word(s, words, cnt, ++i));
+		} else if (strcmp(words[i], "informs") == 0 ||
+			   strcmp(words[i], "no-informs") == 0) {
+			const uint8_t *bits = reply[0] == 15 ? reply + 2 : support_reply(res);
+
+			require(s, res->reply_len > 0 && bits, "no I bit");
+			if (reply[0] != 15)
+				bits += 2;
+			require(s, bits[0] == (words[i][0] == 'i' ? 0x80 : 0) && bits[1] == 0,
+				"the I bit");
 		} else if (strcmp(words[i], "text") == 0) {
 			expect_text(s, word(s, words, cnt, ++i));
 		} else if (strcmp(words[i], "echo") == 0) {
@@ -992,6 +1024,179 @@ static void do_clear(struct script *s, char **words, size_t cnt)
 	engine_clear(&s->world.engine, key);
 }
 
+static void do_drain(struct script *s, char **words, size_t cnt)
+{
+	revocation_drain(&s->world.engine, cnt < 2 || strcmp(words[1], "off") != 0);
+	world_advance(&s->world, 0);
+}
+
+/* A node or a foreign agent, and which authenticator it makes. */
+static struct party *peer_party(struct script *s, const char *name, uint8_t *auth)
+{
+	size_t i;
+
+	for (i = 0; i < s->node_cnt; i++)
+		if (strcmp(s->nodes[i].name, name) == 0) {
+			*auth = 32;
+			return &s->nodes[i];
+		}
+	*auth = 34;
+	return party(s, s->agents, s->agent_cnt, name);
+}
+
+/*
+ * sent N, then of the last one, in this order
+ *	to A:P, by PARTY (whose key verifies it), home A, care-of A, informs | no-informs
+ * Each is a message 7 with A set, and its identifier is newer than that of the one before.
+ */
+static void do_sent(struct script *s, char **words, size_t cnt)
+{
+	const struct world_sent *m = &s->world.sent;
+	struct in_addr addr;
+	struct party *p;
+	uint32_t ident;
+	uint16_t port;
+	uint8_t auth;
+	size_t i;
+
+	if (s->world.sent_cnt != number(s, word(s, words, cnt, 1)))
+		fail(s, "%u revocations were sent", s->world.sent_cnt);
+	if (s->world.sent_cnt > 0) {
+		struct wire_reader r = wire_reader(m->msg + 16, 4);
+
+		ident = wire_u32(&r);
+		require(s, m->msg[0] == 7 && m->msg[1] == 0 && (m->msg[2] & 0xbf) == 0x80,
+			"not a Registration Revocation of a home agent");
+		require(s, s->sent_ident == 0 || (int32_t)(ident - s->sent_ident) > 0,
+			"the identifier is an old one");
+		s->sent_ident = ident;
+	}
+	s->world.sent_cnt = 0;
+	for (i = 2; i < cnt; i++) {
+		const char *v = words[i];
+
+		if (strcmp(v, "informs") == 0 || strcmp(v, "no-informs") == 0) {
+			require(s, !(m->msg[2] & 0x40) == (*v == 'n'), "the I bit");
+		} else if (strcmp(v, "to") == 0) {
+			endpoint(s, word(s, words, cnt, ++i), &addr, &port);
+			if (!addr_eq(addr, m->dst) || port != m->port)
+				fail(s, "it went to %s:%u", addr_text(m->dst).s, m->port);
+		} else if (strcmp(v, "by") == 0) {
+			p = peer_party(s, word(s, words, cnt, ++i), &auth);
+			require(s, m->len > 26 && m->msg[20] == auth, "the wrong authenticator");
+			require(s, mac_verify(p->mac, m->msg, 26, m->msg + 26, m->len - 26) == 0,
+				"its authenticator does not verify");
+		} else {
+			addr = address(s, word(s, words, cnt, ++i));
+			require(s,
+				memcmp(m->msg + (strcmp(v, "home") == 0 ? 4 : 12), &addr, 4) == 0,
+				v);
+		}
+	}
+}
+
+/* Feeds a message 7 or 15. What is ignored changes nothing; what is answered is answered well. */
+static void send_revocation(struct script *s, struct party *p)
+{
+	static struct snapshot before, after;
+	const struct stats stats = s->world.engine.stats;
+	const uint8_t *m = s->result.reply;
+
+	take_snapshot(s, &before);
+	world_feed(&s->world, s->sent.msg, s->sent.len, &s->sent.from, &s->result);
+	take_snapshot(s, &after);
+	s->said++;
+	s->unjudged = true;
+	require(s, world_tunnels_match(&s->world), "the data path was not told");
+	if (s->result.outcome.verdict == REG_DISCARD) {
+		require(s, s->result.reply_len == 0, "silence and a reply");
+		require(s, memcmp(&before, &after, sizeof(before)) == 0, "a binding changed");
+	} else {
+		require(s, s->world.engine.stats.requests_received == stats.requests_received,
+			"it is no request");
+	}
+	if (s->result.reply_len > 0) {
+		require(s, m[0] == 15 && m[1] == 0 && s->sent.msg[0] == 7, "no acknowledgement");
+		require(s,
+			memcmp(m + 4, s->sent.msg + 4, 4) == 0 &&
+				memcmp(m + 8, s->sent.msg + 16, 4) == 0,
+			"it acknowledges something else");
+		require(s,
+			s->result.reply_len > 18 && m[12] == 34 &&
+				mac_verify(p->mac, m, 18, m + 18, s->result.reply_len - 18) == 0,
+			"the acknowledgement's authenticator does not verify");
+	}
+}
+
+/*
+ * revoke PARTY | acknowledge PARTY, then
+ *	home A, care-of A, agent A, from A[:P], ident HEX|+N|-N (8 digits, or seconds off our
+ *	clock, or off the revocation that left last), inform, home-agent (A set), ext HEX, bad, unsigned
+ */
+static void do_revoke(struct script *s, char **words, size_t cnt)
+{
+	struct wire_writer w = wire_writer(s->sent.msg, sizeof(s->sent.msg));
+	bool is_ack = words[0][0] == 'a', inform = false, a_bit = false, is_signed = true;
+	bool is_right = true;
+	uint32_t ident = is_ack ? s->sent_ident : (uint32_t)(s->world.now.ntp >> 32);
+	uint8_t auth, octets[MESSAGE_MAX];
+	struct in_addr home, care_of, agent = s->world.conf.home_agent;
+	struct party *p = peer_party(s, word(s, words, cnt, 1), &auth);
+	long len = 0;
+	size_t i;
+
+	home = care_of = p->assoc.addr;
+	s->sent = (struct sent){ .from = { .src = p->assoc.addr,
+					   .src_port = REG_PORT,
+					   .dst = agent,
+					   .dst_port = REG_PORT } };
+	for (i = 2; i < cnt; i++) {
+		const char *v = words[i];
+
+		if (strcmp(v, "inform") == 0)
+			inform = true;
+		else if (strcmp(v, "home-agent") == 0)
+			a_bit = true;
+		else if (strcmp(v, "bad") == 0)
+			is_right = false;
+		else if (strcmp(v, "unsigned") == 0)
+			is_signed = false;
+		else if (strcmp(v, "home") == 0)
+			home = address(s, word(s, words, cnt, ++i));
+		else if (strcmp(v, "care-of") == 0)
+			care_of = address(s, word(s, words, cnt, ++i));
+		else if (strcmp(v, "agent") == 0)
+			agent = address(s, word(s, words, cnt, ++i));
+		else if (strcmp(v, "ident") == 0)
+			ident = strlen(word(s, words, cnt, ++i)) == 8
+					? (uint32_t)strtoul(words[i], NULL, 16)
+					: ident + (uint32_t)strtol(words[i], NULL, 10);
+		else if (strcmp(v, "from") == 0)
+			endpoint(s, word(s, words, cnt, ++i), &s->sent.from.src,
+				 &s->sent.from.src_port);
+		else if (strcmp(v, "ext") == 0)
+			len = world_hex(word(s, words, cnt, ++i), octets, sizeof(octets));
+		else
+			fail(s, "what is %s?", v);
+	}
+	if (len < 0)
+		fail(s, "not hex");
+	wire_put_u16(&w, is_ack ? 0x0f00 : 0x0700);
+	wire_put_u16(&w, is_ack ? (inform ? 0x8000 : 0)
+				: (uint16_t)((a_bit ? 0x8000 : 0) | (inform ? 0x4000 : 0)));
+	wire_put_addr(&w, home);
+	if (!is_ack) {
+		wire_put_addr(&w, agent);
+		wire_put_addr(&w, care_of);
+	}
+	wire_put_u32(&w, ident);
+	wire_put_bytes(&w, octets, (size_t)len);
+	if (is_signed)
+		put_authenticator(s, &w, auth, p->assoc.spi, p->mac, is_right);
+	s->sent.len = wire_len(&w);
+	send_revocation(s, p);
+}
+
 static void introduce(struct script *s, struct party *p, const char *name, const char *setting,
 		      char **words, size_t cnt)
 {
@@ -1044,12 +1249,28 @@ static const struct {
 	const char *verb;
 	void (*say)(struct script *s, char **words, size_t cnt);
 } verbs[] = {
-	{ "node", do_node },         { "agent", do_agent },     { "stranger", do_stranger },
-	{ "clock", do_clock },       { "at", do_at },           { "advance", do_advance },
-	{ "wall", do_wall },         { "request", do_request }, { "again", do_again },
-	{ "cut", do_cut },           { "flip", do_flip },       { "raw", do_raw },
-	{ "expect", do_expect },     { "binding", do_binding }, { "no", do_no_binding },
-	{ "bindings", do_bindings }, { "counter", do_counter }, { "clear", do_clear },
+	{ "node", do_node },
+	{ "agent", do_agent },
+	{ "stranger", do_stranger },
+	{ "clock", do_clock },
+	{ "at", do_at },
+	{ "advance", do_advance },
+	{ "wall", do_wall },
+	{ "request", do_request },
+	{ "again", do_again },
+	{ "cut", do_cut },
+	{ "flip", do_flip },
+	{ "raw", do_raw },
+	{ "expect", do_expect },
+	{ "binding", do_binding },
+	{ "no", do_no_binding },
+	{ "bindings", do_bindings },
+	{ "counter", do_counter },
+	{ "clear", do_clear },
+	{ "drain", do_drain },
+	{ "sent", do_sent },
+	{ "revoke", do_revoke },
+	{ "acknowledge", do_revoke },
 };
 
 static void run_line(struct script *s, char *line)

@@ -225,6 +225,18 @@ static uint32_t next_random(void *ctx)
 	return w->random_last;
 }
 
+static void send_message(void *ctx, struct in_addr dst, uint16_t port, const uint8_t *msg,
+			 size_t len)
+{
+	struct world *w = ctx;
+
+	if (len > sizeof(w->sent.msg))
+		abort();
+	w->sent = (struct world_sent){ .dst = dst, .port = port, .len = len };
+	memcpy(w->sent.msg, msg, len);
+	w->sent_cnt++;
+}
+
 /* The daemons' own policies, and that of a home agent without RFC 5265. */
 static const struct ha_policy no_policy;
 static const struct ha_policy ihad_policy = { .admits = ihad_policy_admits,
@@ -245,6 +257,7 @@ void world_init(struct world *w, uint32_t ntp_s)
 			.nat_enabled = true,
 			.nat_forced = true,
 			.keepalive_s = 110,
+			.revocation = { .enabled = true, .inform = true, .max_outstanding = 16 },
 		},
 		.now = { .mono_ms = 1000000, .ntp = (uint64_t)ntp_s << 32 },
 		.tolerance_s = 7,
@@ -268,6 +281,7 @@ static int world_open(struct world *w)
 	const struct engine_hooks hooks = {
 		.changed = changed,
 		.random = next_random,
+		.send = send_message,
 		.ctx = w,
 	};
 	int err;
@@ -501,6 +515,14 @@ static int set_value(struct world *w, char *const *words, size_t cnt)
 		w->conf.nat_enabled = on;
 	else if (strcmp(key, "forced") == 0)
 		w->conf.nat_forced = on;
+	else if (strcmp(key, "revocation") == 0)
+		w->conf.revocation.enabled = on;
+	else if (strcmp(key, "revocation-required") == 0)
+		w->conf.revocation.required = on;
+	else if (strcmp(key, "revocation-inform") == 0)
+		w->conf.revocation.inform = on;
+	else if (strcmp(key, "max-outstanding") == 0)
+		w->conf.revocation.max_outstanding = (unsigned int)n;
 	else if (strcmp(key, "max-denials-per-node") == 0)
 		w->conf.max_denials_per_node_s = (uint32_t)n;
 	else if (strcmp(key, "max-denials") == 0)
@@ -547,6 +569,10 @@ static const struct {
 	{ "keepalive", set_value },
 	{ "nat", set_value },
 	{ "forced", set_value },
+	{ "revocation", set_value },
+	{ "revocation-required", set_value },
+	{ "revocation-inform", set_value },
+	{ "max-outstanding", set_value },
 	{ "refuse-changes", set_value },
 };
 
@@ -574,8 +600,10 @@ void world_advance(struct world *w, uint64_t ms)
 {
 	w->now.mono_ms += ms;
 	w->now.ntp += ms / 1000 * REPLAY_SECONDS(1) + ms % 1000 * REPLAY_SECONDS(1) / 1000;
-	if (w->is_open)
-		engine_expire(&w->engine, &w->now, NULL, NULL);
+	if (!w->is_open)
+		return;
+	engine_expire(&w->engine, &w->now, NULL, NULL);
+	(void)revocation_run(&w->engine, &w->now);
 }
 
 void world_feed(struct world *w, const uint8_t *msg, size_t len, const struct reg_origin *from,

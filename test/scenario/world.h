@@ -15,6 +15,7 @@
 #define WORLD_WORDS_MAX  64
 #define WORLD_RANDOM_MAX 16
 #define WORLD_TUNNEL_MAX 256
+#define WORLD_SENT_MAX   128
 
 /** One mobility security association, as a line of a mobile-nodes-file gives it. */
 struct world_assoc {
@@ -32,6 +33,14 @@ struct world_tunnel {
 	struct binding_key key;
 	struct in_addr care_of;
 	struct binding_tunnel tunnel;
+};
+
+/** The last message that answered none. */
+struct world_sent {
+	struct in_addr dst;
+	uint16_t port;
+	uint8_t msg[WORLD_SENT_MAX];
+	size_t len;
 };
 
 struct world {
@@ -54,6 +63,8 @@ struct world {
 	unsigned int change_cnt;                       /* calls of changed() */
 	struct world_tunnel tunnels[WORLD_TUNNEL_MAX]; /* what the data path carries out */
 	size_t tunnel_cnt;
+	struct world_sent sent;
+	unsigned int sent_cnt;
 	char error[128]; /* of the last call that failed */
 };
 
@@ -82,7 +93,7 @@ bool world_tunnels_match(const struct world *w);
 /** Must replies carry Trusted Networks Configured? */
 bool world_has_tnc(const struct world *w);
 
-/** Time passes, and what expires by then is ended. */
+/** Time passes, what expires by then is ended, and revocations that are due leave. */
 void world_advance(struct world *w, uint64_t ms);
 
 /** Hands a datagram to the engine. It lies in a buffer of its exact size, for the sanitizers. */

@@ -511,11 +511,23 @@ static void log_level_is_set_or_refused(void **state)
 	assert_int_equal(log_get_level(), LOG_LEVEL_ERROR);
 }
 
+static void drain_is_switched_on_and_off(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_non_null(strstr(ask(f, "drain"), "\tmessage\tdraining: "));
+	assert_true(f->engine.revocation.draining);
+	assert_non_null(strstr(ask(f, "show status"), "\nrow\tdraining:bool\ttrue\n"));
+	assert_non_null(strstr(ask(f, "drain on"), "\terror\t"));
+	assert_non_null(strstr(ask(f, "drain off"), "\tmessage\tserving: "));
+	assert_false(f->engine.revocation.draining);
+}
+
 static void help_knows_every_command(void **state)
 {
 	const char *answer = ask(*state, "help");
 
-	assert_int_equal(count_rows(answer), 8);
+	assert_int_equal(count_rows(answer), 9);
 	assert_non_null(strstr(answer, "\nrow\tshow bindings\t[HOME-ADDRESS|NAI]\t"));
 }
 
@@ -539,6 +551,7 @@ int main(void)
 		HA_CTL_TEST(clear_ends_all_bindings_of_the_address_and_no_other),
 		HA_CTL_TEST(clear_refuses_what_is_no_address),
 		HA_CTL_TEST(log_level_is_set_or_refused),
+		HA_CTL_TEST(drain_is_switched_on_and_off),
 		HA_CTL_TEST(help_knows_every_command),
 	};
 

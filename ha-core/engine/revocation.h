@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Registration revocation (RFC 3543): telling the other end of a tunnel that its binding is gone
+ * before its lifetime is, and being told. It reads no clock and touches no socket.
+ *
+ * Revoking is in two steps: revocation_queue() when a binding is about to end, and
+ * revocation_run(), which sends what is due and sends it again until it is acknowledged.
+ */
+#ifndef HA_CORE_ENGINE_REVOCATION_H
+#define HA_CORE_ENGINE_REVOCATION_H
+
+#include "common/clock.h"
+#include "common/hash.h"
+#include "ha-core/auth/sa.h"
+#include "ha-core/binding/binding.h"
+#include "ha-core/engine/ha_policy.h"
+
+/** The first interval is the shortest there may be (§3.3); each is twice the one before. */
+#define REVOCATION_INTERVAL_MIN_MS 1000
+#define REVOCATION_INTERVAL_MAX_MS 3600000
+/** How far messages of one agent may overtake each other: seconds of the agent's clock (§6.2). */
+#define REVOCATION_WINDOW_S 7
+#define REVOCATION_SEEN_MAX 64 /* of one agent, remembered against replays */
+#define REVOCATION_IDLE_MS  UINT64_MAX
+
+struct engine;
+struct engine_result;
+struct exchange;
+
+struct revocation_conf {
+	bool enabled;
+	bool required; /* 129 for a request without Revocation Support */
+	bool inform;   /* foreign agents shall tell their mobile nodes (I) */
+	unsigned int max_outstanding;
+};
+
+/** All that an engine knows of revocations. */
+struct revocation {
+	struct hash by_home;              /* outstanding ones, by home address */
+	struct outstanding *first, *last; /* the same, the oldest first; owned */
+	size_t cnt;
+	struct hash agents; /* foreign agents that have sent Support, by address; owned */
+	bool draining;
+	bool drain_pending; /* bindings wait for room among the outstanding */
+};
+
+/** @retval -ENOMEM */
+int revocation_init(struct revocation *rv);
+void revocation_done(struct revocation *rv);
+
+/** Is it a message 7 or 15, and do we deal in them? */
+bool revocation_is_ours(const struct revocation_conf *conf, const uint8_t *msg, size_t len);
+
+/** Handles one. Never fails; out is always filled. */
+void revocation_handle(struct engine *e, const uint8_t *msg, size_t len,
+		       const struct reg_origin *from, struct engine_result *out);
+
+/** Appends Revocation Support to a reply, if it was negotiated. */
+void revocation_put_support(const struct exchange *x, struct wire_writer *w);
+
+/** A registration was accepted: b has what was negotiated, and is revoked no more. */
+void revocation_note(struct engine *e, const struct exchange *x, struct binding *b);
+
+/**
+ * A binding is about to end before its time: tell its peer, if that was negotiated.
+ * @param agents  the foreign agents, as of when the binding was made
+ */
+void revocation_queue(struct engine *e, const struct sa_table *agents, const struct binding *b);
+
+/** Sends what is due. @return when to be called next, monotonic ms; REVOCATION_IDLE_MS: no need */
+uint64_t revocation_run(struct engine *e, const struct clock *now);
+
+/**
+ * From now on (or no longer) new registrations are refused with Code 129. Bindings whose peer can
+ * be told are revoked and end, as many at a time as may be outstanding; the others end with their
+ * lifetime, for a node that cannot be told would only find its packets gone.
+ */
+void revocation_drain(struct engine *e, bool on);
+
+#endif
