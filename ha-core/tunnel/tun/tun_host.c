@@ -15,8 +15,10 @@
  * A killed daemon leaves no device and no routes: they vanish with its descriptor. A device that
  * was made persistent is adopted, its routes of ours removed, and is persistent no more.
  *
- * net.ipv4.ip_forward is switched on and stays on: it is the host's, not ours, and by the time we
- * end others may count on it. So does loose reverse path filtering on a home link.
+ * net.ipv4.ip_forward is switched on if it was off, and then switched off again at the end, unless
+ * another home agent still has routes here: a host that forwards and has lost the route into the
+ * device sends what is for its nodes round and round. Loose reverse path filtering on a home link
+ * stays.
  */
 #include "ha-core/tunnel/tun/tun_host.h"
 
@@ -42,6 +44,7 @@ struct tun_host {
 	struct rtnl *rtnl;
 	int fd;
 	unsigned int index;
+	bool forwarding_is_ours; /* it was off when we came */
 };
 
 static int refuse(const struct tunnel_conf *conf, const char *what, int err, const char *remedy)
@@ -91,12 +94,14 @@ static int setting_read(const char *link, const char *name, int otherwise)
 	return len > 0 ? atoi(text) : otherwise;
 }
 
-static void set_forwarding(const struct tunnel_conf *conf)
+static void set_forwarding(struct tun_host *h)
 {
+	const struct tunnel_conf *conf = h->conf;
 	int err;
 
 	if (setting_read(NULL, "ipv4/ip_forward", 0) == 0) {
 		err = setting_write(NULL, "ipv4/ip_forward", 1);
+		h->forwarding_is_ours = err == 0;
 		if (err == 0)
 			log_info("forwarding of IPv4 packets switched on for this host",
 				 "event=forwarding-enabled setting=net.ipv4.ip_forward");
@@ -353,7 +358,7 @@ int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h)
 		if (err < 0)
 			goto out;
 	}
-	set_forwarding(conf);
+	set_forwarding(h);
 	warn_of_open_tunnels(h);
 	*ret_h = h;
 	return 0;
@@ -362,12 +367,34 @@ out:
 	return err;
 }
 
+static void count_route(void *ctx, const struct rtnl_route *route)
+{
+	unsigned int *cnt = ctx;
+
+	(void)route;
+	(*cnt)++;
+}
+
+static void restore_forwarding(struct tun_host *h)
+{
+	unsigned int others = 0;
+
+	if (!h->forwarding_is_ours ||
+	    rtnl_route_dump(h->rtnl, RTNL_PROTOCOL, count_route, &others) < 0 || others > 0)
+		return;
+	if (setting_write(NULL, "ipv4/ip_forward", 0) == 0)
+		log_info("forwarding of IPv4 packets switched off again",
+			 "event=forwarding-restored setting=net.ipv4.ip_forward");
+}
+
 struct tun_host *tun_host_close(struct tun_host *h)
 {
 	if (!h)
 		return NULL;
-	if (h->index != 0)
+	if (h->index != 0) {
 		(void)remove_all(h);
+		restore_forwarding(h);
+	}
 	if (h->fd >= 0)
 		(void)close(h->fd); /* the device goes with it */
 	h->rtnl = rtnl_close(h->rtnl);
@@ -420,6 +447,69 @@ int tun_host_del(struct tun_host *h, struct in_addr home_addr)
 		return 0;
 	err = rtnl_route_del(h->rtnl, &route);
 	return err == -ESRCH ? 0 : err;
+}
+
+/* @return 1: it was missing; 0: it is there; or -errno */
+static int ensure_route(struct tun_host *h, struct addr_prefix dst)
+{
+	int err = add_route(h, dst);
+
+	return err == -EEXIST ? 0 : err == 0 ? 1 : err;
+}
+
+bool tun_host_device_is_gone(struct tun_host *h)
+{
+	struct rtnl_link link;
+	int err = rtnl_link_get(h->rtnl, h->conf->device, &link);
+
+	return err == -ENODEV || (err == 0 && link.index != h->index);
+}
+
+int tun_host_remake_device(struct tun_host *h)
+{
+	int err;
+
+	if (h->fd >= 0)
+		(void)close(h->fd);
+	err = device_open(h);
+	if (err == 0)
+		err = device_up(h);
+	if (err == 0)
+		set_device(h->conf);
+	return err;
+}
+
+static int ensure_device_is_up(struct tun_host *h)
+{
+	struct rtnl_link link;
+	int err = rtnl_link_get(h->rtnl, h->conf->device, &link);
+
+	if (err < 0 || link.flags & IFF_UP)
+		return err;
+	return device_up(h);
+}
+
+int tun_host_repair(struct tun_host *h)
+{
+	const struct tunnel_home_network *net = h->conf->home_networks;
+	const struct binding *b;
+	int err, done = 0;
+	size_t i;
+
+	err = ensure_device_is_up(h);
+	for (i = 0; err >= 0 && i < h->conf->home_network_cnt; i++, net++) {
+		if (net->interface[0] != '\0')
+			continue;
+		err = ensure_route(h, net->prefix);
+		done += err > 0;
+	}
+	for (b = h->conf->cache->all; err >= 0 && b; b = b->all_next) {
+		if (!is_on_home_link(h, b->key.home_addr))
+			continue;
+		err = ensure_route(h, (struct addr_prefix){ b->key.home_addr, 32 });
+		done += err > 0;
+	}
+	return err < 0 ? err : done;
 }
 
 bool tun_host_is_local(struct tun_host *h, struct in_addr addr)

@@ -27,6 +27,18 @@ int tun_host_fd(const struct tun_host *h);
 int tun_host_put(struct tun_host *h, struct in_addr home_addr);
 int tun_host_del(struct tun_host *h, struct in_addr home_addr);
 
+/** Has somebody deleted the device? */
+bool tun_host_device_is_gone(struct tun_host *h);
+
+/** Makes it anew: tun_host_fd() is another one then, and nobody may watch the old one any more. */
+int tun_host_remake_device(struct tun_host *h);
+
+/**
+ * Looks at the device and all routes, and puts back what is missing.
+ * @return how many routes were put back, or the -errno of what could not be
+ */
+int tun_host_repair(struct tun_host *h);
+
 /** Would this host take a packet to addr for itself: an address of its own, a broadcast? */
 bool tun_host_is_local(struct tun_host *h, struct in_addr addr);
 

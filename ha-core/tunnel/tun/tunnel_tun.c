@@ -32,6 +32,7 @@
 #include "ha-core/tunnel/soft_state.h"
 #include "ha-core/tunnel/tun/tun_host.h"
 #include "ha-core/tunnel/tun/tun_link.h"
+#include "ha-core/tunnel/tun/tun_watch.h"
 #include "ha-core/tunnel/tunnel.h"
 #include "ha-core/wire/reg.h"
 
@@ -153,8 +154,9 @@ static const uint8_t raw_protocols[] = { ENCAP_IPIP, ENCAP_GRE, ENCAP_MINIMAL };
 struct tunnel_dp {
 	struct tunnel_conf conf;
 	struct tun_host *host;
+	struct tun_watch *guard;
 	int tun;
-	struct loop_fd *tun_watch;
+	struct loop_fd *tun_readable;
 	struct raw_in raw[RAW_CNT];
 	struct slot *in[BATCH]; /* owned; packets from the raw sockets, in[0] from the device */
 	struct slot *piece;     /* owned; a fragment while it is made */
@@ -608,10 +610,21 @@ static void on_tun(void *ctx, int events)
 	if (err == 0 || err == EAGAIN || err == EINTR)
 		return;
 	/* It would be readable for ever. */
-	dp->tun_watch = loop_fd_free(dp->tun_watch);
-	log_error("the tunnel device is gone: nothing reaches a mobile node any more",
-		  "event=tunnel-device-lost device=%s error=\"%s\" remedy=\"restart the daemon\"",
-		  dp->conf.device, err_text(-err));
+	dp->tun_readable = loop_fd_free(dp->tun_readable);
+	log_error("the tunnel device is gone: nothing reaches a mobile node until it is back",
+		  "event=tunnel-device-lost device=%s error=\"%s\"", dp->conf.device,
+		  err_text(-err));
+	tun_watch_alarm(dp->guard);
+}
+
+static void on_device(void *ctx, bool there)
+{
+	struct tunnel_dp *dp = ctx;
+
+	dp->tun_readable = loop_fd_free(dp->tun_readable);
+	dp->tun = tun_host_fd(dp->host);
+	if (there)
+		dp->tun_readable = loop_fd_new(dp->conf.loop, dp->tun, LOOP_READ, on_tun, dp);
 }
 
 /* --- from a node --- */
@@ -1125,8 +1138,8 @@ static int watch(struct tunnel_dp *dp)
 	struct loop *loop = dp->conf.loop;
 	size_t i;
 
-	dp->tun_watch = loop_fd_new(loop, dp->tun, LOOP_READ, on_tun, dp);
-	if (!dp->tun_watch)
+	dp->tun_readable = loop_fd_new(loop, dp->tun, LOOP_READ, on_tun, dp);
+	if (!dp->tun_readable)
 		return -ENOMEM;
 	for (i = 0; i < RAW_CNT; i++) {
 		dp->raw[i].watch = loop_fd_new(loop, dp->raw[i].fd, LOOP_READ, on_raw, &dp->raw[i]);
@@ -1143,7 +1156,8 @@ static void tun_close(struct tunnel_dp *dp)
 
 	if (!dp)
 		return;
-	dp->tun_watch = loop_fd_free(dp->tun_watch);
+	dp->guard = tun_watch_close(dp->guard);
+	dp->tun_readable = loop_fd_free(dp->tun_readable);
 	for (i = 0; i < RAW_CNT; i++) {
 		dp->raw[i].watch = loop_fd_free(dp->raw[i].watch);
 		if (dp->raw[i].fd >= 0)
@@ -1206,6 +1220,8 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 		dp->tun = tun_host_fd(dp->host);
 		err = watch(dp);
 	}
+	if (err == 0)
+		err = tun_watch_open(&dp->conf, dp->host, on_device, dp, &dp->guard);
 	if (err == 0)
 		err = open_links(dp);
 	if (err < 0) {
