@@ -383,6 +383,8 @@ def test_ipsec_only_drops_everything_else_both_ways(internet, run_daemon, roamer
     xhad.wait_counter("drops-filter", len(blocked))
     gateway.send(b"clear", (internet.home, 6000))
     xhad.wait_counter("drops-filter", len(blocked) + 1)
+    assert any((e.get("source"), e.get("home-address")) == (internet.vpn_address, internet.home)
+               for e in xhad.events("tunnel-filter"))
     assert gateway.heard_nothing() and roamer.no_ipip()
     assert [p for p in wire.packets() if p.source == internet.home] == []
     # The home agent itself is spoken to: keepalives.

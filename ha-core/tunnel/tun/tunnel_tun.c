@@ -111,6 +111,7 @@ static struct drop_row {
 static struct log_limit send_limit = LIMIT("tunnel-send-failed");
 static struct log_limit port_limit = LIMIT("tunnel-port-unreachable");
 static struct log_limit nodes_limit = LIMIT("broadcast-nodes-full");
+static struct log_limit filter_limit = LIMIT("tunnel-filter");
 static struct log_limit mtu_limit = LIMIT("tunnel-mtu-lowered");
 
 /* A packet and its headroom; some cache lines more, so that not all begin in the same set. */
@@ -454,6 +455,20 @@ static void send_broadcast(struct tunnel_dp *dp, struct binding *b, const uint8_
 	dp->conf.stats->broadcasts_to_nodes++;
 }
 
+/* The forwarding policy, for packets on their way in. */
+static bool may_reach_nodes(struct tunnel_dp *dp, const uint8_t *packet, size_t len)
+{
+	if (tunnel_filter_permits(dp->conf.filter, packet, len, TUNNEL_TO_NODE))
+		return true;
+	dp->conf.stats->filter_drops++;
+	(void)log_write_limited(&filter_limit, now_ms(dp), LOG_LEVEL_NOTICE,
+				"packet to a node dropped: the forwarding policy forbids it",
+				"event=tunnel-filter source=%s home-address=%s protocol=%u",
+				addr_text(ipv4_src(packet)).s, addr_text(ipv4_dst(packet)).s,
+				packet[IPV4_PROTOCOL]);
+	return false;
+}
+
 /*
  * A broadcast of a home network, to those of its nodes that are away and asked for it, never back
  * to the one that sent it (RFC 5944 §4.3). Routers forward no packets to another network's
@@ -471,10 +486,8 @@ static void broadcast(struct tunnel_dp *dp, const struct tunnel_home_network *ne
 
 	if (!broadcast_is_for_nodes(packet, len, dp->conf.port))
 		return;
-	if (!tunnel_filter_permits(dp->conf.filter, packet, len, TUNNEL_TO_NODE)) {
-		dp->conf.stats->filter_drops++;
+	if (!may_reach_nodes(dp, packet, len))
 		return;
-	}
 	if (!icmp_limit_allows(&dp->broadcast_limit, now)) {
 		dp->conf.stats->broadcasts_limited++;
 		return;
@@ -577,10 +590,8 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 					 packet, len);
 		return;
 	}
-	if (!tunnel_filter_permits(dp->conf.filter, packet, len, TUNNEL_TO_NODE)) {
-		stats->filter_drops++;
+	if (!may_reach_nodes(dp, packet, len))
 		return;
-	}
 	clamp_mss(dp, b, packet, len);
 	for (; b; b = next) {
 		next = live(b->sibling, now);
