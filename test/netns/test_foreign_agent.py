@@ -523,7 +523,7 @@ def test_agent_and_a_co_located_node_behind_one_nat_are_kept_apart(internet, kno
 
 def test_agent_sends_keepalives_from_its_care_of_address(internet, knowing_xhad, lodge, lodger,
                                                          start_fa, capture):
-    start_fa(lodge, udp="nat", keepalive=0.2, **shares(internet.agent))
+    fa = start_fa(lodge, udp="nat", keepalive=0.2, **shares(internet.agent))
     wire = capture(internet.xha, "eth0")
     lodger.register(flags=mip.T)
 
@@ -534,6 +534,7 @@ def test_agent_sends_keepalives_from_its_care_of_address(internet, knowing_xhad,
     inner = until(keepalive, "a keepalive")[0]
     assert (inner.source, inner.destination) == (lodge.address, internet.agent)
     assert inner.icmp == (8, 0)
+    until(lambda: fa.status()["keepalives-answered"] > 0, "an answer through the tunnel")
 
 
 # --- a co-located address behind the agent's NAT: the R flag (RFC 3519 §4.6, §4.11) ---
