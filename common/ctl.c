@@ -280,39 +280,44 @@ static void reply_head(struct ctl_reply *r, const char *head)
 	reply_put(r, head);
 }
 
+/* A whole answer that is a sentence. */
+static void reply_sentence(struct ctl_reply *r, const char *head, const char *fmt, va_list ap)
+	__attribute__((format(printf, 3, 0)));
+
+static void reply_sentence(struct ctl_reply *r, const char *head, const char *fmt, va_list ap)
+{
+	reply_head(r, head);
+	reply_put_sentence(r, fmt, ap);
+	reply_put(r, "\n");
+}
+
 /* As ctl_error(), for words that are no command. */
 static void __attribute__((format(printf, 2, 3)))
 reply_usage(struct ctl_reply *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	reply_head(r, PROTOCOL "\tusage\t");
 	va_start(ap, fmt);
-	reply_put_sentence(r, fmt, ap);
+	reply_sentence(r, PROTOCOL "\tusage\t", fmt, ap);
 	va_end(ap);
-	reply_put(r, "\n");
 }
 
 void ctl_error(struct ctl_reply *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	reply_head(r, PROTOCOL "\terror\t");
 	va_start(ap, fmt);
-	reply_put_sentence(r, fmt, ap);
+	reply_sentence(r, PROTOCOL "\terror\t", fmt, ap);
 	va_end(ap);
-	reply_put(r, "\n");
 }
 
 void ctl_message(struct ctl_reply *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	reply_head(r, PROTOCOL "\tmessage\t");
 	va_start(ap, fmt);
-	reply_put_sentence(r, fmt, ap);
+	reply_sentence(r, PROTOCOL "\tmessage\t", fmt, ap);
 	va_end(ap);
-	reply_put(r, "\n");
 }
 
 void ctl_record(struct ctl_reply *r)
