@@ -47,8 +47,3 @@ void ihad_conf_warn(const struct ihad_conf *conf)
 				    addr_prefix_text(conf->trusted_networks.prefixes[i]).s);
 	}
 }
-
-void ihad_conf_done(struct ihad_conf *conf)
-{
-	conf_done(ihad_conf_rows, conf);
-}

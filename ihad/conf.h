@@ -12,7 +12,7 @@ struct ihad_conf {
 	struct addr_set trusted_networks; /* empty: no request is answered (RFC 5265 §4.3) */
 };
 
-/** Offsets are into struct ihad_conf. */
+/** Offsets are into struct ihad_conf; conf_done() frees what it owns. */
 extern const struct conf_key ihad_conf_rows[];
 
 /**
@@ -24,8 +24,5 @@ void ihad_conf_warn(const struct ihad_conf *conf);
 
 /** Does the prefix lie within the private addresses of RFC 1918? */
 bool ihad_conf_is_private(struct addr_prefix p);
-
-/** Frees what the struct owns and zeroes it. */
-void ihad_conf_done(struct ihad_conf *conf);
 
 #endif

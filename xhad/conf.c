@@ -32,8 +32,3 @@ const struct conf_key xhad_conf_rows[] = {
 	  .doc = "Networks of the enterprise: requests from them are dropped and logged." },
 	{ 0 }
 };
-
-void xhad_conf_done(struct xhad_conf *conf)
-{
-	conf_done(xhad_conf_rows, conf);
-}

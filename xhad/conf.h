@@ -22,10 +22,7 @@ struct xhad_conf {
 	} inside; /* where requests are refused from */
 };
 
-/** Offsets are into struct xhad_conf. */
+/** Offsets are into struct xhad_conf; conf_done() frees what it owns. */
 extern const struct conf_key xhad_conf_rows[];
-
-/** Frees what the struct owns and zeroes it. */
-void xhad_conf_done(struct xhad_conf *conf);
 
 #endif

@@ -283,29 +283,18 @@ int rtnl_link_get(struct rtnl *r, const char *name, struct rtnl_link *ret_link)
 	return 0;
 }
 
-static int link_set(struct rtnl *r, unsigned int index, unsigned int flags, uint32_t mtu,
-		    uint32_t queue_len)
+int rtnl_link_up(struct rtnl *r, unsigned int index, uint32_t mtu, uint32_t queue_len)
 {
 	struct ifinfomsg *ifi;
 	struct request q;
 
 	ifi = request_init(&q, RTM_NEWLINK, 0, sizeof(*ifi));
 	ifi->ifi_index = (int)index;
-	ifi->ifi_flags = flags;
+	ifi->ifi_flags = IFF_UP;
 	ifi->ifi_change = IFF_UP;
 	put_u32_if(&q, IFLA_MTU, mtu);
 	put_u32_if(&q, IFLA_TXQLEN, queue_len);
 	return request_ack(r, &q);
-}
-
-int rtnl_link_up(struct rtnl *r, unsigned int index, uint32_t mtu, uint32_t queue_len)
-{
-	return link_set(r, index, IFF_UP, mtu, queue_len);
-}
-
-int rtnl_link_down(struct rtnl *r, unsigned int index)
-{
-	return link_set(r, index, 0, 0, 0);
 }
 
 struct link_dump {
@@ -352,12 +341,12 @@ static bool addr_message_parse(const struct nlmsghdr *nlh, struct rtnl_addr *out
 	return true;
 }
 
-static int addr_request(struct rtnl *r, uint16_t type, uint16_t flags, const struct rtnl_addr *addr)
+int rtnl_addr_add(struct rtnl *r, const struct rtnl_addr *addr)
 {
 	struct ifaddrmsg *ifa;
 	struct request q;
 
-	ifa = request_init(&q, type, flags, sizeof(*ifa));
+	ifa = request_init(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifa));
 	ifa->ifa_family = AF_INET;
 	ifa->ifa_prefixlen = addr->len;
 	ifa->ifa_scope = addr->scope;
@@ -365,16 +354,6 @@ static int addr_request(struct rtnl *r, uint16_t type, uint16_t flags, const str
 	put_addr(&q, IFA_LOCAL, addr->addr);
 	put_addr(&q, IFA_ADDRESS, addr->addr);
 	return request_ack(r, &q);
-}
-
-int rtnl_addr_add(struct rtnl *r, const struct rtnl_addr *addr)
-{
-	return addr_request(r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, addr);
-}
-
-int rtnl_addr_del(struct rtnl *r, const struct rtnl_addr *addr)
-{
-	return addr_request(r, RTM_DELADDR, 0, addr);
 }
 
 struct addr_dump {

@@ -41,7 +41,6 @@ struct rtnl_link {
 int rtnl_link_get(struct rtnl *r, const char *name, struct rtnl_link *ret_link);
 /** mtu and queue_len (of packets waiting to be sent): 0 leaves them as they are. */
 int rtnl_link_up(struct rtnl *r, unsigned int index, uint32_t mtu, uint32_t queue_len);
-int rtnl_link_down(struct rtnl *r, unsigned int index);
 /** Calls fn for each link. */
 int rtnl_link_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_link *link), void *ctx);
 
@@ -54,8 +53,6 @@ struct rtnl_addr {
 
 /** @retval -EEXIST  it is there already */
 int rtnl_addr_add(struct rtnl *r, const struct rtnl_addr *addr);
-/** @retval -EADDRNOTAVAIL  it is not there */
-int rtnl_addr_del(struct rtnl *r, const struct rtnl_addr *addr);
 int rtnl_addr_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_addr *addr), void *ctx);
 
 /** Zero in a field but dst: none, or the kernel's choice. */

@@ -138,7 +138,7 @@ static void a_complete_file_is_read(void **state)
 	assert_string_equal(c->snmp.agentx, "/var/agentx/master");
 	assert_int_equal(c->log_level, LOG_LEVEL_INFO);
 	ha_conf_free(c);
-	ihad_conf_done(&own);
+	conf_done(ihad_conf_rows, &own);
 	assert_int_equal(own.trusted_networks.cnt, 0);
 }
 
@@ -225,7 +225,7 @@ static void every_truncation_of_a_file_is_survived(void **state)
 		assert_int_equal(err, conf_faults_any(&faults) ? ERR_CONFIG : 0);
 		good += err == 0;
 		ha_conf_free(c);
-		ihad_conf_done(&own);
+		conf_done(ihad_conf_rows, &own);
 		conf_faults_done(&faults);
 	}
 	assert_true(good > 0);
@@ -250,7 +250,7 @@ static void the_example_that_is_shipped_has_no_fault(void **state)
 	assert_int_equal(c->mobile_node_cnt, 1);
 	assert_int_equal(own.trusted_networks.cnt, 1);
 	ha_conf_free(c);
-	ihad_conf_done(&own);
+	conf_done(ihad_conf_rows, &own);
 }
 
 /* "# key: value" lines of the example, uncommented, are a configuration too: no stale names. */
@@ -287,7 +287,7 @@ static void the_comments_of_the_example_name_real_keys(void **state)
 	assert_string_equal(c->control.group, "netops");
 	assert_non_null(c->mobile_nodes_file);
 	ha_conf_free(c);
-	ihad_conf_done(&own);
+	conf_done(ihad_conf_rows, &own);
 }
 
 int main(void)

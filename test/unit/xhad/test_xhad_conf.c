@@ -52,7 +52,7 @@ static void its_own_keys_are_read(void **state)
 	assert_string_equal(c->state_directory, "/var/lib/home-agent/xhad");
 	assert_string_equal(c->control.socket, "/run/home-agent/xhad.sock");
 	ha_conf_free(c);
-	xhad_conf_done(&own);
+	conf_done(xhad_conf_rows, &own);
 	assert_null(own.inside.interfaces);
 }
 
@@ -69,7 +69,7 @@ static void ipsec_only_is_the_default_and_may_have_no_gateway(void **state)
 	assert_int_equal(own.inside.interface_cnt, 0);
 	assert_int_equal(own.inside.networks.cnt, 0);
 	ha_conf_free(c);
-	xhad_conf_done(&own);
+	conf_done(xhad_conf_rows, &own);
 }
 
 static void faults_have_their_place(void **state)
@@ -115,14 +115,14 @@ static void the_example_that_is_shipped_has_no_fault(void **state)
 	assert_int_equal(c->mobile_node_cnt, 1);
 	assert_int_equal(own.forwarding.vpn_gateways.cnt, 1);
 	ha_conf_free(c);
-	xhad_conf_done(&own);
+	conf_done(xhad_conf_rows, &own);
 	/* And every beginning of it is survived. */
 	for (; len > 0; len--) {
 		c = NULL;
 		err = read_octets(text, len, &own, &faults, &c);
 		assert_int_equal(err, conf_faults_any(&faults) ? ERR_CONFIG : 0);
 		ha_conf_free(c);
-		xhad_conf_done(&own);
+		conf_done(xhad_conf_rows, &own);
 		conf_faults_done(&faults);
 	}
 }
@@ -157,7 +157,7 @@ static void the_comments_of_the_example_name_real_keys(void **state)
 	assert_int_equal(c->foreign_agent_cnt, 1);
 	assert_string_equal(c->control.group, "netops");
 	ha_conf_free(c);
-	xhad_conf_done(&own);
+	conf_done(xhad_conf_rows, &own);
 }
 
 int main(void)
