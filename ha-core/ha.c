@@ -357,18 +357,19 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 		ha->engine.stats.replies_with_tnc++;
 }
 
-static void send_failed(void *ctx, struct in_addr dst, int err)
+static void send_failed(void *ctx, struct in_addr dst, const uint8_t *msg, int err)
 {
 	static struct log_limit limit = { .burst = 5, .interval_ms = 1000, .event = "send-failed" };
 	struct ha *ha = ctx;
 
-	/* They were counted when they were queued. */
-	ha->engine.stats.replies_sent--;
-	if (ha->daemon->policy.extend_reply)
-		ha->engine.stats.replies_with_tnc--;
-	ha->engine.stats.reply_send_failures++;
+	if (msg[0] == REG_MSG_REPLY) { /* it was counted when it was queued */
+		ha->engine.stats.replies_sent--;
+		if (ha->daemon->policy.extend_reply)
+			ha->engine.stats.replies_with_tnc--;
+		ha->engine.stats.reply_send_failures++;
+	}
 	log_write_limited(&limit, loop_now(ha->loop)->mono_ms, LOG_LEVEL_WARNING,
-			  "a reply could not be sent", "event=send-failed dst=%s error=\"%s\"",
+			  "a message could not be sent", "event=send-failed dst=%s error=\"%s\"",
 			  addr_text(dst).s, err_text(err));
 }
 

@@ -75,7 +75,8 @@ static void flush_replies(struct reg_socket *s)
 		if (errno == EINTR)
 			continue;
 		/* This one cannot go: unreachable, prohibited, no room. The next may. */
-		s->conf.send_failed(s->conf.ctx, s->out_addr[done].sin_addr, -errno);
+		s->conf.send_failed(s->conf.ctx, s->out_addr[done].sin_addr, s->out_data[done],
+				    -errno);
 		done++;
 	}
 	s->out_cnt = 0;

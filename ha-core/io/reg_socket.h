@@ -37,8 +37,8 @@ struct reg_socket_conf {
 	const struct in_addr *broadcasts; /* subnet broadcasts to listen on, where they are ours */
 	size_t broadcast_cnt;
 	reg_socket_fn *handle;
-	/** A reply could not be sent. */
-	void (*send_failed)(void *ctx, struct in_addr dst, int err);
+	/** A message could not be sent. */
+	void (*send_failed)(void *ctx, struct in_addr dst, const uint8_t *msg, int err);
 	void *ctx;
 };
 

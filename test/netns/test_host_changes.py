@@ -71,3 +71,16 @@ def test_forwarding_is_left_as_it_was_found(campus, run_daemon, found):
     assert forwards() == "1"
     ihad.stop()
     assert forwards() == found
+
+
+def test_a_reply_that_cannot_leave_is_not_counted_as_sent(campus, ihad, peer):
+    node = peer(campus.desk, "10.1.0.11", campus.home, campus.agent)
+    campus.ha.ip("route add unreachable 10.1.0.11/32")
+    node.send(node.build())
+    ihad.wait_counter("reply-send-failures", 1)
+    counters = ihad.counters()
+    assert (counters["requests-accepted"], counters["replies-sent"],
+            counters["replies-with-tnc"]) == (1, 0, 0)
+    campus.ha.ip("route del unreachable 10.1.0.11/32")
+    node.register()
+    assert ihad.counter("replies-sent") == 1
