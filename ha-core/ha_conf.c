@@ -255,7 +255,7 @@ const struct conf_key ha_conf_rows[] = {
 	  .unit = "bindings", .doc = "Care-of addresses that one node may have at a time." },
 	{ "registration.max-denials-per-node", CONF_UINT,
 	  FIELD(registration.max_denials_per_node_s), .max = 1000, .dflt = "1", .unit = "a second",
-	  .doc = "Denials that one mobile node is sent, after ten at once; what is beyond meets "
+	  .doc = "Denials that one mobile node is sent, after thirty at once; what is beyond meets "
 		 "silence. 0 is no limit." },
 	{ "registration.max-denials", CONF_UINT, FIELD(registration.max_denials_s), .max = 1000000,
 	  .dflt = "1000", .unit = "a second",

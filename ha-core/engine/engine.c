@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define DENIAL_BURST 9 /* that a node is told of at once, beyond what it may be told in a second */
+#define DENIAL_BURST 29 /* that a node is told of at once, beyond what it may be told in a second */
 
 int engine_init(struct engine *e, const struct engine_conf *conf, size_t expected_nodes,
 		const struct ha_policy *policy, const void *policy_ctx,
