@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from fixtures import topology                       # noqa: E402
 from fixtures.capture import Capture                # noqa: E402
+from fixtures.dissection import Frames, Tap, read_back  # noqa: E402
 from fixtures.namespaces import Network             # noqa: E402
 from fixtures.peer import EchoServer, Peer          # noqa: E402
 from fixtures.programs import Daemon, MobileNode    # noqa: E402
@@ -47,6 +48,42 @@ def pytest_configure(config):
     directory = config.getoption("--bin")
     if not os.access(os.path.join(directory, "ihad"), os.X_OK):
         raise pytest.UsageError(f"no programs in {directory}: build first, or give --bin")
+
+
+    if not hasattr(config, "workerinput"):      # not one of pytest-xdist's processes
+        config.frames = tempfile.mkdtemp(prefix="ha-frames-")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """pytest-xdist starts a process: its frames go where the others' go."""
+    node.workerinput["frames"] = node.config.frames
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session):
+    """What the daemons have sent is dissected, and a fault fails the run."""
+    config = session.config
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    config.dissected, config.faults = read_back(config.frames)
+    if config.faults:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not getattr(config, "dissected", None):
+        return
+    terminalreporter.write_line(config.dissected)
+    for fault in config.faults[:40]:
+        terminalreporter.write_line(f"FAILED dissection: {fault}", red=True)
+    if config.faults:
+        terminalreporter.write_line(f"the frames are in {config.frames}/all.pcap")
+
+
+def pytest_unconfigure(config):
+    if hasattr(config, "frames") and not getattr(config, "faults", None):
+        shutil.rmtree(config.frames, ignore_errors=True)
 
 
 def pytest_report_header(config):
@@ -89,11 +126,32 @@ def things():
 
 
 @pytest.fixture
-def run_daemon(net, workdir, bindir, things):
+def frames(request):
+    """frames(tap, port): keeps what a daemon has sent, for the dissection at the end of the run."""
+    config = request.config
+    kept = Frames(getattr(config, "workerinput", {}).get("frames") or config.frames)
+    return lambda tap, port: kept.add(request.node.nodeid, tap, port)
+
+
+class Tapped:
+    """Ends with the test, behind its daemon: what that said last is heard, too."""
+
+    def __init__(self, daemon, frames):
+        self._tap, self._frames = Tap(daemon.host, daemon.address), frames
+        self._port = daemon.conf["home-agent"].get("port", 434)
+
+    def close(self):
+        self._frames(self._tap, self._port)
+        self._tap.close()
+
+
+@pytest.fixture
+def run_daemon(net, workdir, bindir, things, frames):
     """run_daemon(host, "ihad", conf): a daemon that serves, unless start or wait are False."""
 
     def make(host, name, conf, wait=True, start=True, label=None):
         daemon = Daemon(host, name, conf, workdir, bindir, label)
+        things.append(Tapped(daemon, frames))
         things.append(daemon)
         return daemon.start(wait) if start else daemon
 
