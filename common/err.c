@@ -22,6 +22,7 @@ static const char *const texts[ERR_BASE - ERR_LAST + 1] = {
 	[ERR_BASE - ERR_CONFIG] = "configuration has faults",
 	[ERR_BASE - ERR_MALFORMED] = "malformed packet",
 	[ERR_BASE - ERR_TOO_BIG] = "packet too big",
+	[ERR_BASE - ERR_CONGESTED] = "congestion mark that the packet cannot take over",
 };
 
 const char *err_text(int err)

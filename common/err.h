@@ -25,7 +25,8 @@ enum {
 	ERR_CONFIG = ERR_BASE - 13,    /* the configuration has faults; they have been reported */
 	ERR_MALFORMED = ERR_BASE - 14, /* a packet that contradicts itself */
 	ERR_TOO_BIG = ERR_BASE - 15,   /* a packet that does not fit and must not be fragmented */
-	ERR_LAST = ERR_TOO_BIG
+	ERR_CONGESTED = ERR_BASE - 16, /* marked congested on the way, and it cannot say so */
+	ERR_LAST = ERR_CONGESTED
 };
 
 /** The sentence for an error of either kind; never NULL. Valid until the thread's next call. */

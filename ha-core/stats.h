@@ -76,6 +76,8 @@
 	X(tunnel_signalling_drops, "drops-tunnel-signalling")   /* port 434 inside a tunnel */ \
 	X(tunnel_destination_drops, "drops-tunnel-destination") /* inner one is no host's */   \
 	X(tunnel_ttl_drops, "drops-tunnel-ttl")                                                \
+	X(tunnel_ecn_drops, "drops-tunnel-ecn")                                                \
+	X(tunnel_ecn_unexpected, "tunnel-ecn-unexpected")                                      \
 	X(tunnel_too_big_drops, "drops-tunnel-too-big") /* answered with ICMP */               \
 	X(tunnel_loop_drops, "drops-tunnel-loop")                                              \
 	X(tunnel_half_bound_drops, "drops-tunnel-half-bound") /* peer port not yet known */    \

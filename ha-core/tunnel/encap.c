@@ -193,22 +193,33 @@ static const uint8_t ecn_egress[4][4] = {
 	[3] = { 3, 3, 3, 3 },        /* CE */
 };
 
+/* The pairs marked (!) and (!!!) there: no ingress makes them, and no router on the way. */
+static const bool ecn_unexpected[4][4] = {
+	[0] = { [1] = true, [2] = true, [3] = true },
+	[1] = { [2] = true },
+	[3] = { [1] = true },
+};
+
 /* The rest is the inner packet itself. */
 static int take_ipv4(uint8_t *data, size_t len, uint8_t outer_tos, struct encap_inner *ret_inner)
 {
 	int total = encap_check_ipv4(data, len);
-	uint8_t ecn;
+	uint8_t inner, outer, ecn;
 
 	if (total < 0)
 		return total;
-	ecn = ecn_egress[data[IPV4_TOS] & IPV4_ECN_MASK][outer_tos & IPV4_ECN_MASK];
+	inner = data[IPV4_TOS] & IPV4_ECN_MASK;
+	outer = outer_tos & IPV4_ECN_MASK;
+	ecn = ecn_egress[inner][outer];
 	if (ecn == ECN_DROP)
-		return ERR_MALFORMED;
-	if (ecn != (data[IPV4_TOS] & IPV4_ECN_MASK)) {
+		return ERR_CONGESTED;
+	if (ecn != inner) {
 		data[IPV4_TOS] = (uint8_t)((data[IPV4_TOS] & ~IPV4_ECN_MASK) | ecn);
 		ipv4_finish_header(data);
 	}
-	*ret_inner = (struct encap_inner){ .packet = data, .len = (size_t)total };
+	*ret_inner = (struct encap_inner){ .packet = data,
+					   .len = (size_t)total,
+					   .ecn_unexpected = ecn_unexpected[inner][outer] };
 	return 0;
 }
 

@@ -34,6 +34,7 @@ struct encap_path {
 struct encap_inner {
 	uint8_t *packet;
 	size_t len;
+	bool ecn_unexpected; /* its and the outer mark are a pair that nobody sends, RFC 6040 §4.2 */
 };
 
 /** Octets added to an inner packet: 20, 12, 24; with UDP 32, 24, 36 (minimal with S=1). */
@@ -76,6 +77,8 @@ int encap_packet(const struct encap_path *path, uint8_t *inner, size_t len, uint
  * rule of RFC 6040 §4.2. Works in place.
  *
  * @retval 0              *ret_inner is a well-formed IPv4 packet
+ * @retval ERR_CONGESTED  as well formed, but the outer header says "congestion experienced" and
+ *                        its sender does not know of such marks: to be dropped, RFC 6040 §4.2
  * @retval ERR_MALFORMED  anything else
  */
 int encap_decapsulate(uint8_t *packet, size_t len, struct encap_inner *ret_inner);

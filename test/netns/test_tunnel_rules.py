@@ -105,6 +105,37 @@ def test_congestion_marks_of_the_outer_header_are_as_configured(campus, run_daem
         assert (outer.tos, inner.tos) == (0xb8 | (ecn if mode == "normal" else 0), 0xb8 | ecn)
 
 
+def marked(campus, ecn, data):
+    """A packet of the node's with this congestion mark."""
+    packet = bytearray(mip.udp_packet(campus.home, 6000, campus.server_address, 7000, data))
+    packet[1], packet[10:12] = ecn, b"\0\0"
+    packet[10:12] = struct.pack("!H", mip.checksum(bytes(packet[:20])))
+    return bytes(packet)
+
+
+@pytest.mark.parametrize("inner, outer", [(0, 2), (0, 1), (1, 2), (3, 1)])
+def test_congestion_marks_that_nobody_makes_are_counted_logged_and_pass(campus, ihad, registered,
+                                                                        server, inner, outer):
+    """RFC 6040 §4.2, the combinations (!) and (!!!)."""
+    registered._ipip.setsockopt(socket.SOL_IP, socket.IP_TOS, outer)
+    registered.send_ipip(marked(campus, inner, b"marked"))
+    assert server.receive()[0] == b"marked"
+    assert ihad.counter("tunnel-ecn-unexpected") == 1
+    event = ihad.wait_event("tunnel-ecn-unexpected")[0]
+    assert (event["outer-source"], event["inner-source"]) == (campus.desk_address, campus.home)
+
+
+def test_congested_packet_of_a_sender_without_ecn_is_dropped_counted_and_logged(campus, ihad,
+                                                                               registered, server):
+    registered._ipip.setsockopt(socket.SOL_IP, socket.IP_TOS, 3)
+    registered.send_ipip(marked(campus, 0, b"congested"))
+    ihad.wait_counter("drops-tunnel-ecn", 1)
+    ihad.wait_event("tunnel-ecn")
+    registered.send_ipip(marked(campus, 2, b"marked"))       # an ordinary pair: CE comes through
+    assert server.receive()[0] == b"marked"
+    assert ihad.counter("tunnel-ecn-unexpected") == ihad.counter("drops-tunnel-malformed") == 0
+
+
 # --- ICMP errors from inside a tunnel ---
 
 ROUTER = "10.0.0.1"     # on the way to every care-of address

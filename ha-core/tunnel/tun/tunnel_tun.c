@@ -70,6 +70,7 @@ enum drop {
 	DROP_DESTINATION,
 	DROP_TTL,
 	DROP_LOOP,
+	DROP_ECN,
 	DROP_FILTER,
 	DROP_CNT,
 	DROP_NONE = DROP_CNT,
@@ -104,6 +105,8 @@ static struct drop_row {
 	    "its inner destination is no host's"),
 	ROW(DROP_TTL, "tunnel-ttl", tunnel_ttl_drops, "its inner TTL is 0"),
 	ROW(DROP_LOOP, "tunnel-loop", tunnel_loop_drops, "it would loop"),
+	ROW(DROP_ECN, "tunnel-ecn", tunnel_ecn_drops,
+	    "marked congested, and its sender knows of no such marks"),
 	ROW(DROP_FILTER, "tunnel-filter", filter_drops, "the forwarding policy forbids it"),
 #undef ROW
 };
@@ -112,6 +115,7 @@ static struct log_limit send_limit = LIMIT("tunnel-send-failed");
 static struct log_limit port_limit = LIMIT("tunnel-port-unreachable");
 static struct log_limit nodes_limit = LIMIT("broadcast-nodes-full");
 static struct log_limit filter_limit = LIMIT("tunnel-filter");
+static struct log_limit ecn_limit = LIMIT("tunnel-ecn-unexpected");
 static struct log_limit mtu_limit = LIMIT("tunnel-mtu-lowered");
 
 /* A packet and its headroom; some cache lines more, so that not all begin in the same set. */
@@ -810,6 +814,17 @@ static struct binding *find_agents_binding(struct tunnel_dp *dp, const struct ar
 	return NULL;
 }
 
+/* RFC 6040 §4.2: such marks SHOULD be logged; the log's level is what suppresses them. */
+static void note_unexpected_ecn(struct tunnel_dp *dp, const struct arrival *a,
+				const struct encap_inner *inner)
+{
+	dp->conf.stats->tunnel_ecn_unexpected++;
+	(void)log_write_limited(&ecn_limit, now_ms(dp), LOG_LEVEL_INFO,
+				"outer and inner congestion marks are a pair that nobody makes",
+				"event=tunnel-ecn-unexpected outer-source=%s inner-source=%s",
+				addr_text(a->src).s, addr_text(ipv4_src(inner->packet)).s);
+}
+
 static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_inner *inner)
 {
 	struct binding *b = NULL;
@@ -832,6 +847,8 @@ static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_
 		drop(dp, why, a, inner);
 		return;
 	}
+	if (inner->ecn_unexpected)
+		note_unexpected_ecn(dp, a, inner);
 	clamp_mss(dp, binding_find(dp->conf.cache, b->key), inner->packet, inner->len);
 	if (write(dp->tun, inner->packet, inner->len) < 0) {
 		send_failed(dp, ipv4_dst(inner->packet), -errno);
@@ -840,17 +857,25 @@ static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_
 	count_from(dp, b, inner->len);
 }
 
+/* Why encap_decapsulate() wants nothing of it. */
+static enum drop undecapsulated(int err)
+{
+	return err == ERR_CONGESTED ? DROP_ECN : DROP_MALFORMED;
+}
+
 static void raw_packet(struct tunnel_dp *dp, uint8_t *packet, size_t len)
 {
 	struct encap_inner inner;
 	struct arrival a;
+	int err;
 
 	/* A raw socket gives whole headers, and only what was sent to its own address. */
 	if (len < IPV4_HEADER_MIN)
 		return;
 	a = (struct arrival){ .src = ipv4_src(packet), .mode = packet[IPV4_PROTOCOL] };
-	if (encap_decapsulate(packet, len, &inner) < 0)
-		drop(dp, DROP_MALFORMED, &a, NULL);
+	err = encap_decapsulate(packet, len, &inner);
+	if (err < 0)
+		drop(dp, undecapsulated(err), &a, NULL);
 	else
 		reverse(dp, &a, &inner);
 }
@@ -879,15 +904,19 @@ static void tun_udp_input(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8
 {
 	struct arrival a = { .src = src, .src_port = src_port, .udp = true };
 	struct encap_inner inner;
+	int err;
 
 	if (len > 1)
 		a.mode = data[1]; /* for the log, should it go no further */
-	if (!addr_eq(dst, dp->conf.home_agent))
+	if (!addr_eq(dst, dp->conf.home_agent)) {
 		drop(dp, DROP_WRONG_SOURCE, &a, NULL);
-	else if (encap_decapsulate_udp(data, len, tos, src, dst, &a.mode, &inner) < 0)
-		drop(dp, DROP_MALFORMED, &a, NULL);
-	else
-		reverse(dp, &a, &inner);
+	} else {
+		err = encap_decapsulate_udp(data, len, tos, src, dst, &a.mode, &inner);
+		if (err < 0)
+			drop(dp, undecapsulated(err), &a, NULL);
+		else
+			reverse(dp, &a, &inner);
+	}
 	out_flush(dp);
 }
 
