@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A dissector that is not ours (tshark) reads whatever the daemons send, and finds no fault."""
 
+import glob
 import os
+import socket
 import struct
+
+import pytest
 
 from fixtures import mobileip as mip
 from fixtures import topology
+from fixtures.dissection import Frames, Tap, read_back
+from fixtures.wait import until
 
 # tshark leaves checksums alone unless asked to verify them; veth leaves some to the hardware that
 # is not there, so only what the daemons compute themselves is verified: inner headers, by Peer.
@@ -87,6 +93,28 @@ def test_tshark_dissects_every_xhad_message(internet, xhad, peer, correspondent,
     assert all("149" not in types.split(",") for _, types in replies)
     inner = fields(wire, workdir, f"mip.type == 4 && ip.src == {internet.agent}", "ip.dst")
     assert all(internet.home in addresses for (addresses,) in inner) and len(inner) == 2
+
+
+@pytest.mark.parametrize("at, value, said", [
+    (None, 0, ""), (-1, 1, "Bad checksum"), (28, 99, "Malformed"), (28 + 21, 200, "Malformed")])
+def test_what_tshark_cannot_read_is_noticed(campus, workdir, at, value, said):
+    """The dissection at the end of each run, tried on a reply and on three that are wrong."""
+    before = bytes.fromhex("03000258c000020ac0000201e8fe6f8012345678")
+    octets = before + mip.Association().extension(before)
+    packet = bytearray(mip.udp_packet(campus.agent, mip.PORT, campus.desk_address, 40000, octets))
+    if at is not None:
+        packet[at] ^= value
+    if at and at > 0:                           # wrong in the message only
+        packet[26:28] = b"\0\0"
+    tap = Tap(campus.ha, campus.agent)
+    with campus.ha.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        campus.ha.run(["ping", "-c1", campus.desk_address])
+        raw.sendto(bytes(packet), (campus.desk_address, 0))
+        until(lambda: Frames(workdir).add("test", tap, mip.PORT) or os.path.getsize(
+            glob.glob(f"{workdir}/*.frames")[0]), "a frame")
+    tap.close()
+    happened, faults = read_back(workdir)
+    assert (said in faults[0]) if said else faults == [], (happened, faults)
 
 
 def test_our_own_codec_agrees_with_the_vector_of_rfc_5944(workdir):
