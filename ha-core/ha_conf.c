@@ -252,7 +252,10 @@ const struct conf_key ha_conf_rows[] = {
 	  .doc = "How far a node's clock may be from ours. RFC 5944 advises more than 3." },
 	{ "registration.max-simultaneous-bindings", CONF_UINT,
 	  FIELD(registration.max_simultaneous_bindings), .min = 1, .max = 64, .dflt = "4",
-	  .unit = "bindings", .doc = "Care-of addresses that one node may have at a time." },
+	  .unit = "bindings",
+	  .doc = "Care-of addresses that one node may have at a time. 1 is no "
+		 "simultaneous bindings at all: S is ignored, and the "
+		 "Code of success is 1." },
 	{ "registration.max-denials-per-node", CONF_UINT,
 	  FIELD(registration.max_denials_per_node_s), .max = 1000, .dflt = "1", .unit = "a second",
 	  .doc = "Denials that one mobile node is sent, after thirty at once; what is beyond meets "

@@ -296,7 +296,7 @@ static struct reg_outcome check_binding_limit(struct engine *e, struct exchange 
 {
 	const struct binding_key key = { x->home_addr, e->conf.home_agent };
 
-	if (!(x->req.flags & REG_FLAG_S) || binding_find_care_of(&e->cache, key, x->req.care_of) ||
+	if (!exchange_keeps_others(e, x) || binding_find_care_of(&e->cache, key, x->req.care_of) ||
 	    binding_cnt(binding_find(&e->cache, key)) < e->conf.max_bindings)
 		return outcome_go_on();
 	return outcome_deny(REG_TOO_MANY_BINDINGS, REG_REASON_TOO_MANY_BINDINGS);

@@ -70,6 +70,27 @@ static inline bool exchange_source_differs(const struct exchange *x)
 	return !addr_eq(x->from->src, x->req.care_of);
 }
 
+/** One binding a node is no support of simultaneous ones: S means nothing then, §3.8.2.2. */
+static inline bool engine_has_simultaneous(const struct engine *e)
+{
+	return e->conf.max_bindings > 1;
+}
+
+/** Do the node's other bindings stay? */
+static inline bool exchange_keeps_others(const struct engine *e, const struct exchange *x)
+{
+	return x->req.flags & REG_FLAG_S && engine_has_simultaneous(e);
+}
+
+/** §3.8.3.2: by its Code every accepting reply says whether there are simultaneous bindings. */
+static inline struct reg_outcome outcome_accept(const struct engine *e, enum reg_reason reason)
+{
+	enum reg_code code =
+		engine_has_simultaneous(e) ? REG_ACCEPTED : REG_ACCEPTED_NO_SIMULTANEOUS;
+
+	return (struct reg_outcome){ REG_ACCEPT, (uint8_t)code, reason };
+}
+
 /** Is a home address to be taken from the pool: any, or the one that the request names? */
 static inline bool exchange_wants_lease(const struct exchange *x)
 {

@@ -169,7 +169,7 @@ static struct reg_outcome deregister(struct engine *e, struct exchange *x)
 			end_binding(e, b);
 	}
 	(void)tell_change(e, key); /* taking away does not fail a node that leaves */
-	return (struct reg_outcome){ REG_ACCEPT, REG_ACCEPTED, REG_REASON_DEREGISTERED };
+	return outcome_accept(e, REG_REASON_DEREGISTERED);
 }
 
 /* RFC 5446 §4: who may not have the service that it changes to loses the one that it had. */
@@ -265,13 +265,13 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	outcome = assign_home_address(e, x);
 	if (outcome.verdict != REG_ACCEPT)
 		return outcome;
-	outcome.reason = REG_REASON_RENEWED;
+	outcome = outcome_accept(e, REG_REASON_RENEWED);
 	key = (struct binding_key){ x->home_addr, e->conf.home_agent };
 	b = binding_find_care_of(&e->cache, key, x->req.care_of);
 	tunnel = tunnel_of(x, b);
 	if (!b) {
 		/* One more among simultaneous ones is no move. */
-		outcome.reason = binding_find(&e->cache, key) && !(x->req.flags & REG_FLAG_S)
+		outcome.reason = binding_find(&e->cache, key) && !exchange_keeps_others(e, x)
 					 ? REG_REASON_MOVED
 					 : REG_REASON_REGISTERED;
 		b = binding_put(&e->cache, key, x->req.care_of);
@@ -282,7 +282,7 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 		outcome.reason = REG_REASON_CHANGED;
 		changed = true;
 	}
-	if (!(x->req.flags & REG_FLAG_S) && end_all(e, key, b) > 0)
+	if (!exchange_keeps_others(e, x) && end_all(e, key, b) > 0)
 		changed = true;
 
 	if (b->flags != x->req.flags) /* B, D: the data path goes by them */

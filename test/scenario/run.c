@@ -776,7 +776,7 @@ static const uint8_t *support_reply(const struct engine_result *res)
 }
 
 /*
- * expect accept | deny CODE | unanswered CODE | silence, then
+ * expect accept | accept-1 | deny CODE | unanswered CODE | silence, then
  *	reason NAME, lifetime N, home A, exts LIST, spi N,
  *	udp CODE [forced] [keepalive N], no-udp,
  *	text A_MESSAGE_STRING, echo HEX
@@ -796,6 +796,11 @@ static void do_expect(struct script *s, char **words, size_t cnt)
 	if (strcmp(verdict, "accept") == 0)
 		require(s, res->outcome.verdict == REG_ACCEPT && res->outcome.code == REG_ACCEPTED,
 			"it was not accepted");
+	else if (strcmp(verdict, "accept-1") == 0)
+		require(s,
+			res->outcome.verdict == REG_ACCEPT &&
+				res->outcome.code == REG_ACCEPTED_NO_SIMULTANEOUS,
+			"it was not accepted with Code 1");
 	else if (strcmp(verdict, "silence") == 0)
 		expect_silence(s, "it");
 	else if (strcmp(verdict, "deny") == 0 || strcmp(verdict, "unanswered") == 0)

@@ -209,6 +209,12 @@ static struct verdict silence(void)
 	return (struct verdict){ .silence = true };
 }
 
+/* RFC 5944 §3.8.2.2: who allows one binding does not know S, and says so with Code 1. */
+static bool keeps_others(const struct wish *q)
+{
+	return flag(q, REG_FLAG_S) && engine.conf.max_bindings > 1;
+}
+
 static struct verdict deny(const struct wish *q, uint8_t code)
 {
 	return (struct verdict){ .code = code, .lifetime_s = q->lifetime_s };
@@ -260,7 +266,7 @@ static struct verdict model_deregister(const struct wish *q)
 		n->cnt = 0;
 	else if (b)
 		model_del(n, b);
-	return (struct verdict){ .code = 0, .lifetime_s = 0 };
+	return (struct verdict){ .code = engine.conf.max_bindings == 1, .lifetime_s = 0 };
 }
 
 static struct verdict model_register(const struct wish *q, struct model_binding *fresh)
@@ -280,7 +286,7 @@ static struct verdict model_register(const struct wish *q, struct model_binding 
 	/* Until the first keepalive tells, the old port of the same peer is used (R). */
 	if (b && fresh->half_bound && b->udp && b->peer == fresh->peer)
 		fresh->port = b->port;
-	if (!flag(q, REG_FLAG_S)) {
+	if (!keeps_others(q)) {
 		n->cnt = 1;
 		n->bindings[0] = *fresh;
 	} else if (b) {
@@ -288,7 +294,7 @@ static struct verdict model_register(const struct wish *q, struct model_binding 
 	} else {
 		n->bindings[n->cnt++] = *fresh;
 	}
-	return (struct verdict){ .code = 0,
+	return (struct verdict){ .code = engine.conf.max_bindings == 1,
 				 .lifetime_s = fresh->lifetime_s,
 				 .udp_granted = fresh->udp };
 }
@@ -333,7 +339,7 @@ static struct verdict model_judge(const struct wish *q)
 			fresh.encap = encap_of_flags(q);
 		if (fresh.encap == 0)
 			return deny(q, 139);
-		if (flag(q, REG_FLAG_S) && !model_find(q->node, q->care_of) &&
+		if (keeps_others(q) && !model_find(q->node, q->care_of) &&
 		    q->node->cnt >= engine.conf.max_bindings)
 			return deny(q, 135);
 		if (!flag(q, REG_FLAG_T) && engine.conf.reverse == ENGINE_REVERSE_REQUIRED)
@@ -575,7 +581,7 @@ static void compare_reply(const struct wish *q, const struct verdict *v,
 	}
 	check(signed_by_node);
 	check(udp == v->udp_reply);
-	if (code == 0 && agent_vouches(q))
+	if (code <= 1 && agent_vouches(q))
 		check(res->reply[res->reply_len - 22] == 34);
 }
 
@@ -770,7 +776,7 @@ static void engine_and_model_agree_on_random_requests(void **state)
 		if (codes[code])
 			printf("  %s %u: %lu\n", code == 255 ? "silence" : "Code",
 			       code == 255 ? 0 : code, codes[code]);
-	assert_true(codes[0] > EXCHANGES / 10);
+	assert_true(codes[0] > EXCHANGES / 10 && codes[1] > 0);
 	for (code = 129; code <= 142; code++)
 		assert_true(code == 130 || code == 140 || code == 141 || codes[code] > 0);
 	assert_true(changes > 0);
