@@ -16,7 +16,7 @@ tests=$(
 	comm -12 \
 		<(grep -rhoE --include='*.c' '^static void \w+\(void \*\*state\)' test |
 			sed -E 's/^static void (\w+).*/\1/' | sort -u) \
-		<(grep -rhoE --include='*.c' '\b([A-Z_]*TEST|cmocka_unit_test\w*)\(\w+' test |
+		<(grep -rhoE --include='*.c' '\b([A-Za-z_]*(TEST|test)|cmocka_unit_test\w*)\(\w+' test |
 			sed 's/.*(//' | sort -u)
 )
 

@@ -111,6 +111,29 @@ def test_nonces_begin_with_133_and_go_on(site):
     assert node.ask(ident=second.ident & ~0xffffffff | 4).code == 133
 
 
+def test_nonces_are_never_the_same_and_no_step_apart(site):
+    """RFC 5944 §5.4 wants them random: at the least, neither they nor their distances repeat."""
+    node = site.make(f"{site.prefix}.9", sa=topology.NONCE_SA)
+    nonces = [node.ask().ident >> 32]
+    for low in range(24):
+        nonces.append(node.register(ident=nonces[-1] << 32 | low).ident >> 32)
+    steps = {(b - a) & 0xffffffff for a, b in zip(nonces, nonces[1:])}
+    assert len(set(nonces)) == 25 and len(steps) == 24
+    assert all(0 < sum(n >> bit & 1 for n in nonces) < 25 for bit in range(32)), "a constant bit"
+
+
+@pytest.mark.parametrize("length", [72, 253])
+def test_a_nai_of_72_and_of_253_octets_is_served(campus, run_daemon, peer, length):
+    """RFC 4282 §2.2: 72 must be handled, 253 is recommended."""
+    name = "a" * (length - len("@corp.example")) + "@corp.example"
+    campus.ihad_conf["mobile-nodes"].append(topology.node(None, nai=name))
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    node = peer(campus.desk, campus.desk_address, "0.0.0.0", campus.agent)
+    reply = node.register(extensions=mip.nai(name))
+    assert reply.find(mip.EXT_NAI).body == name.encode()
+    assert ihad.bindings(name)[0]["nai"] == name
+
+
 def test_assigns_a_home_address_by_nai_and_echoes_the_nai(site):
     node = site.make(home="0.0.0.0", sa=topology.OTHER_SA)
     reply = node.register(extensions=mip.nai("bob@corp.example"))

@@ -90,6 +90,21 @@ def test_tcp_is_told_of_segments_that_fit_the_tunnel(campus, run_daemon, desk, r
     assert ihad.counter("mss-clamped") == (udp < 1460) * 2 + (plain < 1460) * 2
 
 
+# --- the outer header ---
+
+def test_no_identification_comes_twice_while_fragments_may_live(campus, registered, server,
+                                                                capture):
+    """RFC 6864 §4.3: of packets that may be fragmented, to one place, by one protocol."""
+    server.socket.setsockopt(0, 10, 0)                      # IP_MTU_DISCOVER: no DF
+    wire = capture(campus.ha, "eth0")
+    for _ in range(200):
+        server.send(b"x", (campus.home, 6000))
+        registered.receive_ipip()
+    outer = [p for p in wire.packets() if p.source == campus.agent and p.protocol == 4]
+    assert len(outer) == 200 and not any(p.df for p in outer)
+    assert len({p.octets[4:6] for p in outer}) == 200
+
+
 # --- congestion marks ---
 
 @pytest.mark.parametrize("mode", ["compatible", "normal"])

@@ -338,9 +338,10 @@ static void add_run(const struct vector_file *f, const struct packet *p, const s
 		abort();
 	runs[run_cnt] = (struct run){ f, p, x };
 	if (x)
-		snprintf(names[run_cnt], sizeof(names[0]), "%s %.100s", p->name, x->text);
+		snprintf(names[run_cnt], sizeof(names[0]), "%s: %s %.80s", f->name, p->name,
+			 x->text);
 	else
-		snprintf(names[run_cnt], sizeof(names[0]), "%s fed back", p->name);
+		snprintf(names[run_cnt], sizeof(names[0]), "%s: %s fed back", f->name, p->name);
 	tests[run_cnt] = (struct CMUnitTest){
 		.name = names[run_cnt],
 		.test_func = x ? experiment : an_answer_fed_back_is_met_with_silence,
