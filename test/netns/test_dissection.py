@@ -95,6 +95,21 @@ def test_tshark_dissects_every_xhad_message(internet, xhad, peer, correspondent,
     assert all(internet.home in addresses for (addresses,) in inner) and len(inner) == 2
 
 
+@pytest.mark.parametrize("mode", [mip.GRE, mip.MINIMAL])
+def test_tshark_dissects_other_encapsulations_in_udp(campus, ihad, desk, correspondent, mode):
+    """RFC 3519 §4.1; at the end of the run, as all frames are. Here: that there are any."""
+    server = correspondent(campus.server, campus.server_address)
+    desk.register(extensions=mip.udp_tunnel_request(forced=True, encapsulation=mode))
+    server.send(b"in udp", (campus.home, 6000))
+    octets, source = desk.receive(mip.TUNNEL_DATA)
+    assert source == (campus.agent, mip.PORT)
+    assert octets[:4] == bytes([mip.TUNNEL_DATA, mode, 0, 0])
+    if mode == mip.GRE:
+        assert octets[4:8] == b"\0\0\x08\0" and mip.parse_ipv4(octets[8:]).data == b"in udp"
+    else:
+        assert mip.checksum(octets[4:16]) == 0 and octets[16 + 8:] == b"in udp"
+
+
 @pytest.mark.parametrize("at, value, said", [
     (None, 0, ""), (-1, 1, "Bad checksum"), (28, 99, "Malformed"), (28 + 21, 200, "Malformed")])
 def test_what_tshark_cannot_read_is_noticed(campus, workdir, at, value, said):

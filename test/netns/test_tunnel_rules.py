@@ -554,6 +554,45 @@ def test_broadcast_of_a_virtual_home_network_goes_to_its_nodes(campus, ihad, pee
     assert ihad.counter("icmp-errors-sent") == 0 and node.no_ipip() and other.no_ipip()
 
 
+# --- multicast: we are no multicast router (RFC 5944 §4.4) ---
+
+GROUP = "239.1.2.3"
+IGMP_JOIN = bytes([0x16, 0, 0, 0]) + mip.address(GROUP)    # version 2, a report
+
+
+def test_multicast_of_the_home_link_goes_to_no_node(campus, office, run_daemon, peer):
+    """The B bit asks for broadcasts; a group is joined where its node is."""
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    node = peer(campus.desk, campus.desk_address, "10.60.0.10", campus.agent).listen_ipip()
+    node.register(flags=mip.B | mip.D | mip.T)
+    for group in ("224.0.0.251", GROUP):
+        shout(office, "10.60.0.50", group, b"to a group")
+    shout(office, "10.60.0.50", "10.60.0.255", b"fence")
+    assert node.receive_ipip()[1].data == b"fence"
+    assert node.no_ipip() and ihad.counter("broadcasts-to-nodes") == 1
+
+
+@pytest.mark.parametrize("outer", ["10.1.0.10", "10.60.0.10"], ids=["care-of", "home-address"])
+def test_multicast_of_a_node_is_dropped_counted_and_logged(campus, office, run_daemon, peer, raw,
+                                                           capture, outer):
+    """Groups that it joins and what it sends them, from either address that §4.4 may mean."""
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    node = peer(campus.desk, campus.desk_address, "10.60.0.10", campus.agent).listen_ipip()
+    node.register()
+    wire = capture(office, "eth0")
+    igmp = IGMP_JOIN[:2] + struct.pack("!H", mip.checksum(IGMP_JOIN)) + IGMP_JOIN[4:]
+    kind = "destination" if outer == campus.desk_address else "wrong-source"
+    for inner in (mip.ipv4("10.60.0.10", GROUP, 2, igmp, ttl=1),
+                  mip.udp_packet("10.60.0.10", 6000, GROUP, 7000, b"to a group")):
+        raw(campus.desk).sendto(mip.ipv4(outer, campus.agent, 4, inner), (campus.agent, 0))
+    ihad.wait_counter(f"drops-tunnel-{kind}", 2)
+    event = ihad.wait_event(f"tunnel-{kind}")[0]
+    assert (event["inner-source"], event["inner-destination"]) == ("10.60.0.10", GROUP)
+    node.send_ipip(mip.udp_packet("10.60.0.10", 6000, "10.60.0.50", 7000, b"fence"))
+    until(lambda: [p for p in wire.packets() if p.protocol == 17 and p.data == b"fence"], "a fence")
+    assert not [p for p in wire.packets() if p.destination == GROUP]
+
+
 def test_ipsec_only_holds_for_broadcasts_too(internet, run_daemon, peer, correspondent):
     conf = internet.xhad_conf | {"forwarding": {"policy": "ipsec-only",
                                                 "vpn-gateways": ["192.0.2.10"]}}

@@ -748,6 +748,7 @@ static enum drop judge(struct tunnel_dp *dp, const struct binding *b, const stru
 {
 	struct in_addr dst = ipv4_dst(inner->packet);
 
+	/* RFC 5944 §4.4: groups are for a home agent that is a multicast router. We are none. */
 	if (!addr_is_unicast(dst))
 		return DROP_DESTINATION;
 	if (!b->tunnel.reverse && (a->udp || dp->conf.filter->reverse_needs_grant) &&
