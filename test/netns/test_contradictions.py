@@ -161,6 +161,7 @@ def test_gre_that_leads_back_to_its_own_tunnel_end_is_dropped(campus, ihad, desk
     back = mip.udp_packet(campus.home, 6000, campus.desk_address, 7000, b"back")
     gre.sendto(b"\0\0\x08\0" + back, (campus.agent, 0))
     ihad.wait_counter("drops-tunnel-loop", 1)
+    assert ihad.wait_event("tunnel-loop")[0]["inner-destination"] == campus.desk_address
 
 
 def test_an_inner_ttl_of_0_is_dropped_and_counted(campus, ihad, registered):
