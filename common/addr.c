@@ -72,6 +72,11 @@ int addr_prefix_parse(const char *text, struct addr_prefix *ret)
 	return 0;
 }
 
+struct addr_prefix addr_prefix_of(struct in_addr a, uint8_t len)
+{
+	return (struct addr_prefix){ addr_from_host(addr_host(a) & mask_host(len)), len };
+}
+
 bool addr_prefix_contains(struct addr_prefix p, struct in_addr a)
 {
 	return ((addr_host(a) ^ addr_host(p.addr)) & mask_host(p.len)) == 0;

@@ -68,6 +68,9 @@ int addr_parse(const char *text, struct in_addr *ret);
 /** ADDRESS/LENGTH, host bits must be zero. @retval ERR_INVALID; *ret written only on success */
 int addr_prefix_parse(const char *text, struct addr_prefix *ret);
 
+/** The prefix of this length that the address is in. */
+struct addr_prefix addr_prefix_of(struct in_addr a, uint8_t len);
+
 bool addr_prefix_contains(struct addr_prefix p, struct in_addr a);
 bool addr_prefix_overlaps(struct addr_prefix p, struct addr_prefix q);
 

@@ -25,6 +25,7 @@ enum ext_type {
 	EXT_DYNAMIC_HA = 139,         /* RFC 4433 §3, erratum 898 */
 	EXT_UDP_TUNNEL_REQUEST = 144, /* RFC 3519 §3.1 */
 	EXT_MESSAGE_STRING = 145,     /* RFC 4917 §2 */
+	EXT_MOBILE_NETWORK = 148,     /* RFC 5177 §4 */
 	EXT_TRUSTED_NETWORKS = 149,   /* RFC 5265 §3.4 */
 	EXT_SERVICE = 151,            /* RFC 5446 §3 */
 };

@@ -121,6 +121,10 @@ const char *reg_code_text(uint8_t code)
 		return "requested UDP tunnel encapsulation unavailable";
 	case REG_REDIRECTED:
 		return "register with the redirected home agent";
+	case REG_MOBILE_NETWORK_ERROR:
+		return "mobile network error";
+	case REG_MOBILE_ROUTER_DISALLOWED:
+		return "mobile router operation not permitted";
 	case REG_SERVICE_UNAUTHORIZED:
 		return "service authorization failed";
 	}
