@@ -169,6 +169,18 @@ static int add_pools(struct engine *e, const struct ha_conf *conf)
 	return 0;
 }
 
+static int add_networks(struct engine *e, const struct ha_conf_node *node)
+{
+	bool implicit = node->mobile_network_mode == HA_CONF_NETWORKS_IMPLICIT;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < node->mobile_networks.cnt && rc == 0; i++)
+		rc = engine_add_network(e, node->home_addr, node->nai,
+					node->mobile_networks.prefixes[i], implicit);
+	return rc;
+}
+
 static int add_associations(struct engine *e, const struct ha_conf *conf)
 {
 	const uint64_t tolerance = REPLAY_SECONDS(conf->registration.timestamp_tolerance_s);
@@ -188,6 +200,8 @@ static int add_associations(struct engine *e, const struct ha_conf *conf)
 			rc = engine_limit_services(e, node->home_addr, node->nai,
 						   (const char *const *)node->services,
 						   node->service_cnt, node->service_required);
+		if (rc == 0)
+			rc = add_networks(e, node);
 		if (rc < 0) {
 			log_error("cannot add a mobile node",
 				  "event=association-failed home-address=%s spi=%u algorithm=%s "
@@ -233,6 +247,29 @@ static int tell_data_path(void *ctx, struct binding_key key, const struct bindin
 		log_error("a node cannot be represented on its home link",
 			  "event=home-link-failed home-address=%s error=\"%s\"",
 			  addr_text(key.home_addr).s, err_text(rc));
+	return rc;
+}
+
+/* A tier that cannot carry networks leaves their packets to the kernel's routes: so it says no. */
+static int tell_route(void *ctx, struct addr_prefix network, struct in_addr home_addr, bool on)
+{
+	static struct log_limit limit = { .burst = 50,
+					  .interval_ms = 100,
+					  .event = "mobile-network" };
+	struct ha *ha = ctx;
+	int rc = ha->tunnel->route ? ha->tunnel->route(ha->dp, network, on) : -EOPNOTSUPP;
+
+	if (rc < 0)
+		log_error("a network behind a mobile router cannot be routed",
+			  "event=mobile-network-failed network=%s home-address=%s error=\"%s%s\"",
+			  addr_prefix_text(network).s, addr_text(home_addr).s, err_text(rc),
+			  rc == -EEXIST ? "; this host has a route to it: remove that one" : "");
+	else
+		log_write_limited(&limit, loop_now(ha->loop)->mono_ms, LOG_LEVEL_INFO,
+				  on ? "mobile network registered" : "mobile network gone",
+				  "event=%s network=%s home-address=%s",
+				  on ? "mobile-network-registered" : "mobile-network-gone",
+				  addr_prefix_text(network).s, addr_text(home_addr).s);
 	return rc;
 }
 
@@ -284,6 +321,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 	const struct engine_conf ec = engine_conf_of(ha, conf);
 	const struct engine_hooks hooks = {
 		.changed = tell_data_path,
+		.route = tell_route,
 		.random = random_number,
 		.send = send_message,
 		.revoke = wake_revocations,
@@ -621,6 +659,7 @@ static int open_tunnel(struct ha *ha)
 		.broadcast_limited = ha->conf->tunnel.broadcasts == HA_CONF_BROADCASTS_ALL,
 		.ecn_normal = ha->conf->tunnel.ecn == HA_CONF_ECN_NORMAL,
 		.cache = &ha->engine.cache,
+		.networks = &ha->engine.networks,
 		.stats = &ha->engine.stats,
 		.loop = ha->loop,
 	};

@@ -16,6 +16,7 @@
 
 #include "common/err.h"
 #include "common/hash.h"
+#include "ha-core/auth/network.h"
 #include "ha-core/auth/service.h"
 
 #include <ctype.h>
@@ -45,6 +46,13 @@ static const char *check_home_prefix(const void *field)
 	const struct addr_prefix *p = field;
 
 	return addr_is_unicast(p->addr) ? NULL : "not a network of unicast addresses";
+}
+
+static const char *check_mobile_network(const void *item)
+{
+	const struct addr_prefix *p = item;
+
+	return p->len > 0 && addr_is_unicast(p->addr) ? NULL : "not a network of unicast addresses";
 }
 
 static const char *check_interface(const void *field)
@@ -104,6 +112,10 @@ static const char *const reverses[] = { [HA_CONF_REVERSE_OPTIONAL] = "optional",
 					[HA_CONF_REVERSE_REQUIRED] = "required",
 					[HA_CONF_REVERSE_DISABLED] = "disabled",
 					NULL };
+
+static const char *const network_modes[] = {
+	[HA_CONF_NETWORKS_EXPLICIT] = "explicit", [HA_CONF_NETWORKS_IMPLICIT] = "implicit", NULL
+};
 
 static const char *const layouts[] = {
 	[HA_CONF_LAYOUT_SHORT] = "short", [HA_CONF_LAYOUT_DRAWN] = "drawn", NULL
@@ -196,6 +208,16 @@ static const struct conf_key mobile_node_rows[] = {
 	{ "service-required", CONF_BOOL, CONF_FIELD(struct ha_conf_node, service_required),
 	  .dflt = "false",
 	  .doc = "The node must select a service by name: the default one is not for it." },
+	{ "mobile-networks", CONF_PREFIX_SET, CONF_FIELD(struct ha_conf_node, mobile_networks),
+	  .check = check_mobile_network,
+	  .doc = "Networks behind the node, a router, that it may register (RFC 5177); by default "
+		 "none, and a request that names one is denied (148). Those of all of a node's "
+		 "associations count, 32 at most. They are no part of a home network, nor of "
+		 "another node's networks." },
+	{ "mobile-network-mode", CONF_ENUM, CONF_FIELD(struct ha_conf_node, mobile_network_mode),
+	  .choices = network_modes, .dflt = "explicit",
+	  .doc = "What a node gets that names no network: explicit none, implicit all of its "
+		 "own." },
 	{ 0 }
 };
 
@@ -639,6 +661,94 @@ static void check_node(const struct check *c, struct tables *t, size_t i)
 		hash_put(&t->by_nai, &e->by_nai, nai_hash(&t->by_nai, node->nai));
 }
 
+/** A mobile network, and whose it is. */
+struct behind {
+	struct addr_prefix prefix;
+	size_t index; /* of the association that names it */
+	size_t first; /* of the node's first one */
+};
+
+static int compare_behind(const void *a, const void *b)
+{
+	const struct behind *x = a, *y = b;
+	uint32_t from_x = addr_host(x->prefix.addr), from_y = addr_host(y->prefix.addr);
+
+	if (from_x != from_y)
+		return from_x < from_y ? -1 : 1;
+	if (x->prefix.len != y->prefix.len)
+		return x->prefix.len < y->prefix.len ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/** What no mobile network may contain: it is reached elsewhere. */
+static void check_mobile_network_is_free(const struct check *c, const struct behind *b)
+{
+	const struct ha_conf *conf = c->conf;
+	size_t i;
+
+	if (addr_prefix_contains(b->prefix, conf->address))
+		node_fault(c, b->index, "mobile-networks",
+			   "mobile-networks: %s contains %s, the home agent's own address",
+			   addr_prefix_text(b->prefix).s, addr_text(conf->address).s);
+	for (i = 0; i < conf->home_network_cnt; i++)
+		if (addr_prefix_overlaps(b->prefix, conf->home_networks[i].prefix))
+			node_fault(c, b->index, "mobile-networks",
+				   "mobile-networks: %s overlaps the home network %s",
+				   addr_prefix_text(b->prefix).s,
+				   addr_prefix_text(conf->home_networks[i].prefix).s);
+}
+
+/** Of two overlapping prefixes one lies in the other: so it is enough to remember the widest. */
+static void check_overlaps(const struct check *c, const struct behind *all, size_t cnt)
+{
+	const struct behind *widest = NULL;
+	size_t i;
+
+	for (i = 0; i < cnt; i++) {
+		if (!widest || !addr_prefix_overlaps(widest->prefix, all[i].prefix))
+			widest = &all[i];
+		else if (widest->first != all[i].first)
+			node_fault(c, all[i].index, "mobile-networks",
+				   "mobile-networks: %s overlaps %s of another node, in %s:%u",
+				   addr_prefix_text(all[i].prefix).s,
+				   addr_prefix_text(widest->prefix).s, node_file(c, widest->index),
+				   node_mark(c, widest->index, "mobile-networks").line);
+	}
+}
+
+static int check_mobile_networks(const struct check *c, const struct tables *t)
+{
+	const struct ha_conf_node *nodes = c->conf->mobile_nodes;
+	struct behind *all, *b;
+	size_t *cnts, cnt = 0, i, k;
+
+	for (i = 0; i < c->yaml_node_cnt; i++)
+		cnt += nodes[i].mobile_networks.cnt;
+	if (cnt == 0)
+		return 0;
+	all = calloc(cnt, sizeof(*all));
+	cnts = calloc(c->conf->mobile_node_cnt, sizeof(*cnts));
+	for (i = 0, b = all; all && cnts && i < c->yaml_node_cnt; i++) {
+		for (k = 0; k < nodes[i].mobile_networks.cnt; k++, b++) {
+			*b = (struct behind){ nodes[i].mobile_networks.prefixes[k], i,
+					      t->entries[i].first };
+			check_mobile_network_is_free(c, b);
+			if (++cnts[b->first] == NETWORK_MAX + 1)
+				node_fault(c, i, "mobile-networks",
+					   "mobile-networks: more than %d of one node",
+					   NETWORK_MAX);
+		}
+	}
+	if (all && cnts) {
+		qsort(all, cnt, sizeof(*all), compare_behind);
+		check_overlaps(c, all, cnt);
+	}
+	i = all && cnts;
+	free(cnts);
+	free(all);
+	return i ? 0 : -ENOMEM;
+}
+
 static int check_nodes(const struct check *c)
 {
 	size_t cnt = c->conf->mobile_node_cnt;
@@ -650,7 +760,7 @@ static int check_nodes(const struct check *c)
 	    hash_init(&t.by_spi, cnt) == 0) {
 		for (i = 0; i < cnt; i++)
 			check_node(c, &t, i);
-		err = 0;
+		err = check_mobile_networks(c, &t);
 	}
 	hash_done(&t.by_addr);
 	hash_done(&t.by_nai);

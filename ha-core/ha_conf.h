@@ -30,6 +30,7 @@ enum ha_conf_reverse {
 	HA_CONF_REVERSE_DISABLED
 };
 
+enum ha_conf_networks { HA_CONF_NETWORKS_EXPLICIT, HA_CONF_NETWORKS_IMPLICIT };
 enum ha_conf_layout { HA_CONF_LAYOUT_SHORT, HA_CONF_LAYOUT_DRAWN };
 enum ha_conf_mss_clamp { HA_CONF_MSS_CLAMP_UDP, HA_CONF_MSS_CLAMP_ALL, HA_CONF_MSS_CLAMP_OFF };
 enum ha_conf_ecn { HA_CONF_ECN_COMPATIBLE, HA_CONF_ECN_NORMAL };
@@ -64,7 +65,9 @@ struct ha_conf_node {
 	enum ha_conf_replay replay;
 	char **services; /* that the node may select; empty: not limited */
 	size_t service_cnt;
-	bool service_required; /* it must select one */
+	bool service_required;           /* it must select one */
+	struct addr_set mobile_networks; /* behind it; empty: it is no router */
+	enum ha_conf_networks mobile_network_mode;
 };
 
 struct ha_conf_foreign_agent {

@@ -18,6 +18,7 @@
 #include "ha-core/tunnel/encap.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -104,9 +105,27 @@ static const struct ctl_column binding_columns[] = {
 	{ "bytes-to-node", CTL_NUMBER, .detail = true },
 	{ "packets-from-node", CTL_NUMBER, .detail = true },
 	{ "bytes-from-node", CTL_NUMBER, .detail = true },
+	{ "mobile-networks", CTL_STRING, .detail = true },
 };
 
 #define BINDING_COLUMN_CNT (sizeof(binding_columns) / sizeof(binding_columns[0]))
+
+/* "10.60.1.0/24 10.60.2.0/24"; null if there are none. */
+static void put_networks(struct ctl_reply *r, const struct binding *b)
+{
+	char text[NETWORK_MAX * sizeof("255.255.255.255/32")];
+	const struct network *net;
+	size_t i, len = 0;
+
+	for (i = 0; b->networks != 0 && i < b->node->networks->cnt; i++) {
+		net = &b->node->networks->networks[i];
+		if (b->networks & network_bit(net))
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
+						len > 0 ? " " : "",
+						addr_prefix_text(net->prefix).s);
+	}
+	ctl_string(r, len > 0 ? text : NULL);
+}
 
 static void put_binding(struct ctl_reply *r, const struct binding *b, uint64_t now_ms)
 {
@@ -126,6 +145,7 @@ static void put_binding(struct ctl_reply *r, const struct binding *b, uint64_t n
 	ctl_number(r, b->count.bytes_to);
 	ctl_number(r, b->count.packets_from);
 	ctl_number(r, b->count.bytes_from);
+	put_networks(r, b);
 }
 
 static void put_bindings_of(const struct ha_ctl *c, struct ctl_reply *r, const struct binding *b)

@@ -45,6 +45,8 @@
 	X(revocations_ignored, "revocations-ignored") /* or acknowledgements */                \
 	X(udp_tunnels_granted, "udp-tunnels-granted")                                          \
 	X(udp_tunnels_declined, "udp-tunnels-declined")                                        \
+	X(networks_granted, "mobile-networks-granted") /* acknowledged, renewals included */   \
+	X(networks_refused, "mobile-networks-refused")                                         \
 	X(denied_128, "denied-128-reason-unspecified")                                         \
 	X(denied_129, "denied-129-administratively-prohibited")                                \
 	X(denied_130, "denied-130-insufficient-resources")                                     \
@@ -61,6 +63,8 @@
 	X(denied_141, "denied-141-unknown-vendor-extension-of-foreign-agent")                  \
 	X(denied_142, "denied-142-udp-encapsulation-unavailable")                              \
 	X(denied_143, "denied-143-redirected")                                                 \
+	X(denied_147, "denied-147-mobile-network-error")                                       \
+	X(denied_148, "denied-148-mobile-router-disallowed")                                   \
 	X(denied_151, "denied-151-service-unauthorized")                                       \
 	X(packets_to_nodes, "packets-to-nodes")                                                \
 	X(bytes_to_nodes, "bytes-to-nodes") /* inner octets */                                 \

@@ -35,6 +35,7 @@ static void peer_free(struct sa_peer *peer)
 		free(sa);
 	}
 	service_list_free(peer->services);
+	network_list_free(peer->networks);
 	free(peer->nai);
 	free(peer);
 }

@@ -12,6 +12,7 @@
 #include "common/hash.h"
 #include "common/limit.h"
 #include "ha-core/auth/mac.h"
+#include "ha-core/auth/network.h"
 #include "ha-core/auth/replay.h"
 #include "ha-core/auth/service.h"
 
@@ -29,10 +30,11 @@ struct sa_peer {
 	bool is_dynamic;      /* addr is, or will be, a lease from the pool */
 	uint8_t *nai;         /* owned, not terminated; NULL: none */
 	uint8_t nai_len;
-	struct sa *sas;           /* owned */
-	struct service *services; /* owned; NULL: not limited */
-	bool must_select;         /* a service by name: the default one is not allowed */
-	struct limit denials;     /* answered */
+	struct sa *sas;                /* owned */
+	struct service *services;      /* owned; NULL: not limited */
+	bool must_select;              /* a service by name: the default one is not allowed */
+	struct network_list *networks; /* owned; NULL: it is no router */
+	struct limit denials;          /* answered */
 	/* lease.c: of leases that no binding uses */
 	bool is_idle;
 	struct sa_peer *idle_prev, *idle_next;

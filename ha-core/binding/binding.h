@@ -64,6 +64,7 @@ struct binding {
 	uint16_t keepalive_s; /* told to the mobile node; 0: none */
 	uint16_t lifetime_s;  /* granted */
 	uint32_t spi;
+	uint32_t networks;   /* network_bit() of each of node->networks that is registered */
 	uint64_t ident;      /* of the reply */
 	uint64_t expires_ms; /* monotonic; BINDING_NEVER_MS */
 	struct binding_count count;

@@ -336,6 +336,7 @@ const struct check_row check_rows[] = {
 	{ check_draining, true },
 	{ check_service, true },
 	{ check_care_of_address, true },
+	{ check_mobile_networks, true },
 	{ check_udp_tunnel, false },
 	{ check_encapsulation, true },
 	{ check_revocation, true },

@@ -36,6 +36,11 @@ struct exchange {
 	struct ext service;    /* the first Service Selection of the node; data NULL: none */
 	struct ext fa_service; /* ... and of the foreign agent */
 	unsigned int service_cnt, fa_service_cnt;
+	/* Mobile Network Requests: where in msg, and what each is told (enum mobile_network_code) */
+	uint16_t network_at[NETWORK_MAX];
+	uint8_t network_codes[NETWORK_MAX];
+	uint8_t network_cnt;
+	bool networks_malformed, networks_in_excess;
 	struct ext support[2]; /* Revocation Support: the mobile node's, the foreign agent's */
 	bool fhae_first;       /* an authentication extension stands before the mobile node's */
 
@@ -50,6 +55,7 @@ struct exchange {
 	uint64_t reply_ident;
 	struct replay replay_before; /* of sa, before the Identification was looked at */
 	bool service_granted;        /* the service asked for is one that the node is allowed */
+	uint32_t networks;           /* granted: as in struct binding */
 	struct binding_revocation revocation; /* as it will be, once this is accepted */
 	struct reg_grant grant;
 };
@@ -135,6 +141,20 @@ check_fn check_requested_home_agent;
 check_fn check_redirect;
 check_fn check_service;
 bool extension_asks_any_home_agent(const struct exchange *x);
+
+/** Networks behind mobile routers (mobile_network.c). */
+void mobile_network_note(struct exchange *x, const struct ext *ext);
+check_fn check_mobile_networks;
+/** Takes hold of the networks that are granted. REG_ACCEPT, or a denial: then of none. */
+struct reg_outcome mobile_network_grant(struct engine *e, struct exchange *x);
+/** Lets go of networks of a node; those that nobody holds any more are not routed here. */
+void mobile_network_release(struct engine *e, struct sa_peer *node, uint32_t networks);
+void mobile_network_put_acks(struct wire_writer *w, const struct exchange *x,
+			     const struct reg_outcome *outcome);
+/** A reload: b goes on under `node`, with those of its networks that are still configured. */
+void mobile_network_carry_over(struct engine *e, struct binding *b, struct sa_peer *node);
+/** ... and after all of them: the routes of networks that are only in the table of before. */
+void mobile_network_withdraw(struct engine *e, const struct network_table *before);
 
 /** NAT traversal and the choice of encapsulation (nat.c). */
 check_fn check_udp_tunnel;

@@ -37,6 +37,8 @@ int engine_init(struct engine *e, const struct engine_conf *conf, size_t expecte
 	if (rc == 0)
 		rc = binding_cache_init(&e->cache, expected_nodes);
 	if (rc == 0)
+		rc = network_table_init(&e->networks);
+	if (rc == 0)
 		rc = expiry_init(&e->expiry, now->mono_ms);
 	if (rc == 0)
 		rc = revocation_init(&e->revocation);
@@ -50,6 +52,7 @@ void engine_done(struct engine *e)
 	revocation_done(&e->revocation);
 	expiry_done(&e->expiry);
 	binding_cache_done(&e->cache);
+	network_table_done(&e->networks);
 	pool_done(&e->pool);
 	sa_table_done(&e->agents);
 	sa_table_done(&e->nodes);
@@ -80,11 +83,16 @@ int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai,
 	return 0;
 }
 
+static struct sa_peer *node_named(const struct engine *e, struct in_addr home_addr, const char *nai)
+{
+	return nai ? sa_peer_find_nai(&e->nodes, (const uint8_t *)nai, strlen(nai))
+		   : sa_peer_find(&e->nodes, home_addr);
+}
+
 int engine_limit_services(struct engine *e, struct in_addr home_addr, const char *nai,
 			  const char *const *names, size_t cnt, bool must_select)
 {
-	struct sa_peer *peer = nai ? sa_peer_find_nai(&e->nodes, (const uint8_t *)nai, strlen(nai))
-				   : sa_peer_find(&e->nodes, home_addr);
+	struct sa_peer *peer = node_named(e, home_addr, nai);
 	size_t i;
 	int rc = 0;
 
@@ -93,6 +101,20 @@ int engine_limit_services(struct engine *e, struct in_addr home_addr, const char
 	peer->must_select |= must_select;
 	for (i = 0; i < cnt && rc == 0; i++)
 		rc = service_list_add(&peer->services, names[i]);
+	return rc;
+}
+
+int engine_add_network(struct engine *e, struct in_addr home_addr, const char *nai,
+		       struct addr_prefix network, bool implicit)
+{
+	struct sa_peer *peer = node_named(e, home_addr, nai);
+	int rc;
+
+	if (!peer)
+		return ERR_NOT_FOUND;
+	rc = network_list_add(&peer->networks, peer, network);
+	if (rc == 0)
+		peer->networks->implicit |= implicit;
 	return rc;
 }
 
@@ -114,6 +136,7 @@ int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi
 static void end_binding(struct engine *e, struct binding *b)
 {
 	expiry_disarm(&e->expiry, b);
+	mobile_network_release(e, b->node, b->networks);
 	binding_del(&e->cache, b);
 }
 
@@ -265,6 +288,9 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	outcome = assign_home_address(e, x);
 	if (outcome.verdict != REG_ACCEPT)
 		return outcome;
+	outcome = mobile_network_grant(e, x);
+	if (outcome.verdict != REG_ACCEPT)
+		return outcome;
 	outcome = outcome_accept(e, REG_REASON_RENEWED);
 	key = (struct binding_key){ x->home_addr, e->conf.home_agent };
 	b = binding_find_care_of(&e->cache, key, x->req.care_of);
@@ -275,8 +301,10 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 					 ? REG_REASON_MOVED
 					 : REG_REASON_REGISTERED;
 		b = binding_put(&e->cache, key, x->req.care_of);
-		if (!b)
+		if (!b) {
+			mobile_network_release(e, x->node, x->networks);
 			return deny_resources();
+		}
 		changed = true;
 	} else if (!same_tunnel(&b->tunnel, &tunnel)) {
 		outcome.reason = REG_REASON_CHANGED;
@@ -299,6 +327,8 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	b->lifetime_s = x->grant.lifetime_s;
 	b->spi = x->sa->spi;
 	b->ident = x->reply_ident;
+	mobile_network_release(e, b->node, b->networks); /* §6.3: those not named again go */
+	b->networks = x->networks;
 	b->node = x->node;
 	revocation_note(e, x, b);
 	b->expires_ms = b->lifetime_s == REG_LIFETIME_INFINITE
@@ -484,6 +514,12 @@ static void count_code(struct stats *s, uint8_t code)
 	case REG_REDIRECTED:
 		s->denied_143++;
 		break;
+	case REG_MOBILE_NETWORK_ERROR:
+		s->denied_147++;
+		break;
+	case REG_MOBILE_ROUTER_DISALLOWED:
+		s->denied_148++;
+		break;
 	case REG_SERVICE_UNAUTHORIZED:
 		s->denied_151++;
 		break;
@@ -606,6 +642,7 @@ size_t engine_expire(struct engine *e, const struct clock *now,
 		key = b->key;
 		if (expired)
 			expired(ctx, b);
+		mobile_network_release(e, b->node, b->networks);
 		binding_del(&e->cache, b);
 		(void)tell_change(e, key);
 		e->stats.bindings_expired++;
@@ -715,17 +752,20 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 	SWAP(e->agents, fresh->agents);
 	SWAP(e->pool, fresh->pool);
 	SWAP(e->idle_leases, fresh->idle_leases);
+	SWAP(e->networks, fresh->networks);
 
 	for (b = e->cache.all; b; b = next) {
 		next = b->all_next;
 		peer = sa_peer_find(&e->nodes, b->key.home_addr);
 		if (peer && is_same_node(peer, b->node) && is_associated(e, b, peer)) {
-			b->node = peer;
+			mobile_network_carry_over(e, b, peer);
 			continue;
 		}
+		b->networks = 0; /* of the old table, which is looked at below */
 		revocation_queue(e, &fresh->agents, b); /* under the keys of before */
 		engine_end(e, b);
 		ended++;
 	}
+	mobile_network_withdraw(e, &fresh->networks);
 	return ended;
 }

@@ -55,6 +55,11 @@ struct engine_hooks {
 	void *ctx;
 	/** Sends a message that answers none, from our own address and port. May be NULL. */
 	void (*send)(void *ctx, struct in_addr dst, uint16_t port, const uint8_t *msg, size_t len);
+	/**
+	 * A network behind a mobile node is to be routed to us, or not any more (RFC 5177). Before
+	 * the binding changes; a failure refuses this network. NULL: nothing to do.
+	 */
+	int (*route)(void *ctx, struct addr_prefix network, struct in_addr home_addr, bool on);
 	/** revocation_run() has something to do. May be NULL. */
 	void (*revoke)(void *ctx);
 };
@@ -68,6 +73,7 @@ struct engine {
 	struct pool pool;
 	struct lease_list idle_leases;
 	struct binding_cache cache;
+	struct network_table networks; /* registered by mobile routers */
 	struct expiry expiry;
 	struct revocation revocation;
 	struct stats stats;
@@ -119,6 +125,14 @@ int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai,
  */
 int engine_limit_services(struct engine *e, struct in_addr home_addr, const char *nai,
 			  const char *const *names, size_t cnt, bool must_select);
+
+/**
+ * A mobile node that was added is a router, and may register this network (RFC 5177).
+ * @param implicit  it gets all of its networks if it names none
+ * @retval ERR_NOT_FOUND, ERR_TOO_MANY, -ENOMEM
+ */
+int engine_add_network(struct engine *e, struct in_addr home_addr, const char *nai,
+		       struct addr_prefix network, bool implicit);
 
 /** Adds an association with a foreign agent. Errors as above. */
 int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi,

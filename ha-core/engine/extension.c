@@ -35,6 +35,10 @@ void extension_note(struct exchange *x, const struct ext *ext)
 		if (!from_fa)
 			note_first(&x->dynamic_ha, ext);
 		break;
+	case EXT_MOBILE_NETWORK:
+		if (!from_fa)
+			mobile_network_note(x, ext);
+		break;
 	case EXT_SERVICE:
 		note_first(from_fa ? &x->fa_service : &x->service, ext);
 		*(from_fa ? &x->fa_service_cnt : &x->service_cnt) += 1;
@@ -163,6 +167,7 @@ void extension_put_for_node(struct wire_writer *w, const struct engine *e, const
 		message_string_encode(w, denial_text(outcome)); /* §5: before the authenticator */
 	if (outcome->verdict == REG_ACCEPT && x->service_granted && x->service.data)
 		put_copy(w, &x->service);
+	mobile_network_put_acks(w, x, outcome);
 }
 
 /* What only a foreign agent's authenticator covers. */

@@ -69,6 +69,10 @@ static const struct {
 	[REG_REASON_FA_VENDOR_EXTENSION] = { "foreign-agent-vendor-extension",
 					     "critical vendor extension of a foreign agent" },
 	[REG_REASON_REDIRECTED] = { "redirected", "sent to another home agent" },
+	[REG_REASON_MOBILE_NETWORKS] = { "mobile-networks",
+					 "none of the mobile networks can be served" },
+	[REG_REASON_NO_ROUTER] = { "no-mobile-router",
+				   "mobile networks of a node that is no router" },
 	[REG_REASON_SERVICE] = { "service", "service is not authorized" },
 };
 

@@ -9,6 +9,7 @@
 
 #include "common/addr.h"
 #include "common/loop.h"
+#include "ha-core/auth/network.h"
 #include "ha-core/binding/binding.h"
 #include "ha-core/stats.h"
 #include "ha-core/tunnel/encap.h"
@@ -66,6 +67,7 @@ struct tunnel_conf {
 	uint32_t mtu;                /* of the path outside: no outer packet is longer */
 	const struct tunnel_filter *filter; /* may change between packets, at a reload */
 	struct binding_cache *cache;
+	const struct network_table *networks; /* behind mobile routers, registered */
 	struct stats *stats;
 	struct loop *loop;
 };
@@ -85,6 +87,11 @@ struct tunnel_ops {
 	int (*put)(struct tunnel_dp *dp, const struct binding *first);
 	/** The key has no binding any more; absent is success. */
 	int (*del)(struct tunnel_dp *dp, struct binding_key key);
+	/**
+	 * Packets to a network behind a mobile router are to come to us, or not any more (RFC 5177).
+	 * Idempotent. @retval -errno  also if somebody else routes the network on this host
+	 */
+	int (*route)(struct tunnel_dp *dp, struct addr_prefix network, bool on);
 	/** Takes everything away again. NULL is fine. */
 	void (*close)(struct tunnel_dp *dp);
 	/**

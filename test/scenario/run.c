@@ -21,6 +21,8 @@
  *	drain | drain off                            the same
  *	sent N ...                                   revocations that left since; see do_sent()
  *	revoke fa home A care-of A ... | acknowledge alice ...    one from a peer; as a request
+ *	network 10.60.1.9 10.50.0.7 [CARE-OF]        packets to the first go where the second is
+ *	no network 10.60.1.9
  *	counter requests-denied N                    since the start
  *
  * A request comes, unless told otherwise, from its care-of address, port 40000, to the home agent,
@@ -78,6 +80,7 @@ struct snapshot {
 		struct binding_tunnel tunnel;
 		uint64_t expires_ms;
 		uint64_t ident;
+		uint32_t networks;
 	} bindings[SNAPSHOT_MAX];
 	size_t cnt;
 };
@@ -237,6 +240,22 @@ static size_t put_udp_request(struct script *s, struct wire_writer *w, char **wo
 	return i;
 }
 
+/* ADDRESS/LENGTH, whatever they are: a Mobile Network Request, octet by octet. */
+static void put_network_request(struct script *s, struct wire_writer *w, const char *text)
+{
+	const char *slash = strchr(text, '/');
+	struct in_addr addr;
+	uint16_t port;
+
+	if (!slash)
+		fail(s, "not ADDRESS/LENGTH: %s", text);
+	endpoint(s, strndupa(text, (size_t)(slash - text)), &addr, &port);
+	wire_put_u16(w, 0x9406);
+	wire_put_u8(w, 0);
+	wire_put_u8(w, (uint8_t)number(s, slash + 1));
+	wire_put_addr(w, addr);
+}
+
 /* The Identification that the node would send now. */
 static uint64_t fresh_ident(struct script *s, const struct party *node)
 {
@@ -281,7 +300,7 @@ static void put_fixed_part(struct wire_writer *w, const struct reg_request *req)
  *
  * Second pass: extensions, in the order in which they stand; `then` signs for the node.
  *
- *	nai TEXT, ext HEX, udp ..., support [inform], mhae, bad-mhae, mhae-of NAME, fhae NAME, bad-fhae NAME,
+ *	nai TEXT, ext HEX, net PREFIX, udp ..., support [inform], mhae, bad-mhae, mhae-of NAME, fhae NAME, bad-fhae NAME,
  *	fhae-spi NAME SPI
  */
 static void build_request(struct script *s, char **words, size_t cnt)
@@ -372,6 +391,8 @@ static void build_request(struct script *s, char **words, size_t cnt)
 			if (len < 0)
 				fail(s, "not hex: %s", words[i]);
 			wire_put_bytes(&w, octets, (size_t)len);
+		} else if (strcmp(v, "net") == 0) {
+			put_network_request(s, &w, word(s, words, cnt, ++i));
 		} else if (strcmp(v, "support") == 0) {
 			bool inform = i + 1 < cnt && strcmp(words[i + 1], "inform") == 0;
 
@@ -426,6 +447,7 @@ static void take_snapshot(const struct script *s, struct snapshot *out)
 		out->bindings[out->cnt].tunnel = b->tunnel;
 		out->bindings[out->cnt].expires_ms = b->expires_ms;
 		out->bindings[out->cnt].ident = b->ident;
+		out->bindings[out->cnt].networks = b->networks;
 		out->cnt++;
 	}
 }
@@ -764,6 +786,29 @@ static void expect_extensions(struct script *s, const char *list)
 		fail(s, "the reply's extensions are %s", have);
 }
 
+/* acks N,N,...: exactly these codes, all of one Sub-Type, in order; "implicit:" ahead: of the 2nd */
+static void expect_acks(struct script *s, const char *list)
+{
+	const struct engine_result *res = &s->result;
+	const char *codes = strchr(list, ':');
+	uint8_t sub_type = codes ? 2 : 1;
+	char have[128] = "";
+	size_t at, n = 0;
+
+	for (at = REG_REPLY_LEN; at + 1 < res->reply_len; at += 2u + res->reply[at + 1]) {
+		if (res->reply[at] != 148)
+			continue;
+		require(s,
+			res->reply[at + 1] == 8 && res->reply[at + 2] == sub_type &&
+				res->reply[at + 5] == 0,
+			"a Mobile Network Acknowledgement");
+		n += (size_t)snprintf(have + n, sizeof(have) - n, "%s%u", n ? "," : "",
+				      res->reply[at + 3]);
+	}
+	if (strcmp(have, codes ? codes + 1 : list) != 0)
+		fail(s, "the acknowledgements are %s", have);
+}
+
 /* Revocation Support in the reply: its place in it, or NULL. */
 static const uint8_t *support_reply(const struct engine_result *res)
 {
@@ -779,7 +824,7 @@ static const uint8_t *support_reply(const struct engine_result *res)
  * expect accept | accept-1 | deny CODE | unanswered CODE | silence, then
  *	reason NAME, lifetime N, home A, exts LIST, spi N,
  *	udp CODE [forced] [keepalive N], no-udp,
- *	text A_MESSAGE_STRING, echo HEX
+ *	text A_MESSAGE_STRING, echo HEX, acks [implicit:]CODE,CODE...
  *	informs, no-informs: the I bit of Revocation Support, or of the acknowledgement
  */
 static void do_expect(struct script *s, char **words, size_t cnt)
@@ -842,6 +887,8 @@ static void do_expect(struct script *s, char **words, size_t cnt)
 				bits += 2;
 			require(s, bits[0] == (words[i][0] == 'i' ? 0x80 : 0) && bits[1] == 0,
 				"the I bit");
+		} else if (strcmp(words[i], "acks") == 0) {
+			expect_acks(s, word(s, words, cnt, ++i));
 		} else if (strcmp(words[i], "text") == 0) {
 			expect_text(s, word(s, words, cnt, ++i));
 		} else if (strcmp(words[i], "echo") == 0) {
@@ -940,11 +987,32 @@ static void do_binding(struct script *s, char **words, size_t cnt)
 	}
 }
 
+static void do_network(struct script *s, char **words, size_t cnt)
+{
+	const struct network *net =
+		network_table_find(&s->world.engine.networks, address(s, word(s, words, cnt, 1)));
+	struct binding_key key = { address(s, word(s, words, cnt, 2)), s->world.conf.home_agent };
+	const struct binding *b = binding_find(&s->world.engine.cache, key);
+
+	if (!net || !addr_eq(net->node->addr, key.home_addr))
+		fail(s, "%s is not behind %s", words[1], words[2]);
+	if (cnt > 3)
+		b = binding_find_care_of(&s->world.engine.cache, key, address(s, words[3]));
+	if (!b || !(b->networks & network_bit(net)))
+		fail(s, "%s is not registered with that binding", words[1]);
+}
+
 static void do_no_binding(struct script *s, char **words, size_t cnt)
 {
 	struct binding_key key = { .home_agent = s->world.conf.home_agent };
 	bool there;
 
+	if (strcmp(word(s, words, cnt, 1), "network") == 0) {
+		if (network_table_find(&s->world.engine.networks,
+				       address(s, word(s, words, cnt, 2))))
+			fail(s, "it is behind somebody");
+		return;
+	}
 	if (strcmp(word(s, words, cnt, 1), "binding") != 0)
 		fail(s, "no what?");
 	key.home_addr = address(s, word(s, words, cnt, 2));
@@ -1270,6 +1338,7 @@ static const struct {
 	{ "binding", do_binding },
 	{ "no", do_no_binding },
 	{ "bindings", do_bindings },
+	{ "network", do_network },
 	{ "counter", do_counter },
 	{ "clear", do_clear },
 	{ "drain", do_drain },
@@ -1290,6 +1359,8 @@ static void run_line(struct script *s, char *line)
 		fail(s, "what was expected of the request before?");
 	if (!world_tunnels_match(&s->world))
 		fail(s, "the data path was not told of the line before");
+	if (!world_routes_match(&s->world))
+		fail(s, "routes and registered networks are not the same");
 	for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (strcmp(words[0], verbs[i].verb) == 0) {
 			verbs[i].say(s, words, cnt);

@@ -12,6 +12,7 @@
 #include "ihad/ihad_policy.h"
 #include "xhad/xhad_policy.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +215,37 @@ bool world_tunnels_match(const struct world *w)
 	return w->tunnel_cnt == w->engine.cache.cnt;
 }
 
+bool world_routes_match(const struct world *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->route_cnt; i++)
+		if (!network_table_get(&w->engine.networks, w->routes[i]))
+			return false;
+	return !w->is_open || w->route_cnt == w->engine.networks.cnt;
+}
+
+/* Routes to networks behind mobile routers: laid once, taken away once. */
+static int route(void *ctx, struct addr_prefix network, struct in_addr home_addr, bool on)
+{
+	struct world *w = ctx;
+	size_t i = 0;
+
+	(void)home_addr;
+	while (i < w->route_cnt &&
+	       !(addr_eq(w->routes[i].addr, network.addr) && w->routes[i].len == network.len))
+		i++;
+	if (on == (i < w->route_cnt) || w->route_cnt == WORLD_ROUTE_MAX)
+		abort();
+	if (on && w->refuse_routes)
+		return -EEXIST;
+	if (on)
+		w->routes[w->route_cnt++] = network;
+	else
+		w->routes[i] = w->routes[--w->route_cnt];
+	return 0;
+}
+
 static uint32_t next_random(void *ctx)
 {
 	struct world *w = ctx;
@@ -280,6 +312,7 @@ static int world_open(struct world *w)
 {
 	const struct engine_hooks hooks = {
 		.changed = changed,
+		.route = route,
 		.random = next_random,
 		.send = send_message,
 		.ctx = w,
@@ -464,6 +497,32 @@ static int set_services(struct world *w, char *const *words, size_t cnt)
 	return err < 0 ? fault(w, "%s", err_text(err)) : 0;
 }
 
+/* mobile-networks ADDRESS|- NAI|- [implicit] PREFIX...; implicit: all of them if it names none */
+static int set_mobile_networks(struct world *w, char *const *words, size_t cnt)
+{
+	struct in_addr addr = { 0 };
+	struct addr_prefix prefix;
+	bool implicit = false;
+	size_t i;
+	int err = 0;
+
+	if (!w->is_open)
+		return 0; /* as services */
+	if (cnt < 4 || (strcmp(words[1], "-") != 0 && inet_pton(AF_INET, words[1], &addr) != 1))
+		return fault(w, "mobile-networks ADDRESS|- NAI|- PREFIX...");
+	for (i = 3; i < cnt && err == 0; i++) {
+		if (strcmp(words[i], "implicit") == 0) {
+			implicit = true;
+			continue;
+		}
+		if (addr_prefix_parse(words[i], &prefix) < 0)
+			return fault(w, "not a prefix: %s", words[i]);
+		err = engine_add_network(&w->engine, addr, strcmp(words[2], "-") ? words[2] : NULL,
+					 prefix, implicit);
+	}
+	return err < 0 ? fault(w, "%s", err_text(err)) : 0;
+}
+
 static int set_foreign_agents(struct world *w, char *const *words, size_t cnt)
 {
 	(void)cnt;
@@ -533,6 +592,8 @@ static int set_value(struct world *w, char *const *words, size_t cnt)
 		w->conf.redirect_drawn = on;
 	else if (strcmp(key, "message-strings") == 0)
 		w->conf.message_strings = on;
+	else if (strcmp(key, "refuse-routes") == 0)
+		w->refuse_routes = on;
 	else
 		w->refuse_changes = on;
 	return 0;
@@ -557,6 +618,7 @@ static const struct {
 	{ "random", set_random },
 	{ "redirect", set_redirect },
 	{ "services", set_services },
+	{ "mobile-networks", set_mobile_networks },
 	{ "strict-reserved-bits", set_value },
 	{ "redirect-drawn", set_value },
 	{ "max-denials-per-node", set_value },
@@ -573,6 +635,7 @@ static const struct {
 	{ "revocation-required", set_value },
 	{ "revocation-inform", set_value },
 	{ "max-outstanding", set_value },
+	{ "refuse-routes", set_value },
 	{ "refuse-changes", set_value },
 };
 

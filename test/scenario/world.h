@@ -16,6 +16,7 @@
 #define WORLD_RANDOM_MAX 16
 #define WORLD_TUNNEL_MAX 256
 #define WORLD_SENT_MAX   128
+#define WORLD_ROUTE_MAX  64
 
 /** One mobility security association, as a line of a mobile-nodes-file gives it. */
 struct world_assoc {
@@ -63,6 +64,9 @@ struct world {
 	unsigned int change_cnt;                       /* calls of changed() */
 	struct world_tunnel tunnels[WORLD_TUNNEL_MAX]; /* what the data path carries out */
 	size_t tunnel_cnt;
+	bool refuse_routes;                         /* the same of networks: route() fails */
+	struct addr_prefix routes[WORLD_ROUTE_MAX]; /* to networks behind mobile routers */
+	size_t route_cnt;
 	struct world_sent sent;
 	unsigned int sent_cnt;
 	char error[128]; /* of the last call that failed */
@@ -89,6 +93,9 @@ bool world_parse_agent(struct world *w, char *const *words, size_t cnt, struct w
 
 /** Does the data path know just the bindings of the cache, as they are? */
 bool world_tunnels_match(const struct world *w);
+
+/** Is each of the routes that of a registered network, and are there no others? */
+bool world_routes_match(const struct world *w);
 
 /** Must replies carry Trusted Networks Configured? */
 bool world_has_tnc(const struct world *w);

@@ -418,35 +418,44 @@ static bool is_on_home_link(const struct tun_host *h, struct in_addr home_addr)
 	return false;
 }
 
-int tun_host_put(struct tun_host *h, struct in_addr home_addr)
+static int put_route(struct tun_host *h, struct addr_prefix dst)
 {
-	const struct addr_prefix host = { .addr = home_addr, .len = 32 };
 	struct rtnl_route found = { 0 };
-	int err;
+	int err = add_route(h, dst);
 
-	if (!is_on_home_link(h, home_addr))
-		return 0;
-	err = add_route(h, host);
 	if (err == -EEXIST) {
-		err = rtnl_route_get(h->rtnl, home_addr, (struct in_addr){ 0 }, &found);
+		err = rtnl_route_get(h->rtnl, dst.addr, (struct in_addr){ 0 }, &found);
 		if (err == 0 && found.index != h->index)
 			err = -EEXIST; /* somebody else's */
 	}
 	return err;
 }
 
-int tun_host_del(struct tun_host *h, struct in_addr home_addr)
+static int del_route(struct tun_host *h, struct addr_prefix dst)
 {
-	const struct rtnl_route route = {
-		.dst = { .addr = home_addr, .len = 32 },
-		.index = h->index,
-	};
-	int err;
+	const struct rtnl_route route = { .dst = dst, .index = h->index };
+	int err = rtnl_route_del(h->rtnl, &route);
 
+	return err == -ESRCH ? 0 : err;
+}
+
+int tun_host_put(struct tun_host *h, struct in_addr home_addr)
+{
 	if (!is_on_home_link(h, home_addr))
 		return 0;
-	err = rtnl_route_del(h->rtnl, &route);
-	return err == -ESRCH ? 0 : err;
+	return put_route(h, (struct addr_prefix){ home_addr, 32 });
+}
+
+int tun_host_del(struct tun_host *h, struct in_addr home_addr)
+{
+	if (!is_on_home_link(h, home_addr))
+		return 0;
+	return del_route(h, (struct addr_prefix){ home_addr, 32 });
+}
+
+int tun_host_route(struct tun_host *h, struct addr_prefix network, bool on)
+{
+	return on ? put_route(h, network) : del_route(h, network);
 }
 
 /* @return 1: it was missing; 0: it is there; or -errno */
@@ -492,6 +501,7 @@ static int ensure_device_is_up(struct tun_host *h)
 int tun_host_repair(struct tun_host *h)
 {
 	const struct tunnel_home_network *net = h->conf->home_networks;
+	const struct network *behind;
 	const struct binding *b;
 	int err, done = 0;
 	size_t i;
@@ -507,6 +517,10 @@ int tun_host_repair(struct tun_host *h)
 		if (!is_on_home_link(h, b->key.home_addr))
 			continue;
 		err = ensure_route(h, (struct addr_prefix){ b->key.home_addr, 32 });
+		done += err > 0;
+	}
+	for (behind = h->conf->networks->all; err >= 0 && behind; behind = behind->next) {
+		err = ensure_route(h, behind->prefix);
 		done += err > 0;
 	}
 	return err < 0 ? err : done;

@@ -27,6 +27,9 @@ int tun_host_fd(const struct tun_host *h);
 int tun_host_put(struct tun_host *h, struct in_addr home_addr);
 int tun_host_del(struct tun_host *h, struct in_addr home_addr);
 
+/** A network behind a mobile router is routed to the tunnels, or not any more. As above. */
+int tun_host_route(struct tun_host *h, struct addr_prefix network, bool on);
+
 /** Has somebody deleted the device? */
 bool tun_host_device_is_gone(struct tun_host *h);
 

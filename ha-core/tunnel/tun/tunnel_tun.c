@@ -19,11 +19,12 @@
  * open. All of it is one thread's; the binding cache is read as it stands.
  *
  * RFC 2003 (§3.2 loops, §4 errors from inside, §5.1 sizes), RFC 3024 §4.3.2 (who may send what),
- * RFC 3519 §4.2 to §4.9 (UDP tunnels, keepalives), RFC 5944 §4.2.3 (one copy for each binding),
+ * RFC 5177 §7 (networks behind mobile routers), RFC 3519 §4.2 to §4.9 (UDP tunnels, keepalives), RFC 5944 §4.2.3 (one copy for each binding),
  * §4.3 (broadcasts), RFC 5265 §4.3 (registrations never come out of a tunnel).
  */
 #include "common/err.h"
 #include "common/log.h"
+#include "ha-core/auth/sa.h"
 #include "ha-core/tunnel/broadcast.h"
 #include "ha-core/tunnel/icmp.h"
 #include "ha-core/tunnel/icmp_quote.h"
@@ -314,18 +315,21 @@ static int send_piece(void *ctx, uint8_t *piece, size_t len)
  * RFC 3519 §4.8): the far end is spared reassembly, and every piece has its ports.
  *
  * @param slot  where the packet lies if it may be used up, or NULL if others still need it
+ * @param wrap  put it in a packet to the home address before
  */
-static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **slot,
+static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **slot, bool wrap,
 			 uint8_t *packet, size_t len)
 {
 	struct piece_ctx p = { .dp = dp, .path = path_of(dp, b) };
-	uint8_t mode = encap_mode_for(b->tunnel.encap, packet);
-	size_t room = room_in(dp, b, mode);
+	uint8_t mode = wrap ? b->tunnel.encap : encap_mode_for(b->tunnel.encap, packet);
+	size_t room = room_in(dp, b, mode) - (wrap ? encap_overhead(ENCAP_IPIP, false) : 0);
 	struct stats *stats = dp->conf.stats;
 	struct slot *spare;
 	uint8_t *outer;
 	int err;
 
+	if (wrap)
+		p.wrap = b->key.home_addr;
 	if (b->tunnel.udp && b->tunnel.peer_port == 0) { /* RFC 3519 §4.6: no keepalive yet */
 		stats->tunnel_half_bound_drops++;
 		return;
@@ -345,10 +349,10 @@ static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **
 	stats->bytes_to_nodes += len;
 	if (len > room) {
 		/* Pieces travel as fragments do. */
-		if (mode == ENCAP_MINIMAL)
+		if (mode == ENCAP_MINIMAL && !wrap)
 			room = room_in(dp, b, ENCAP_IPIP);
 		err = encap_fragment(packet, len, room, dp->piece->buf, send_piece, &p);
-	} else if (!slot) {
+	} else if (!slot || wrap) {
 		err = send_piece(&p, packet, len);
 	} else {
 		/* In place: the queue takes the packet's slot and gives an empty one for it. */
@@ -414,11 +418,48 @@ static const struct tunnel_home_network *broadcast_net(const struct tunnel_dp *d
 	return NULL;
 }
 
-static struct binding *live(struct binding *b, uint64_t now)
+/* From b on, the first that has not expired and that all of these networks are registered with. */
+static struct binding *live_with(struct binding *b, uint32_t networks, uint64_t now)
 {
-	while (b && binding_is_expired(b, now))
+	while (b && (binding_is_expired(b, now) || (b->networks & networks) != networks))
 		b = b->sibling;
 	return b;
+}
+
+static struct binding *live(struct binding *b, uint64_t now)
+{
+	return live_with(b, 0, now);
+}
+
+/*
+ * The bindings that an inner address is reached by: of the node that has it, or of the router that
+ * has it behind itself (RFC 5177); then that network is to be registered with them, too.
+ */
+static struct binding *find_inner(const struct tunnel_dp *dp, struct in_addr addr,
+				  uint32_t *out_network)
+{
+	const struct binding_key key = { addr, dp->conf.home_agent };
+	struct binding *b = binding_find(dp->conf.cache, key);
+	const struct network *net;
+
+	*out_network = 0;
+	if (b)
+		return b;
+	net = network_table_find(dp->conf.networks, addr);
+	if (!net)
+		return NULL;
+	*out_network = network_bit(net);
+	return binding_find(dp->conf.cache,
+			    (struct binding_key){ net->node->addr, dp->conf.home_agent });
+}
+
+/*
+ * RFC 5177 §7: a foreign agent knows the router by its home address only, so what is for a network
+ * goes there in a tunnel of its own. The D bit decides, as with broadcasts.
+ */
+static bool is_wrapped(const struct binding *b, uint32_t network)
+{
+	return network != 0 && !(b->flags & REG_FLAG_D);
 }
 
 /*
@@ -531,8 +572,8 @@ static void on_link(void *ctx, int events)
  * A connection that begins, by a node with these bindings or to it: what either end is told fits
  * each of the tunnels, as packets to the node are copied to all. A room is never below 500.
  */
-static void clamp_mss(struct tunnel_dp *dp, const struct binding *first, uint8_t *packet,
-		      size_t len)
+static void clamp_mss(struct tunnel_dp *dp, const struct binding *first, uint32_t network,
+		      uint8_t *packet, size_t len)
 {
 	size_t least = SIZE_MAX, room;
 	const struct binding *b;
@@ -544,6 +585,8 @@ static void clamp_mss(struct tunnel_dp *dp, const struct binding *first, uint8_t
 		    !(b->tunnel.udp ? dp->conf.clamp_udp : dp->conf.clamp_plain))
 			continue;
 		room = room_in(dp, b, b->tunnel.encap);
+		if (is_wrapped(b, network))
+			room -= encap_overhead(ENCAP_IPIP, false);
 		if (room < least)
 			least = room;
 	}
@@ -560,6 +603,7 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 	struct binding *b, *next;
 	struct in_addr src, dst;
 	uint64_t now = now_ms(dp);
+	uint32_t network;
 	int total;
 
 	total = encap_check_ipv4(packet, len);
@@ -580,8 +624,8 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 			return;
 	}
 
-	b = live(binding_find(dp->conf.cache, (struct binding_key){ dst, dp->conf.home_agent }),
-		 now);
+	b = find_inner(dp, dst, &network);
+	b = live_with(b, network, now);
 	if (!b) {
 		net = broadcast_net(dp, dst);
 		if (net && dp->conf.broadcast_subnet && dp->broadcast_nodes.cnt > 0) {
@@ -596,13 +640,14 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 	}
 	if (!may_reach_nodes(dp, packet, len))
 		return;
-	clamp_mss(dp, b, packet, len);
+	clamp_mss(dp, b, network, packet, len);
 	for (; b; b = next) {
-		next = live(b->sibling, now);
+		next = live_with(b->sibling, network, now);
 		if (comes_from_peer(b, src))
 			stats->tunnel_loop_drops++;
 		else
-			send_to_node(dp, b, next ? NULL : slot, packet, len);
+			send_to_node(dp, b, next ? NULL : slot, is_wrapped(b, network), packet,
+				     len);
 	}
 }
 
@@ -677,7 +722,10 @@ static bool came_as_agreed(const struct binding *b, const struct arrival *a,
 		a->mode == encap_mode_for(b->tunnel.encap, inner->packet));
 }
 
-/* RFC 3024 §4.3.2 and RFC 3519 §4.3: any of the node's bindings may be the one. */
+/*
+ * RFC 3024 §4.3.2 and RFC 3519 §4.3: any of the node's bindings may be the one; of those of a
+ * router, any that the sender's network is registered with (RFC 5177 §6.5).
+ */
 static enum drop find_binding(struct tunnel_dp *dp, const struct arrival *a,
 			      const struct encap_inner *inner, struct binding **ret_binding)
 {
@@ -685,14 +733,15 @@ static enum drop find_binding(struct tunnel_dp *dp, const struct arrival *a,
 	enum drop why = DROP_WRONG_SOURCE;
 	uint64_t now = now_ms(dp);
 	struct binding *b;
+	uint32_t network;
 
 	if (!addr_is_unicast(src) || addr_eq(src, dp->conf.home_agent))
 		return DROP_NO_BINDING;
-	b = live(binding_find(dp->conf.cache, (struct binding_key){ src, dp->conf.home_agent }),
-		 now);
+	b = find_inner(dp, src, &network);
+	b = live_with(b, network, now);
 	if (!b)
 		return DROP_NO_BINDING;
-	for (; b; b = live(b->sibling, now)) {
+	for (; b; b = live_with(b->sibling, network, now)) {
 		if (!came_from_peer(b, a))
 			continue;
 		if (came_as_agreed(b, a, inner)) {
@@ -763,6 +812,46 @@ static enum drop judge(struct tunnel_dp *dp, const struct binding *b, const stru
 	return DROP_NONE;
 }
 
+static bool is_behind(const struct tunnel_dp *dp, const struct binding *b, struct in_addr addr)
+{
+	const struct network *net = network_table_find(dp->conf.networks, addr);
+
+	return net && net->node == b->node && b->networks & network_bit(net);
+}
+
+/* Why encap_decapsulate() wants nothing of it. */
+static enum drop undecapsulated(int err)
+{
+	return err == ERR_CONGESTED ? DROP_ECN : DROP_MALFORMED;
+}
+
+/*
+ * What a router tunnels itself, from its home address, whether a foreign agent has then put it into
+ * the agent's own tunnel or not (RFC 5177 §7): one more header comes off, and what is inside must
+ * be from a network of this router. In any other node's tunnel it is a loop; see is_loop().
+ */
+static enum drop unwrap(const struct tunnel_dp *dp, const struct binding *b,
+			struct encap_inner *inner)
+{
+	struct encap_inner within;
+	int err;
+
+	if (b->networks == 0 || inner->packet[IPV4_PROTOCOL] != ENCAP_IPIP ||
+	    ipv4_is_fragment(inner->packet) ||
+	    !addr_eq(ipv4_src(inner->packet), b->key.home_addr) ||
+	    !addr_eq(ipv4_dst(inner->packet), dp->conf.home_agent))
+		return DROP_NONE;
+	err = encap_decapsulate(inner->packet, inner->len, &within);
+	if (err < 0)
+		return undecapsulated(err);
+	if (!addr_eq(ipv4_src(within.packet), b->key.home_addr) &&
+	    !is_behind(dp, b, ipv4_src(within.packet)))
+		return DROP_NO_BINDING;
+	within.ecn_unexpected |= inner->ecn_unexpected;
+	*inner = within;
+	return inner->packet[IPV4_TTL] > 0 ? DROP_NONE : DROP_TTL;
+}
+
 static void count_from(struct tunnel_dp *dp, struct binding *b, size_t len)
 {
 	soft_state_heard(&dp->soft, b->tunnel.peer, now_ms(dp));
@@ -793,7 +882,7 @@ static void answer_keepalive(struct tunnel_dp *dp, struct binding *b, const stru
 	count_from(dp, b, inner->len);
 	dp->conf.stats->keepalives++;
 	len = icmp_echo_reply(inner->packet, inner->len, 0, &reply);
-	send_to_node(dp, b, NULL, reply, len);
+	send_to_node(dp, b, NULL, false, reply, len);
 }
 
 /*
@@ -843,6 +932,8 @@ static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_
 		return;
 	}
 	if (why == DROP_NONE)
+		why = unwrap(dp, b, inner);
+	if (why == DROP_NONE)
 		why = judge(dp, b, a, inner);
 	if (why != DROP_NONE) {
 		drop(dp, why, a, inner);
@@ -850,18 +941,14 @@ static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_
 	}
 	if (inner->ecn_unexpected)
 		note_unexpected_ecn(dp, a, inner);
-	clamp_mss(dp, binding_find(dp->conf.cache, b->key), inner->packet, inner->len);
+	clamp_mss(dp, binding_find(dp->conf.cache, b->key),
+		  addr_eq(ipv4_src(inner->packet), b->key.home_addr) ? 0 : b->networks,
+		  inner->packet, inner->len);
 	if (write(dp->tun, inner->packet, inner->len) < 0) {
 		send_failed(dp, ipv4_dst(inner->packet), -errno);
 		return;
 	}
 	count_from(dp, b, inner->len);
-}
-
-/* Why encap_decapsulate() wants nothing of it. */
-static enum drop undecapsulated(int err)
-{
-	return err == ERR_CONGESTED ? DROP_ECN : DROP_MALFORMED;
 }
 
 static void raw_packet(struct tunnel_dp *dp, uint8_t *packet, size_t len)
@@ -937,13 +1024,14 @@ static bool is_quoted(const struct binding *b, const struct icmp_quote *q)
 /* Is it about a live tunnel? Anybody may send such an error: it has to fit what we really send. */
 static bool is_about_a_tunnel(struct tunnel_dp *dp, const struct icmp_quote *q)
 {
-	const struct binding_key key = { q->home_addr, dp->conf.home_agent };
 	uint64_t now = now_ms(dp);
 	struct binding *b;
+	uint32_t network;
 	unsigned int steps;
 
 	if (!addr_is_any(q->home_addr)) {
-		for (b = live(binding_find(dp->conf.cache, key), now); b; b = live(b->sibling, now))
+		b = find_inner(dp, q->home_addr, &network);
+		for (b = live_with(b, network, now); b; b = live_with(b->sibling, network, now))
 			if (is_quoted(b, q))
 				return true;
 		return false;
@@ -1303,6 +1391,11 @@ static int tun_del(struct tunnel_dp *dp, struct binding_key key)
 	return tun_host_del(dp->host, key.home_addr);
 }
 
+static int tun_route(struct tunnel_dp *dp, struct addr_prefix network, bool on)
+{
+	return tun_host_route(dp->host, network, on);
+}
+
 const struct tunnel_ops tunnel_tun = {
 	.name = "tun",
 	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_MINIMAL | TUNNEL_CAP_GRE | TUNNEL_CAP_UDP |
@@ -1310,6 +1403,7 @@ const struct tunnel_ops tunnel_tun = {
 	.open = tun_open,
 	.put = tun_put,
 	.del = tun_del,
+	.route = tun_route,
 	.close = tun_close,
 	.udp_input = tun_udp_input,
 };

@@ -218,7 +218,8 @@ static struct binding *bind_node(struct fixture *f, const char *home_addr, const
 	"\treverse-tunnel:bool:detail\tsource-address:string\tsource-port:number:detail" \
 	"\tlifetime:number:detail\tremaining:number\tspi:number:detail"                  \
 	"\tpackets-to-node:number:detail\tbytes-to-node:number:detail"                   \
-	"\tpackets-from-node:number:detail\tbytes-from-node:number:detail\n"
+	"\tpackets-from-node:number:detail\tbytes-from-node:number:detail"               \
+	"\tmobile-networks:string:detail\n"
 
 /* ---- show bindings ---- */
 
@@ -239,7 +240,29 @@ static void binding_has_the_keys_of_the_contract(void **state)
 								  "\ttrue\t10.1.0."
 								  "10\t434\t1800\t1800\t256\t1\t2\t"
 								  "3"
-								  "\t18446744073709551615\nend\n");
+								  "\t18446744073709551615\t\\N\nend"
+								  "\n");
+}
+
+static void networks_behind_a_router_are_those_that_are_registered(void **state)
+{
+	struct fixture *f = *state;
+	const char *const networks[] = { "10.60.1.0/24", "10.60.2.0/24", "10.60.4.0/22" };
+	struct addr_prefix prefix;
+	struct binding *b;
+	size_t i;
+
+	add_node(f, "10.50.0.7", NULL, 256);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(addr_prefix_parse(networks[i], &prefix), 0);
+		assert_int_equal(
+			engine_add_network(&f->engine, addr("10.50.0.7"), NULL, prefix, false), 0);
+	}
+	b = bind_node(f, "10.50.0.7", "10.1.0.10");
+	assert_non_null(strstr(ask(f, "show bindings"), "\t\\N\nend\n"));
+	b->networks = 0x5;
+	assert_non_null(strstr(ask(f, "show bindings"), "\t10.60.1.0/24 10.60.4.0/22\nend\n"));
+	b->networks = 0; /* the table knows nothing of it */
 }
 
 static void encapsulation_is_of_the_four_words(void **state)
@@ -537,6 +560,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		HA_CTL_TEST(binding_has_the_keys_of_the_contract),
+		HA_CTL_TEST(networks_behind_a_router_are_those_that_are_registered),
 		HA_CTL_TEST(encapsulation_is_of_the_four_words),
 		HA_CTL_TEST(remaining_counts_down_and_never_below_zero),
 		HA_CTL_TEST(bindings_of_one_node_by_address_or_nai),

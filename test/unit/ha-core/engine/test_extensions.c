@@ -59,6 +59,10 @@ static const struct sample samples[] = {
 	{ "udp tunnel request", 8, { 144, 6, 0, 0, 0, 0, 0, 0 }, 0, 0, 0, 0 },
 	{ "message string", 5, { 145, 3, 1, 'h', 'i' }, 0, 0, 0, 0 },
 	{ "mobile network", 8, { 148, 6, 0, 24, 10, 60, 0, 0 }, 0, 0, 0, 0 },
+	{ "another network", 8, { 148, 6, 0, 24, 10, 61, 0, 0 }, 147, 0, 147, 0 },
+	{ "mobile network of no length", 4, { 148, 2, 0, 24 }, 134, 0, 134, 0 },
+	{ "mobile network acknowledged", 10, { 148, 8, 1, 0, 24, 0, 10, 60, 0, 0 }, 0, 0, 0, 0 },
+	{ "mobile network of another kind", 4, { 148, 2, 3, 24 }, 0, 0, 0, 0 },
 	{ "trusted networks", 4, { 149, 2, 0, 0 }, 0, 0, 0, 0 },
 	{ "service", 3, { 151, 1, 'v' }, 0, 0, 134, 0 },
 	{ "another service", 3, { 151, 1, 'w' }, 151, 0, 134, 0 },
@@ -114,6 +118,10 @@ static int open_engine(void **state)
 			 0);
 	assert_int_equal(
 		engine_limit_services(&engine, addr_from_host(HOME), NULL, services, 1, false), 0);
+	assert_int_equal(engine_add_network(&engine, addr_from_host(HOME), NULL,
+					    (struct addr_prefix){ addr_from_host(0x0a3c0000), 24 },
+					    false),
+			 0);
 	return mac_new(MAC_HMAC_MD5, "key", 3, &mac);
 }
 
