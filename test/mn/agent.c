@@ -11,6 +11,7 @@
 #include "test/mn/agent.h"
 
 #include "common/err.h"
+#include "ha-core/wire/mobile_network.h"
 #include "ha-core/wire/udp_tunnel.h"
 
 #define TNC_LEN      2
@@ -24,6 +25,7 @@ struct reply_parts {
 	bool tnc;
 	bool has_udp;
 	struct udp_tunnel_reply udp;
+	size_t network_cnt;
 };
 
 void agent_init(struct agent *a, const struct agent_conf *conf)
@@ -76,6 +78,18 @@ static void put_extensions(struct wire_writer *w, const struct agent_conf *conf,
 	}
 }
 
+/* RFC 5177 §5.1: each network that is to stay is named in each request; leaving names none. */
+static void put_networks(struct wire_writer *w, const struct agent_conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->network_cnt; i++)
+		mobile_network_encode(w,
+				      &(struct mobile_network){ .type = MOBILE_NETWORK_REQUEST,
+								.prefix_len = conf->networks[i].len,
+								.prefix = conf->networks[i].addr });
+}
+
 static int sign(struct wire_writer *w, const struct agent_conf *conf)
 {
 	size_t auth_len = mac_len(mac_algorithm(conf->mac));
@@ -115,6 +129,8 @@ int agent_request(struct agent *a, struct in_addr care_of, bool dereg, uint32_t 
 	req.ident = next_ident(a, random, now);
 	reg_request_encode(&w, &req);
 	put_extensions(&w, &a->conf, dereg);
+	if (!dereg)
+		put_networks(&w, &a->conf);
 	err = sign(&w, &a->conf);
 	if (err < 0)
 		return err;
@@ -135,6 +151,14 @@ static bool is_tnc(const struct ext *ext)
 	return ext->len == TNC_LEN && ext->data[0] == TNC_SUB_TYPE; /* data[1] is reserved */
 }
 
+static bool is_granted_network(const struct ext *ext)
+{
+	struct mobile_network net;
+
+	return ext->type == EXT_MOBILE_NETWORK && mobile_network_decode(ext, &net) == 0 &&
+	       net.type != MOBILE_NETWORK_REQUEST && net.code == MOBILE_NETWORK_OK;
+}
+
 static int walk_extensions(const uint8_t *message, struct wire_reader *r, struct reply_parts *parts)
 {
 	struct ext ext;
@@ -152,6 +176,7 @@ static int walk_extensions(const uint8_t *message, struct wire_reader *r, struct
 			continue;
 		if (ext.type == EXT_TRUSTED_NETWORKS && is_tnc(&ext))
 			parts->tnc = true;
+		parts->network_cnt += is_granted_network(&ext);
 		if (ext.type == EXT_UDP_TUNNEL_REPLY &&
 		    udp_tunnel_reply_decode(&ext, &parts->udp) == 0)
 			parts->has_udp = true;
@@ -244,6 +269,7 @@ int agent_reply(struct agent *a, const uint8_t *message, size_t len, const struc
 			.tnc = parts.tnc,
 			.udp = parts.has_udp && parts.udp.code < UDP_TUNNEL_REPLY_DECLINE,
 			.keepalive_s = parts.udp.keepalive_s,
+			.network_cnt = parts.network_cnt,
 		};
 	} else if (agent_code_accepts(reply.code)) {
 		a->grant = (struct agent_grant){ 0 };

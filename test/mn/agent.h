@@ -25,7 +25,9 @@ struct agent_conf {
 	const char *nai;     /* NULL: none */
 	uint16_t lifetime_s; /* asked for */
 	bool reverse_tunnel;
-	enum agent_udp udp; /* RFC 3519 */
+	enum agent_udp udp;                 /* RFC 3519 */
+	const struct addr_prefix *networks; /* behind us (RFC 5177); not owned */
+	size_t network_cnt;
 };
 
 /** A request under way. */
@@ -46,6 +48,7 @@ struct agent_grant {
 	bool tnc;
 	bool udp;             /* tunnel in UDP */
 	uint16_t keepalive_s; /* 0: our own default */
+	size_t network_cnt;   /* acknowledged as routed to us */
 };
 
 struct agent_count {

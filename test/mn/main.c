@@ -33,6 +33,7 @@ enum {
 	OPT_UDP,
 	OPT_NO_REVERSE,
 	OPT_ROUTE,
+	OPT_NETWORK,
 	OPT_TABLE,
 	OPT_CONTROL,
 	OPT_DEREGISTER,
@@ -63,6 +64,7 @@ static const struct option options[] = {
 	{ "udp", required_argument, NULL, OPT_UDP },
 	{ "no-reverse-tunnel", no_argument, NULL, OPT_NO_REVERSE },
 	{ "route", required_argument, NULL, OPT_ROUTE },
+	{ "mobile-network", required_argument, NULL, OPT_NETWORK },
 	{ "table", required_argument, NULL, OPT_TABLE },
 	{ "control", required_argument, NULL, OPT_CONTROL },
 	{ "deregister-on-exit", no_argument, NULL, OPT_DEREGISTER },
@@ -88,6 +90,8 @@ static const char help[] =
 	"  --device NAME                  TUN device of the home address (mn0)\n"
 	"  --route PREFIX                 goes through the home tunnel; may be repeated "
 	"(0.0.0.0/0)\n"
+	"  --mobile-network PREFIX        is behind this host, a router (RFC 5177); may be "
+	"repeated\n"
 	"The external home agent: the same with --external-, all absent if there is none\n"
 	"  --external-home-address ADDRESS\n"
 	"  --external-device NAME         (mnx0)\n"
@@ -197,6 +201,9 @@ static bool take_option(struct gathered *g, int opt, const char *arg)
 	case OPT_ROUTE:
 		return conf->route_cnt < NODE_ROUTE_MAX &&
 		       addr_prefix_parse(arg, &conf->routes[conf->route_cnt++]) == 0;
+	case OPT_NETWORK:
+		return conf->network_cnt < NODE_NETWORK_MAX &&
+		       addr_prefix_parse(arg, &conf->networks[conf->network_cnt++]) == 0;
 	case OPT_TABLE:
 		return options_u32(arg, 256, UINT32_MAX / 2, &conf->table);
 	case OPT_CONTROL:

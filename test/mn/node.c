@@ -366,15 +366,16 @@ static void put_agent(FILE *out, const struct node *n, enum detect_agent which)
 		fprintf(out, "\"code\":%d,", a->last_code);
 	fprintf(out,
 		"\"tnc\":%s,\"lifetime\":%u,\"udp\":%s,\"nat\":%s,\"keepalive\":%" PRIu64 ","
+		"\"mobile-networks\":%zu,"
 		"\"rtt-ms\":%" PRIu64 ".%03" PRIu64 ",\"requests\":%" PRIu64 ",\"replies\":%" PRIu64
 		",\"ignored\":%" PRIu64 ",\"packets-sent\":%" PRIu64
 		",\"packets-received\":%" PRIu64 ",\"packets-held\":%" PRIu64
 		",\"packets-released\":%" PRIu64 ",\"packets-dropped\":%" PRIu64 "}",
 		a->grant.tnc ? "true" : "false", a->grant.lifetime_s,
 		a->grant.udp ? "true" : "false", c->nat_seen ? "true" : "false",
-		a->grant.udp ? keepalive_ms(c) / 1000 : 0, c->rtt_us / 1000, c->rtt_us % 1000,
-		a->count.requests, a->count.replies, a->count.ignored, count->sent, count->received,
-		count->held, count->released, count->dropped);
+		a->grant.udp ? keepalive_ms(c) / 1000 : 0, a->grant.network_cnt, c->rtt_us / 1000,
+		c->rtt_us % 1000, a->count.requests, a->count.replies, a->count.ignored,
+		count->sent, count->received, count->held, count->released, count->dropped);
 }
 
 static void put_status(FILE *out, const struct node *n)
@@ -506,7 +507,11 @@ static int open_agent(struct node *n, enum detect_agent which)
 	if (which == DETECT_INTERNAL) {
 		tun.routes = n->conf.routes;
 		tun.route_cnt = n->conf.route_cnt;
+		tun.networks = n->conf.networks;
+		tun.network_cnt = n->conf.network_cnt;
 		tun.unbound = true;
+		n->conf.agent[which].networks = n->conf.networks;
+		n->conf.agent[which].network_cnt = n->conf.network_cnt;
 	}
 	c->node = n;
 	c->which = which;
@@ -517,7 +522,7 @@ static int open_agent(struct node *n, enum detect_agent which)
 	err = tun_open(&tun, &c->tun);
 	if (err < 0)
 		return err;
-	err = paths_add(n->paths, which, c->tun, tun.home_addr);
+	err = paths_add(n->paths, which, c->tun, tun.home_addr, tun.networks, tun.network_cnt);
 	if (err < 0)
 		return err;
 	c->used = true;

@@ -11,6 +11,7 @@
 
 #define NODE_ROUTE_MAX     32
 #define NODE_INTERFACE_MAX 16
+#define NODE_NETWORK_MAX   16
 
 struct node_conf {
 	struct agent_conf agent[DETECT_AGENT_CNT];
@@ -18,6 +19,8 @@ struct node_conf {
 	struct detect_conf detect;
 	struct addr_prefix routes[NODE_ROUTE_MAX]; /* what goes through the home tunnel */
 	size_t route_cnt;
+	struct addr_prefix networks[NODE_NETWORK_MAX]; /* behind us, through the home tunnel */
+	size_t network_cnt;
 	const char *interfaces[NODE_INTERFACE_MAX]; /* none: every one but loopback and ours */
 	size_t interface_cnt;
 	uint32_t table; /* routing tables: this one and, for the external home address, the next */

@@ -56,6 +56,8 @@ struct path {
 	enum detect_agent agent;
 	struct tun *tun;
 	struct in_addr home_addr;
+	const struct addr_prefix *networks; /* not owned */
+	size_t network_cnt;
 	int udp_fd;
 	uint16_t port;
 	struct loop_fd *tun_watch, *udp_watch;
@@ -235,6 +237,15 @@ void paths_release(struct paths *p, enum detect_agent agent)
 	release(path, QUEUE_OTHER);
 }
 
+/* The home address, or one behind us (RFC 5177 §7). */
+static bool is_ours(const struct path *path, struct in_addr addr)
+{
+	for (size_t i = 0; i < path->network_cnt; i++)
+		if (addr_prefix_contains(path->networks[i], addr))
+			return true;
+	return addr_eq(addr, path->home_addr);
+}
+
 /* ---- From the home address to the world ---- */
 
 static void outbound(struct path *path, uint8_t *packet, size_t len)
@@ -248,8 +259,7 @@ static void outbound(struct path *path, uint8_t *packet, size_t len)
 		return;
 	}
 	dst = ipv4_dst(packet);
-	if (!addr_eq(ipv4_src(packet), path->home_addr) || addr_is_multicast(dst) ||
-	    addr_is_broadcast(dst)) {
+	if (!is_ours(path, ipv4_src(packet)) || addr_is_multicast(dst) || addr_is_broadcast(dst)) {
 		path->count.dropped++;
 		return;
 	}
@@ -285,7 +295,7 @@ static void inbound(struct path *path, const struct encap_inner *inner)
 {
 	struct paths *p = path->set;
 
-	if (!addr_eq(ipv4_dst(inner->packet), path->home_addr)) {
+	if (!is_ours(path, ipv4_dst(inner->packet))) {
 		path->count.dropped++;
 		return;
 	}
@@ -481,7 +491,8 @@ static struct path *path_free(struct path *path)
 	return NULL;
 }
 
-int paths_add(struct paths *p, enum detect_agent agent, struct tun *tun, struct in_addr home_addr)
+int paths_add(struct paths *p, enum detect_agent agent, struct tun *tun, struct in_addr home_addr,
+	      const struct addr_prefix *networks, size_t network_cnt)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
 	socklen_t sin_len = sizeof(sin);
@@ -494,6 +505,8 @@ int paths_add(struct paths *p, enum detect_agent agent, struct tun *tun, struct 
 	path->agent = agent;
 	path->tun = tun;
 	path->home_addr = home_addr;
+	path->networks = networks;
+	path->network_cnt = network_cnt;
 	path->udp_fd = err = open_socket(SOCK_DGRAM, 0);
 	if (err >= 0 && (bind(path->udp_fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
 			 getsockname(path->udp_fd, (struct sockaddr *)&sin, &sin_len) < 0))

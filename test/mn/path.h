@@ -39,9 +39,11 @@ struct paths *paths_close(struct paths *p);
 
 /**
  * Adds the way to one agent. The device stays the caller's and outlives it.
+ * @param networks  behind us: their packets go the same way; outlive it, too
  * @retval -errno  logged
  */
-int paths_add(struct paths *p, enum detect_agent agent, struct tun *tun, struct in_addr home_addr);
+int paths_add(struct paths *p, enum detect_agent agent, struct tun *tun, struct in_addr home_addr,
+	      const struct addr_prefix *networks, size_t network_cnt);
 
 /** Where we are: interface and care-of address; any address is none. Ports stay as they are. */
 void paths_move(struct paths *p, unsigned int ifindex, struct in_addr care_of);

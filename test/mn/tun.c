@@ -25,7 +25,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RULE_MAX    2
+#define NETWORK_MAX 16
+#define RULE_MAX    (2 + NETWORK_MAX)
 #define WALL_METRIC UINT32_MAX
 #define QUEUE_LEN   500
 #define STALE_MAX   256 /* routes that one predecessor can have left */
@@ -107,6 +108,10 @@ static int add_rules(struct tun *t)
 	if (c->unbound)
 		*rule++ = (struct rtnl_rule){ .priority = c->table + 1,
 					      .src = { .len = 32 },
+					      .table = c->table };
+	for (size_t i = 0; i < c->network_cnt && i < NETWORK_MAX; i++)
+		*rule++ = (struct rtnl_rule){ .priority = c->table,
+					      .src = c->networks[i],
 					      .table = c->table };
 	t->rule_cnt = 0;
 	for (const struct rtnl_rule *p = t->rules; p < rule; p++) {

@@ -22,6 +22,8 @@ struct tun_conf {
 	uint32_t mtu;
 	const struct addr_prefix *routes; /* what goes through the device; not owned */
 	size_t route_cnt;
+	const struct addr_prefix *networks; /* behind us: what comes from them goes there, too */
+	size_t network_cnt;
 	bool unbound; /* also for sockets that are not bound to an address */
 };
 
