@@ -85,6 +85,7 @@ static void look(void *ctx)
 	w->incomplete = false;
 }
 
+/* Of a home network, or one behind a router. */
 static bool is_of_home(const struct tunnel_conf *conf, struct addr_prefix dst)
 {
 	size_t i;
@@ -92,7 +93,7 @@ static bool is_of_home(const struct tunnel_conf *conf, struct addr_prefix dst)
 	for (i = 0; i < conf->home_network_cnt; i++)
 		if (addr_prefix_overlaps(conf->home_networks[i].prefix, dst))
 			return true;
-	return false;
+	return network_table_get(conf->networks, dst) != NULL;
 }
 
 static bool concerns_us(const struct tunnel_conf *conf, const struct rtnl_change *change)

@@ -53,6 +53,7 @@
 #define PEER_WALK_MAX         256 /* bindings of one tunnel end that are looked through */
 #define TYPE_UNREACHABLE      3
 #define TYPE_REDIRECT         5
+#define ICMP_QUOTE_MIN        8 /* octets behind a quoted header */
 #define TYPE_TIME_EXCEEDED    11
 #define CODE_PORT             3
 #define LOG_BURST             5
@@ -1061,6 +1062,27 @@ static uint16_t lower_mtu(struct tunnel_dp *dp, const struct icmp_quote *q)
 }
 
 /*
+ * What we had put in a packet to the home address before, for a foreign agent (RFC 5177 §7): its
+ * sender knows nothing of either header.
+ * @return octets that were taken off
+ */
+static uint16_t skip_wrap(const struct tunnel_dp *dp, struct icmp_quote *q)
+{
+	size_t header_len;
+
+	if (!q->inner || q->inner[IPV4_PROTOCOL] != ENCAP_IPIP ||
+	    !addr_eq(ipv4_src(q->inner), dp->conf.home_agent))
+		return 0;
+	header_len = ipv4_header_len(q->inner);
+	q->inner += header_len;
+	q->inner_len -= header_len;
+	if (q->inner_len < IPV4_HEADER_MIN ||
+	    q->inner_len < (size_t)ipv4_header_len(q->inner) + ICMP_QUOTE_MIN)
+		q->inner = NULL;
+	return (uint16_t)header_len;
+}
+
+/*
  * Not relayed (RFC 2003 §4.1), and no reason to end a binding: nobody has signed it. A NAT has
  * forgotten its mapping, or the node's program has ended; the node's next request mends it.
  */
@@ -1097,9 +1119,11 @@ static void tunnel_error(struct tunnel_dp *dp, uint8_t *packet, size_t len)
 		if (!q.df) /* then a router would have fragmented it */
 			return;
 		mtu = lower_mtu(dp, &q);
+		mtu = (uint16_t)(mtu - skip_wrap(dp, &q));
 		break;
 	default:
 		soft_state_unreachable(&dp->soft, q.peer, now_ms(dp));
+		(void)skip_wrap(dp, &q);
 		break;
 	}
 	if (q.inner &&

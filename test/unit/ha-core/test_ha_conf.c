@@ -396,6 +396,68 @@ static void a_node_may_be_limited_to_services(void **state)
 		      "f:6:59: error: services: must not be empty\n");
 }
 
+/* RFC 5177 */
+static void a_node_may_have_networks_behind_it(void **state)
+{
+	struct ha_conf *c;
+
+	(void)state;
+	c = read_text(
+		NODES
+		"- {home-address: 10.50.0.7, spi: 256, key: 00,\n"
+		"   mobile-networks: [10.60.2.0/24, 10.60.1.0/24]}\n"
+		"- {home-address: 10.50.0.8, spi: 256, key: 00, mobile-network-mode: implicit,\n"
+		"   mobile-networks: [10.60.3.0/24]}\n"
+		"- {home-address: 10.50.0.7, spi: 257, key: 00, mobile-networks: [10.60.2.0/24]}\n"
+		"- {home-address: 10.50.0.9, spi: 257, key: 00}\n",
+		"");
+	assert_int_equal(c->mobile_nodes[0].mobile_networks.cnt, 2);
+	assert_string_equal(addr_prefix_text(c->mobile_nodes[0].mobile_networks.prefixes[0]).s,
+			    "10.60.1.0/24");
+	assert_int_equal(c->mobile_nodes[0].mobile_network_mode, HA_CONF_NETWORKS_EXPLICIT);
+	assert_int_equal(c->mobile_nodes[1].mobile_network_mode, HA_CONF_NETWORKS_IMPLICIT);
+	assert_int_equal(c->mobile_nodes[3].mobile_networks.cnt, 0);
+	ha_conf_free(c);
+}
+
+static void networks_behind_a_node_are_nobody_elses(void **state)
+{
+	char text[2048];
+	size_t len;
+	unsigned int i;
+
+	(void)state;
+	expect_faults(
+		NODES
+		"- {home-address: 10.50.0.7, spi: 256, key: 00, mobile-networks: [10.60.0.0/16]}\n"
+		"- {home-address: 10.50.0.8, spi: 256, key: 00, mobile-networks: [10.60.1.0/24]}\n",
+		"f:7:65: error: mobile-networks: 10.60.1.0/24 overlaps 10.60.0.0/16 of another "
+		"node, in f:6\n");
+	expect_faults(
+		NODES
+		"- {home-address: 10.50.0.7, spi: 256, key: 00, mobile-networks: [10.50.9.0/24]}\n",
+		"f:6:65: error: mobile-networks: 10.50.9.0/24 overlaps the home network "
+		"10.50.0.0/16\n");
+	expect_faults(
+		NODES
+		"- {home-address: 10.50.0.7, spi: 256, key: 00, mobile-networks: [10.0.0.0/24]}\n",
+		"f:6:65: error: mobile-networks: 10.0.0.0/24 contains 10.0.0.2, the home agent's "
+		"own "
+		"address\n");
+	expect_faults(
+		NODES
+		"- {home-address: 10.50.0.7, spi: 256, key: 00, mobile-networks: [224.0.0.0/24]}\n",
+		"f:6:66: error: mobile-networks: not a network of unicast "
+		"addresses\n");
+	len = (size_t)snprintf(text, sizeof(text),
+			       NODES "- {home-address: 10.50.0.7, spi: 256, key: 00, "
+				     "mobile-networks: [10.60.0.0/24");
+	for (i = 1; i <= 32; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, ", 10.60.%u.0/24", 2 * i);
+	snprintf(text + len, sizeof(text) - len, "]}\n");
+	expect_faults(text, "f:6:65: error: mobile-networks: more than 32 of one node\n");
+}
+
 static void a_key_has_1_to_256_octets_in_hex(void **state)
 {
 	char key[2 * MAC_KEY_MAX + 3], text[1024];
@@ -763,6 +825,8 @@ int main(void)
 		cmocka_unit_test(a_home_address_and_a_nai_belong_to_one_node),
 		cmocka_unit_test(a_nai_fits_its_extension),
 		cmocka_unit_test(a_node_may_be_limited_to_services),
+		cmocka_unit_test(a_node_may_have_networks_behind_it),
+		cmocka_unit_test(networks_behind_a_node_are_nobody_elses),
 		cmocka_unit_test(a_key_has_1_to_256_octets_in_hex),
 		cmocka_unit_test(a_foreign_agent_has_each_spi_once),
 		cmocka_unit_test(algorithms_are_named_as_the_authenticators_are),

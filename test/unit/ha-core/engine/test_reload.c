@@ -97,6 +97,100 @@ static struct binding *bind_node(uint32_t home)
 	return b;
 }
 
+/* --- networks behind routers (RFC 5177) --- */
+
+static unsigned int routes; /* laid and not taken away */
+
+static int hook_route(void *ctx, struct addr_prefix network, struct in_addr home_addr, bool on)
+{
+	(void)ctx;
+	(void)network;
+	(void)home_addr;
+	routes += on ? 1u : -1u;
+	return 0;
+}
+
+static struct addr_prefix network(unsigned int i)
+{
+	return (struct addr_prefix){ addr_from_host(0x0a3c0000 + (i << 8)), 24 };
+}
+
+static void add_network(struct engine *e, uint32_t home, unsigned int i)
+{
+	assert_int_equal(engine_add_network(e, addr_from_host(home), NULL, network(i), false), 0);
+}
+
+static void register_network(struct binding *b, unsigned int i)
+{
+	struct network *net = network_list_find(b->node->networks, network(i));
+
+	assert_non_null(net);
+	network_table_put(&running.networks, net);
+	net->user_cnt = 1;
+	b->networks |= network_bit(net);
+	routes++;
+}
+
+static bool is_registered(unsigned int i)
+{
+	return network_table_get(&running.networks, network(i));
+}
+
+static void networks_that_stay_configured_stay_registered_and_the_others_end(void **state)
+{
+	struct binding *b, *gone;
+
+	(void)state;
+	routes = 0;
+	running.hooks.route = hook_route;
+	add(&running, ALICE, NULL, 256, REPLAY_TIMESTAMP);
+	add(&running, BOB, NULL, 256, REPLAY_TIMESTAMP);
+	add_network(&running, ALICE, 1);
+	add_network(&running, ALICE, 2);
+	add_network(&running, ALICE, 3);
+	add_network(&running, BOB, 4);
+	b = bind_node(ALICE);
+	register_network(b, 1);
+	register_network(b, 2);
+	gone = bind_node(BOB);
+	register_network(gone, 4);
+	/* In another order; one is gone, one is another's now, one is new. */
+	add(&fresh, ALICE, NULL, 256, REPLAY_TIMESTAMP);
+	add_network(&fresh, ALICE, 5);
+	add_network(&fresh, ALICE, 4);
+	add_network(&fresh, ALICE, 2);
+
+	assert_int_equal(engine_reload(&running, &fresh), 1);
+	assert_false(is_registered(1));
+	assert_true(is_registered(2));
+	assert_false(is_registered(4));
+	assert_false(is_registered(5));
+	assert_int_equal(b->networks, 1u << 2);
+	assert_int_equal(routes, 1);
+	engine_end(&running, b);
+	assert_false(is_registered(2));
+	assert_int_equal(routes, 0);
+}
+
+static void a_node_that_is_no_router_any_more_has_no_networks(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	routes = 0;
+	running.hooks.route = hook_route;
+	add(&running, ALICE, NULL, 256, REPLAY_TIMESTAMP);
+	add_network(&running, ALICE, 1);
+	b = bind_node(ALICE);
+	register_network(b, 1);
+	add(&fresh, ALICE, NULL, 256, REPLAY_TIMESTAMP);
+
+	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(b->networks, 0);
+	assert_false(is_registered(1));
+	assert_int_equal(routes, 0);
+}
+
 /* What was heard before the reload must not be heard again behind it. */
 static void replay_state_is_taken_over(void **state)
 {
@@ -266,6 +360,8 @@ static void a_binding_does_not_pass_to_the_next_owner_of_its_address(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		reload_test(networks_that_stay_configured_stay_registered_and_the_others_end),
+		reload_test(a_node_that_is_no_router_any_more_has_no_networks),
 		reload_test(replay_state_is_taken_over),
 		reload_test(another_style_begins_anew),
 		reload_test(a_new_node_begins_at_the_reload),
