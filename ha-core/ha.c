@@ -134,6 +134,7 @@ static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_co
 		.revocation = { .enabled = conf->revocation.enabled,
 				.required = conf->revocation.required,
 				.inform = conf->revocation.inform,
+				.on_move = conf->revocation.on_move,
 				.max_outstanding = conf->revocation.max_outstanding },
 		.redirect = conf->redirect,
 		.redirect_drawn = conf->redirect_layout == HA_CONF_LAYOUT_DRAWN,

@@ -335,6 +335,8 @@ const struct conf_key ha_conf_rows[] = {
 	  .doc = "Refuse requests without Revocation Support (code 129)." },
 	{ "revocation.inform", CONF_BOOL, FIELD(revocation.inform), .dflt = "true",
 	  .doc = "Foreign agents are to tell mobile nodes that their binding was revoked." },
+	{ "revocation.on-move", CONF_BOOL, FIELD(revocation.on_move), .dflt = "true",
+	  .doc = "Tell a foreign agent that a node has left it, for another place or home." },
 	{ "revocation.max-outstanding", CONF_UINT, FIELD(revocation.max_outstanding), .min = 1,
 	  .max = 65536, .dflt = "4096", .unit = "revocations",
 	  .doc = "Revocations that wait for their acknowledgement at a time; beyond, the oldest "

@@ -124,6 +124,7 @@ struct ha_conf {
 		bool enabled;
 		bool required;
 		bool inform;
+		bool on_move;
 		uint32_t max_outstanding;
 	} revocation;
 	char *state_directory;

@@ -68,6 +68,9 @@ static int note_extension(struct exchange *x, const struct ext *ext)
 		if (!x->support[x->mhae_cnt > 0].data)
 			x->support[x->mhae_cnt > 0] = *ext;
 		return 0;
+	case EXT_FA_ERROR:
+		x->has_fa_error = true;
+		return 0;
 	case EXT_UDP_TUNNEL_REPLY:
 		return ERR_UNKNOWN_EXT; /* known, but never in a request */
 	default:
@@ -241,11 +244,11 @@ static struct reg_outcome check_destination_is_unicast(struct engine *e, struct 
  * definition wins, and so old and new nodes are served, unless a site wants the other. That is
  * about x, which RFC 2002 reserved already; r has had a meaning that old nodes may still give it.
  * Left to refuse is an order or a number of authenticators that no sender could mean (§3.2,
- * §3.6.1.3).
+ * §3.6.1.3), and what a foreign agent adds to replies only (RFC 4636 §3).
  */
 static struct reg_outcome check_form(struct engine *e, struct exchange *x)
 {
-	if (x->mhae_cnt > 1 || x->fhae_first)
+	if (x->mhae_cnt > 1 || x->fhae_first || x->has_fa_error)
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
 	if (e->conf.strict_reserved && (x->req.flags & REG_FLAG_x))
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);

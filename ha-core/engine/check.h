@@ -42,7 +42,8 @@ struct exchange {
 	uint8_t network_cnt;
 	bool networks_malformed, networks_in_excess;
 	struct ext support[2]; /* Revocation Support: the mobile node's, the foreign agent's */
-	bool fhae_first;       /* an authentication extension stands before the mobile node's */
+	bool has_fa_error;
+	bool fhae_first; /* an authentication extension stands before the mobile node's */
 
 	/* what the rules found out */
 	struct sa_peer *node; /* the mobile node */

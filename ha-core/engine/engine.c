@@ -140,7 +140,9 @@ static void end_binding(struct engine *e, struct binding *b)
 	binding_del(&e->cache, b);
 }
 
-static size_t end_all(struct engine *e, struct binding_key key, const struct binding *but)
+/* @param by  the node's request that ends them; NULL: nothing of the kind */
+static size_t end_all(struct engine *e, struct binding_key key, const struct binding *but,
+		      const struct exchange *by)
 {
 	struct binding *b, *next;
 	size_t cnt = 0;
@@ -149,6 +151,8 @@ static size_t end_all(struct engine *e, struct binding_key key, const struct bin
 		next = b->sibling;
 		if (b == but)
 			continue;
+		if (by)
+			revocation_queue_left(e, by, b);
 		end_binding(e, b);
 		cnt++;
 	}
@@ -185,11 +189,13 @@ static struct reg_outcome deregister(struct engine *e, struct exchange *x)
 
 	/* §3.8.2.2: the home address as care-of address means all of them. */
 	if (addr_eq(x->req.care_of, x->home_addr)) {
-		end_all(e, key, NULL);
+		end_all(e, key, NULL, x);
 	} else {
 		b = binding_find_care_of(&e->cache, key, x->req.care_of);
-		if (b)
+		if (b) {
+			revocation_queue_left(e, x, b);
 			end_binding(e, b);
+		}
 	}
 	(void)tell_change(e, key); /* taking away does not fail a node that leaves */
 	return outcome_accept(e, REG_REASON_DEREGISTERED);
@@ -200,7 +206,7 @@ static void end_service(struct engine *e, struct exchange *x)
 {
 	const struct binding_key key = { x->home_addr, e->conf.home_agent };
 
-	if (end_all(e, key, NULL) > 0)
+	if (end_all(e, key, NULL, NULL) > 0)
 		(void)tell_change(e, key);
 }
 
@@ -310,7 +316,7 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 		outcome.reason = REG_REASON_CHANGED;
 		changed = true;
 	}
-	if (!exchange_keeps_others(e, x) && end_all(e, key, b) > 0)
+	if (!exchange_keeps_others(e, x) && end_all(e, key, b, x) > 0)
 		changed = true;
 
 	if (b->flags != x->req.flags) /* B, D: the data path goes by them */
@@ -336,7 +342,7 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 				: x->now->mono_ms + (uint64_t)b->lifetime_s * 1000;
 	expiry_arm(&e->expiry, b);
 	if (changed && tell_change(e, key) < 0) {
-		end_all(e, key, NULL);
+		end_all(e, key, NULL, NULL);
 		(void)tell_change(e, key);
 		return deny_resources();
 	}
@@ -658,7 +664,7 @@ size_t engine_clear(struct engine *e, struct binding_key key)
 
 	for (b = binding_find(&e->cache, key); b; b = b->sibling)
 		revocation_queue(e, &e->agents, b);
-	cnt = end_all(e, key, NULL);
+	cnt = end_all(e, key, NULL, NULL);
 	if (cnt > 0)
 		(void)tell_change(e, key);
 	return cnt;

@@ -307,6 +307,18 @@ void revocation_queue(struct engine *e, const struct sa_table *agents, const str
 	tell_runner(e);
 }
 
+/* The agent that relays the request sees for itself. The node knows: it is not to be told (I). */
+void revocation_queue_left(struct engine *e, const struct exchange *x, struct binding *b)
+{
+	struct binding_revocation *r = &b->revocation;
+
+	if (!e->conf.revocation.on_move || !r->negotiated || addr_is_any(r->agent) ||
+	    (x->agent && addr_eq(x->agent->addr, r->agent)))
+		return;
+	r->inform = false;
+	revocation_queue(e, &e->agents, b);
+}
+
 /*
  * A new timestamp each time (§3.3), also where the wall clock stood still or was set back; and
  * another than that of a second binding of the node, which is acknowledged under the same key.

@@ -31,6 +31,7 @@ struct revocation_conf {
 	bool enabled;
 	bool required; /* 129 for a request without Revocation Support */
 	bool inform;   /* foreign agents shall tell their mobile nodes (I) */
+	bool on_move;  /* tell the agent that a node has left for another place */
 	unsigned int max_outstanding;
 };
 
@@ -66,6 +67,12 @@ void revocation_note(struct engine *e, const struct exchange *x, struct binding 
  * @param agents  the foreign agents, as of when the binding was made
  */
 void revocation_queue(struct engine *e, const struct sa_table *agents, const struct binding *b);
+
+/**
+ * A binding is about to end because its node, by request x, has moved or come home: the foreign
+ * agent that it has left need not keep its part until the lifetime is over.
+ */
+void revocation_queue_left(struct engine *e, const struct exchange *x, struct binding *b);
 
 /** Sends what is due. @return when to be called next, monotonic ms; REVOCATION_IDLE_MS: no need */
 uint64_t revocation_run(struct engine *e, const struct clock *now);

@@ -26,6 +26,7 @@ static bool is_known(uint8_t type)
 	case EXT_FOREIGN_HOME_AUTH:
 	case EXT_CRITICAL_VENDOR:
 	case EXT_UDP_TUNNEL_REPLY:
+	case EXT_FA_ERROR:
 		return true;
 	default:
 		return type >= 128;

@@ -18,6 +18,7 @@ enum ext_type {
 	EXT_FOREIGN_HOME_AUTH = 34,   /* RFC 5944 §3.5.4 */
 	EXT_CRITICAL_VENDOR = 38,     /* RFC 3115 §2 */
 	EXT_UDP_TUNNEL_REPLY = 44,    /* RFC 3519 §3.2 */
+	EXT_FA_ERROR = 45,            /* RFC 4636 §3 */
 	EXT_NAI = 131,                /* RFC 2794 §2 */
 	EXT_CHALLENGE = 132,          /* RFC 4721 §4 */
 	EXT_NORMAL_VENDOR = 134,      /* RFC 3115 §2 */

@@ -172,6 +172,8 @@ static int walk_extensions(const uint8_t *message, struct wire_reader *r, struct
 				return err;
 			parts->auth_cnt++;
 		}
+		if (ext.type == EXT_FA_ERROR) /* RFC 4636: not for this instrument */
+			return ERR_UNKNOWN_EXT;
 		if (parts->auth_cnt > 0)
 			continue;
 		if (ext.type == EXT_TRUSTED_NETWORKS && is_tnc(&ext))

@@ -70,6 +70,19 @@ def test_cleared_binding_is_revoked_until_the_node_acknowledges(site, peer):
     site.node.register()
 
 
+def test_an_agent_is_told_that_its_visitor_has_left(campus, ihad, desk, peer):
+    fa = peer(campus.desk, FA, campus.home, campus.agent)
+    fa434 = listener(peer, campus.desk, FA)
+    register_through_agent(fa, inform=True)
+    desk.register()                         # at a co-located address
+    revocation = next_revocation(fa434, campus.agent)
+    assert (revocation.home, revocation.foreign) == (campus.home, FA)
+    assert not revocation.inform and revocation.is_authentic(topology.FA_SA, mip.EXT_FHAE)
+    fa434.send(revocation.acknowledgement(topology.FA_SA, mip.EXT_FHAE), campus.agent)
+    ihad.wait_counter("revocations-acknowledged", 1)
+    assert ihad.binding(campus.home)["care-of-address"] == campus.desk_address
+
+
 def test_node_without_support_is_not_told(site):
     site.node.register()
     site.agent.hactl("clear", "binding", site.home, json_output=False)

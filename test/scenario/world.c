@@ -289,7 +289,7 @@ void world_init(struct world *w, uint32_t ntp_s)
 			.nat_enabled = true,
 			.nat_forced = true,
 			.keepalive_s = 110,
-			.revocation = { .enabled = true, .inform = true, .max_outstanding = 16 },
+			.revocation = { .enabled = true, .inform = true, .on_move = true, .max_outstanding = 16 },
 		},
 		.now = { .mono_ms = 1000000, .ntp = (uint64_t)ntp_s << 32 },
 		.tolerance_s = 7,
@@ -580,6 +580,8 @@ static int set_value(struct world *w, char *const *words, size_t cnt)
 		w->conf.revocation.required = on;
 	else if (strcmp(key, "revocation-inform") == 0)
 		w->conf.revocation.inform = on;
+	else if (strcmp(key, "revocation-on-move") == 0)
+		w->conf.revocation.on_move = on;
 	else if (strcmp(key, "max-outstanding") == 0)
 		w->conf.revocation.max_outstanding = (unsigned int)n;
 	else if (strcmp(key, "max-denials-per-node") == 0)
@@ -634,6 +636,7 @@ static const struct {
 	{ "revocation", set_value },
 	{ "revocation-required", set_value },
 	{ "revocation-inform", set_value },
+	{ "revocation-on-move", set_value },
 	{ "max-outstanding", set_value },
 	{ "refuse-routes", set_value },
 	{ "refuse-changes", set_value },

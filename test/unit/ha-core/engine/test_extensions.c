@@ -49,6 +49,7 @@ static const struct sample samples[] = {
 	  SILENCE,
 	  SILENCE,
 	  SILENCE },
+	{ "foreign agent error", 4, { 45, 2, 0, 65 }, 134, 134, 134, 134 },
 	{ "nai", 7, { 131, 5, 'a', '@', 'c', '.', 'x' }, 0, 0, 0, 0 },
 	{ "challenge", 6, { 132, 4, 1, 2, 3, 4 }, 0, 0, 0, 0 },
 	{ "normal vendor", 10, { 134, 8, 0, 0, 0, 0, 0x7e, 0xd9, 0, 7 }, 0, 0, 0, 0 },

@@ -52,7 +52,7 @@ static void padding_is_one_octet_without_a_length(void **state)
 /* Types 1..127 that we know; all others condemn the message. */
 static bool is_ours(unsigned int type)
 {
-	return type == 32 || type == 33 || type == 34 || type == 38 || type == 44;
+	return type == 32 || type == 33 || type == 34 || type == 38 || type == 44 || type == 45;
 }
 
 static void types_below_128_that_we_do_not_know_condemn_the_message(void **state)
