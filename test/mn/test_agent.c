@@ -39,6 +39,13 @@ static const char i9[] = "0122003c0a0100320a0100020a090021cbff82c912345681900600
 static const char i10[] = "0300003c0a0100320a010002cbff82c9123456812c0600000000006e950200002014"
 			  "00000101d2f9be9ed0f784f5436c56c25afddc6c";
 
+/* E9, E10: a network behind the node, asked for and acknowledged, with TNC (RFC 5177) */
+static const char e9[] =
+	"0122003c0a0100320a0100020a02004dcbff82ec123456a4940600180a320000201400000101"
+	"ba1280c8f35a41b890c925b2d4855665";
+static const char e10[] = "0300003c0a0100320a010002cbff82ec123456a49408010018000a320000950200002014"
+			  "00000101ab7ba48e9794d986db313ff59a24cccf";
+
 static struct mac *mac;
 static struct agent agent;
 static struct agent_result result;
@@ -274,6 +281,20 @@ static void i10_agrees_to_tunnel_in_udp(void **state)
 	assert_true(result.nat_seen);
 	assert_true(agent.grant.udp);
 	assert_int_equal(agent.grant.keepalive_s, 110);
+}
+
+static void networks_behind_the_node_are_asked_for_as_in_e9_and_granted_as_in_e10(void **state)
+{
+	const struct addr_prefix network = { addr("10.50.0.0"), 24 };
+
+	(void)state;
+	agent.conf.networks = &network;
+	agent.conf.network_cnt = 1;
+	now.ntp = UINT64_C(0xcbff82ec123456a4);
+	request_is("10.2.0.77", e9);
+	assert_int_equal(hears(unhex(e10)), 0);
+	assert_true(result.tnc);
+	assert_int_equal(agent.grant.network_cnt, 1);
 }
 
 static void a_declining_udp_reply_means_ip_in_ip(void **state)
@@ -561,6 +582,7 @@ int main(void)
 		TEST(i2_is_accepted_and_trusted),
 		TEST(i2n_is_accepted_and_not_trusted),
 		TEST(i10_agrees_to_tunnel_in_udp),
+		TEST(networks_behind_the_node_are_asked_for_as_in_e9_and_granted_as_in_e10),
 		TEST(a_declining_udp_reply_means_ip_in_ip),
 		TEST(a_forced_udp_reply_is_no_nat),
 		TEST(a_longer_lifetime_than_asked_for_is_cut),
