@@ -30,9 +30,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CTL_REQUEST_MAX 1024 /* octets of a request line, LF included */
-#define CTL_WORD_MAX    16   /* words of a request */
-#define CTL_COLUMN_MAX  32   /* columns of a table */
+#define CTL_REQUEST_MAX 16384 /* octets of a request line, LF included */
+#define CTL_WORD_MAX    16    /* words of a request */
+#define CTL_COLUMN_MAX  32    /* columns of a table */
 
 enum ctl_type { CTL_STRING, CTL_NUMBER, CTL_BOOL };
 

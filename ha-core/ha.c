@@ -17,6 +17,7 @@
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
 #include "ha-core/ha_log.h"
+#include "ha-core/ha_state.h"
 #include "ha-core/io/home_link.h"
 #include "ha-core/io/reg_socket.h"
 #include "ha-core/tunnel/tunnel.h"
@@ -52,6 +53,8 @@ struct ha {
 	struct home_link *home_link;
 
 	struct engine engine;
+	struct ha_state *state; /* NULL: nothing is remembered */
+	unsigned int batch_replies;
 	struct reg_socket *socket;
 	struct ha_ctl *ctl;
 };
@@ -316,6 +319,13 @@ static void on_revocations(void *ctx)
 				 wait_ms > REVOCATION_TICK_MS ? wait_ms : REVOCATION_TICK_MS, 0);
 }
 
+static void remember(void *ctx, const struct sa_peer *node)
+{
+	const struct ha *ha = ctx;
+
+	ha_state_touched(ha->state, node);
+}
+
 static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *conf,
 		       const void *daemon_conf)
 {
@@ -326,6 +336,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 		.random = random_number,
 		.send = send_message,
 		.revoke = wake_revocations,
+		.touched = remember,
 		.ctx = ha,
 	};
 	const struct clock now = clock_read();
@@ -386,14 +397,36 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 		welcome_home(ha, &res, mac);
 	if (res.reply_len == 0)
 		return;
+	if (at_home && ha_state_commit(ha->state) < 0) { /* a frame leaves at once */
+		ha->engine.stats.replies_withheld++;
+		return;
+	}
 	if (!at_home ||
 	    home_link_reply(ha->home_link, &dgram->from, mac, res.reply, res.reply_len) < 0)
 		reg_socket_reply(ha->socket, &dgram->from, res.reply, res.reply_len);
 	if (res.reply[0] != REG_MSG_REPLY) /* it acknowledges a revocation */
 		return;
 	ha->engine.stats.replies_sent++;
+	ha->batch_replies++;
 	if (ha->daemon->policy.extend_reply) /* only ever the TNC extension */
 		ha->engine.stats.replies_with_tnc++;
+}
+
+/* Nobody is told yes before it is safe from our own end. */
+static int commit_batch(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct stats *stats = &ha->engine.stats;
+	int rc = ha_state_commit(ha->state);
+
+	if (rc < 0) { /* they were counted when they were queued */
+		stats->replies_sent -= ha->batch_replies;
+		if (ha->daemon->policy.extend_reply)
+			stats->replies_with_tnc -= ha->batch_replies;
+		stats->replies_withheld += ha->batch_replies;
+	}
+	ha->batch_replies = 0;
+	return rc;
 }
 
 static void send_failed(void *ctx, struct in_addr dst, const uint8_t *msg, int err)
@@ -519,6 +552,10 @@ static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
 		{ "tunnel.mss-clamp", old->tunnel.mss_clamp == new->tunnel.mss_clamp },
 		{ "tunnel.ecn", old->tunnel.ecn == new->tunnel.ecn },
 		{ "tunnel.broadcasts", old->tunnel.broadcasts == new->tunnel.broadcasts },
+		{ "state", same_text(old->state.directory, new->state.directory) &&
+				   old->state.sync == new->state.sync &&
+				   old->state.sync_interval_s == new->state.sync_interval_s &&
+				   old->state.journal_size_mib == new->state.journal_size_mib },
 		{ "control.socket", same_text(old->control.socket, new->control.socket) },
 		{ "control.group", same_text(old->control.group, new->control.group) },
 	};
@@ -620,6 +657,7 @@ static int open_socket(struct ha *ha)
 		.broadcasts = ha->broadcasts,
 		.broadcast_cnt = ha->conf->home_network_cnt,
 		.handle = handle_datagram,
+		.commit = commit_batch,
 		.send_failed = send_failed,
 		.ctx = ha,
 	};
@@ -730,6 +768,7 @@ static int open_ctl(struct ha *ha)
 		.port = ha->conf->port,
 		.data_path = ha->tunnel->name,
 		.device = ha->daemon->device,
+		.state = ha->state,
 		.status = add_status,
 		.reload = reload,
 		.ctx = ha,
@@ -772,6 +811,7 @@ static void close_all(struct ha *ha)
 	reg_socket_close(ha->socket);
 	if (ha->tunnel)
 		ha->tunnel->close(ha->dp);
+	ha_state_close(ha->state);
 	engine_done(&ha->engine);
 	loop_timer_free(ha->revocations);
 	loop_timer_free(ha->tick);
@@ -807,6 +847,11 @@ static int serve(struct ha *ha)
 		rc = open_tunnel(ha);
 	if (rc == 0)
 		rc = open_home_links(ha);
+	if (rc == 0)
+		rc = ha_state_open(ha->conf, ha->daemon->info.name, &ha->engine, ha->loop,
+				   &ha->state);
+	if (rc == 0)
+		rc = ha_state_restore(ha->state);
 	if (rc == 0)
 		rc = open_ctl(ha);
 	if (rc < 0)

@@ -76,6 +76,15 @@ static const char *check_absolute(const void *field)
 	return **(char *const *)field == '/' ? NULL : "an absolute path is wanted: /...";
 }
 
+static const char *check_state_directory(const void *field)
+{
+	const char *where = *(char *const *)field;
+
+	return where[0] == '/' || strcmp(where, "none") == 0
+		       ? NULL
+		       : "an absolute path is wanted, /..., or none";
+}
+
 static const char *check_agentx(const void *field)
 {
 	const char *where = *(char *const *)field;
@@ -134,6 +143,10 @@ static const char *const broadcast_categories[] = { [HA_CONF_BROADCASTS_ALL] = "
 						    [HA_CONF_BROADCASTS_SUBNET] = "subnet",
 						    [HA_CONF_BROADCASTS_OFF] = "off",
 						    NULL };
+
+static const char *const syncs[] = {
+	[HA_CONF_SYNC_INTERVAL] = "interval", [HA_CONF_SYNC_ALWAYS] = "always", NULL
+};
 
 static const char *const levels[] = {
 	[LOG_LEVEL_ERROR] = "error", [LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_NOTICE] = "notice",
@@ -341,9 +354,21 @@ const struct conf_key ha_conf_rows[] = {
 	  .max = 65536, .dflt = "4096", .unit = "revocations",
 	  .doc = "Revocations that wait for their acknowledgement at a time; beyond, the oldest "
 		 "is given up." },
-	{ "state.directory", CONF_STRING, FIELD(state_directory), .min = 1,
-	  .dflt = "/var/lib/home-agent/{program}", .check = check_absolute,
-	  .doc = "What must survive a restart: bindings, leases, replay protection." },
+	{ "state.directory", CONF_STRING, FIELD(state.directory), .min = 1,
+	  .dflt = "/var/lib/home-agent/{program}", .check = check_state_directory,
+	  .doc = "What must survive a restart: bindings, leases, replay protection. Made if it is "
+		 "not there; one for each daemon. none: nothing survives, and timestamps from "
+		 "before a start are refused as replays." },
+	{ "state.sync", CONF_ENUM, FIELD(state.sync), .choices = syncs, .dflt = "interval",
+	  .doc = "When the disk has what was answered: within state.sync-interval, or always, "
+		 "before the answer leaves. Killing the daemon loses nothing either way; a power "
+		 "cut loses what the disk has not." },
+	{ "state.sync-interval", CONF_SECONDS, FIELD(state.sync_interval_s), .min = 1, .max = 60,
+	  .dflt = "1", .doc = "What a power cut may lose at most, under state.sync: interval." },
+	{ "state.journal-size", CONF_UINT, FIELD(state.journal_size_mib), .min = 1, .max = 1024,
+	  .dflt = "32", .unit = "MiB",
+	  .doc = "Changes are written one after the other until there are so many, and then sorted "
+		 "into the database. A start reads two of them at most." },
 	{ "control.socket", CONF_STRING, FIELD(control.socket), .min = 1, .max = SOCKET_MAX,
 	  .dflt = "/run/home-agent/{program}.sock", .check = check_absolute,
 	  .doc = "Where hactl asks." },

@@ -78,6 +78,8 @@ struct ha_conf_foreign_agent {
 	size_t key_len;
 };
 
+enum ha_conf_sync { HA_CONF_SYNC_INTERVAL, HA_CONF_SYNC_ALWAYS };
+
 struct ha_conf {
 	struct in_addr address; /* home-agent.address */
 	uint16_t port;
@@ -127,7 +129,12 @@ struct ha_conf {
 		bool on_move;
 		uint32_t max_outstanding;
 	} revocation;
-	char *state_directory;
+	struct {
+		char *directory; /* "none": nothing is remembered */
+		enum ha_conf_sync sync;
+		uint16_t sync_interval_s;
+		uint32_t journal_size_mib; /* of a segment */
+	} state;
 	struct {
 		char *socket;
 		char *group; /* NULL: the daemon's own */

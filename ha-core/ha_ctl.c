@@ -326,6 +326,7 @@ static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	field_string(r, "data-path", env->data_path);
 	field_string(r, "device", env->device);
 	field_string(r, "log-level", log_level_name(log_get_level()));
+	ha_state_status(env->state, r);
 	if (env->status)
 		env->status(env->ctx, r);
 }
@@ -406,6 +407,34 @@ static void reload(void *ctx, struct ctl_reply *r, int argc, char **argv)
 		ctl_message(r, "configuration reloaded");
 }
 
+/* ---- state ---- */
+
+static void check_state(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	(void)argv;
+	ha_state_check(c->env.state, r);
+}
+
+static void export_state(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	(void)argv;
+	ha_state_export(c->env.state, r);
+}
+
+static void import_state(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	ha_state_import(c->env.state, r, argv[0]);
+}
+
 static const struct ctl_command commands[] = {
 	{ "show bindings", "[HOME-ADDRESS|NAI]", "which mobile nodes are registered, and where",
 	  show_bindings },
@@ -415,6 +444,9 @@ static const struct ctl_command commands[] = {
 	  show_mobile_nodes },
 	{ "clear binding", "HOME-ADDRESS", "end all bindings of a home address", clear_binding },
 	{ "drain", "[off]", "revoke bindings, refuse registrations; off: serve again", drain },
+	{ "state check", "", "read the database through: is it sound?", check_state },
+	{ "state export", "", "what is remembered of every node, JSON lines", export_state },
+	{ "state import", "LINE", "a line of an export; -: those of standard input", import_state },
 	{ "reload", "", "read the configuration again; bindings stay", reload },
 	{ "log-level", "LEVEL", "log error, warning, notice, info or debug and above",
 	  set_log_level },

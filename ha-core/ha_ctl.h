@@ -9,6 +9,7 @@
 #include "common/ctl.h"
 #include "common/loop.h"
 #include "ha-core/engine/engine.h"
+#include "ha-core/ha_state.h"
 
 /** What the commands look at. Copied; what it points to outlives the struct ha_ctl. */
 struct ha_ctl_env {
@@ -23,6 +24,7 @@ struct ha_ctl_env {
 	 * NULL.
 	 */
 	void (*status)(void *ctx, struct ctl_reply *r);
+	struct ha_state *state; /* NULL: nothing is remembered */
 	/** Reads the configuration again. Negative: refused, nothing has changed. */
 	int (*reload)(void *ctx);
 	void *ctx;

@@ -31,6 +31,9 @@
 	X(bindings_expired, "bindings-expired")                                                \
 	X(replies_sent, "replies-sent")                                                        \
 	X(reply_send_failures, "reply-send-failures")                                          \
+	X(replies_withheld, "replies-withheld") /* what they say could not be stored */        \
+	X(state_commits, "state-commits")                                                      \
+	X(state_commit_failures, "state-commit-failures")                                      \
 	X(replies_with_tnc, "replies-with-tnc")                                                \
 	X(gratuitous_arps_sent, "gratuitous-arps-sent") /* retransmissions included */         \
 	X(proxy_arps_sent, "proxy-arps-sent")                                                  \

@@ -188,6 +188,7 @@ static struct reg_outcome check_identification(struct engine *e, struct exchange
 	uint32_t nonce = 0;
 
 	x->replay_before = x->sa->replay;
+	x->ident_checked = true;
 	if (x->sa->replay.style == REPLAY_NONCE)
 		nonce = e->hooks.random(e->hooks.ctx);
 	switch (replay_check(&x->sa->replay, x->req.ident, x->now->ntp, nonce, &x->reply_ident)) {

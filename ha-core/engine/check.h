@@ -54,6 +54,7 @@ struct exchange {
 	bool agent_required;      /* ... and had to be there */
 	struct in_addr home_addr; /* asked for, or the one the node has; 0.0.0.0: to be assigned */
 	uint64_t reply_ident;
+	bool ident_checked;
 	struct replay replay_before; /* of sa, before the Identification was looked at */
 	bool service_granted;        /* the service asked for is one that the node is allowed */
 	uint32_t networks;           /* granted: as in struct binding */
@@ -121,6 +122,12 @@ static inline struct reg_outcome outcome_discard(enum reg_reason reason)
 
 /** Appends an authentication extension over all that has been written. */
 void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, struct mac *mac);
+
+/** Its bindings were put back: the data path is told. @return what it said; then there are none */
+int engine_restored(struct engine *e, struct sa_peer *node);
+
+/** Would the origin of a binding still be admitted? Where it came in is not known any more. */
+bool engine_still_admits(const struct engine *e, const struct binding *b);
 
 /** Revocation, and refusing what is new while draining (revocation.c). */
 check_fn check_draining;

@@ -18,6 +18,16 @@
 
 #define DENIAL_BURST 29 /* that a node is told of at once, beyond what it may be told in a second */
 
+bool engine_still_admits(const struct engine *e, const struct binding *b)
+{
+	const struct reg_origin from = { .src = b->src,
+					 .dst = e->conf.home_agent,
+					 .src_port = b->src_port };
+
+	return !e->policy->admits ||
+	       e->policy->admits(e->policy_ctx, &from) == REG_REASON_REGISTERED;
+}
+
 int engine_init(struct engine *e, const struct engine_conf *conf, size_t expected_nodes,
 		const struct ha_policy *policy, const void *policy_ctx,
 		const struct engine_hooks *hooks, const struct clock *now)
@@ -133,6 +143,14 @@ int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi
 
 /* --- bindings --- */
 
+static void touch(struct engine *e, const struct sa_peer *node)
+{
+	if (node == e->handled)
+		e->is_touched = true;
+	else if (e->hooks.touched)
+		e->hooks.touched(e->hooks.ctx, node);
+}
+
 static void end_binding(struct engine *e, struct binding *b)
 {
 	expiry_disarm(&e->expiry, b);
@@ -171,6 +189,8 @@ static int tell_change(struct engine *e, struct binding_key key)
 		else
 			lease_idle(&e->idle_leases, node);
 	}
+	if (node)
+		touch(e, node);
 	return e->hooks.changed(e->hooks.ctx, key, first);
 }
 
@@ -263,6 +283,7 @@ static int take_address(struct engine *e, struct in_addr *ret_addr)
 		lease_use(&e->idle_leases, idle);
 		pool_give_back(&e->pool, idle->addr);
 		sa_peer_unassign(&e->nodes, idle);
+		touch(e, idle);
 		e->stats.leases_taken_over++;
 	}
 	return 0;
@@ -462,6 +483,7 @@ static struct reg_outcome decide(struct engine *e, struct exchange *x)
 	if (outcome.verdict != REG_ACCEPT)
 		return outcome;
 	outcome = run_checks(e, x);
+	e->handled = x->node;
 	if (outcome.verdict == REG_DENY && outcome.code == REG_SERVICE_UNAUTHORIZED)
 		end_service(e, x);
 	if (outcome.verdict != REG_ACCEPT)
@@ -603,6 +625,23 @@ static bool may_answer_denial(struct engine *e, struct sa_peer *node, const stru
 	return all == 0 || limit_take(&e->denials, now_us, 1000000 / all, all);
 }
 
+static bool same_replay(const struct replay *a, const struct replay *b)
+{
+	return a->seen == b->seen && a->last_ident == b->last_ident && a->nonce == b->nonce;
+}
+
+/* One word of it, whatever the request did. */
+static void tell_touched(struct engine *e, const struct exchange *x)
+{
+	bool is_due = e->is_touched ||
+		      (x->ident_checked && !same_replay(&x->sa->replay, &x->replay_before));
+
+	e->handled = NULL;
+	e->is_touched = false;
+	if (is_due && x->node)
+		touch(e, x->node);
+}
+
 void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struct reg_origin *from,
 		   const struct clock *now, struct engine_result *out)
 {
@@ -627,6 +666,8 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	} else if (out->outcome.verdict != REG_DISCARD) {
 		out->reply_len = build_reply(e, &x, &out->outcome, out->reply, sizeof(out->reply));
 	}
+
+	tell_touched(e, &x);
 
 	/* For the log, which wants to say whom a stranger claimed to be, too. */
 	out->has_request = reg_request_decode(&r, &out->req) == 0;
@@ -655,6 +696,21 @@ size_t engine_expire(struct engine *e, const struct clock *now,
 		cnt++;
 	}
 	return cnt;
+}
+
+int engine_restored(struct engine *e, struct sa_peer *node)
+{
+	const struct binding_key key = { node->addr, e->conf.home_agent };
+	int rc;
+
+	if (node->is_dynamic)
+		lease_use(&e->idle_leases, node);
+	rc = e->hooks.changed(e->hooks.ctx, key, binding_find(&e->cache, key));
+	if (rc < 0) {
+		end_all(e, key, NULL, NULL);
+		(void)tell_change(e, key);
+	}
+	return rc;
 }
 
 size_t engine_clear(struct engine *e, struct binding_key key)
@@ -739,6 +795,7 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 {
 	struct binding *b, *next;
 	struct sa_peer *peer, *idle;
+	const struct sa_peer *before;
 	size_t ended = 0;
 
 	for (peer = fresh->nodes.peers; peer; peer = peer->next)
@@ -763,13 +820,17 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 	for (b = e->cache.all; b; b = next) {
 		next = b->all_next;
 		peer = sa_peer_find(&e->nodes, b->key.home_addr);
-		if (peer && is_same_node(peer, b->node) && is_associated(e, b, peer)) {
+		if (peer && is_same_node(peer, b->node) && is_associated(e, b, peer) &&
+		    engine_still_admits(e, b)) {
 			mobile_network_carry_over(e, b, peer);
 			continue;
 		}
 		b->networks = 0; /* of the old table, which is looked at below */
 		revocation_queue(e, &fresh->agents, b); /* under the keys of before */
+		before = b->node;
 		engine_end(e, b);
+		if (!peer || !is_same_node(peer, before))
+			touch(e, before); /* it is forgotten, and what it had with it */
 		ended++;
 	}
 	mobile_network_withdraw(e, &fresh->networks);

@@ -62,6 +62,11 @@ struct engine_hooks {
 	int (*route)(void *ctx, struct addr_prefix network, struct in_addr home_addr, bool on);
 	/** revocation_run() has something to do. May be NULL. */
 	void (*revoke)(void *ctx);
+	/**
+	 * What is to be remembered of this mobile node has changed: its bindings, its lease, or the
+	 * last Identification under one of its associations. Before the reply is sent. May be NULL.
+	 */
+	void (*touched)(void *ctx, const struct sa_peer *node);
 };
 
 struct engine {
@@ -79,6 +84,9 @@ struct engine {
 	struct stats stats;
 	struct limit denials; /* answered, of all nodes */
 	uint64_t started_ntp;
+	const struct sa_peer
+		*handled; /* whose request it is: touched() is called once, at the end */
+	bool is_touched;  /* ... and is due */
 };
 
 /** What came of a request. */

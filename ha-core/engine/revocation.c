@@ -238,14 +238,19 @@ static void note_support(struct revocation *rv, const struct binding_revocation 
 		agent->newest = r->peer_timestamp;
 }
 
+void revocation_restored(struct engine *e, const struct binding *b)
+{
+	if (b->revocation.negotiated && !addr_is_any(b->revocation.agent))
+		note_support(&e->revocation, &b->revocation);
+}
+
 void revocation_note(struct engine *e, const struct exchange *x, struct binding *b)
 {
 	struct revocation *rv = &e->revocation;
 	struct outstanding *o = find_care_of(rv, b->key.home_addr, b->care_of);
 
 	b->revocation = x->revocation;
-	if (b->revocation.negotiated && !addr_is_any(b->revocation.agent))
-		note_support(rv, &b->revocation);
+	revocation_restored(e, b);
 	if (o) {
 		drop(rv, o);
 		e->stats.revocations_abandoned++;

@@ -62,6 +62,9 @@ void revocation_put_support(const struct exchange *x, struct wire_writer *w);
 /** A registration was accepted: b has what was negotiated, and is revoked no more. */
 void revocation_note(struct engine *e, const struct exchange *x, struct binding *b);
 
+/** A binding of before is back: what its agent's Support said is known again. */
+void revocation_restored(struct engine *e, const struct binding *b);
+
 /**
  * A binding is about to end before its time: tell its peer, if that was negotiated.
  * @param agents  the foreign agents, as of when the binding was made

@@ -182,6 +182,8 @@ static void receive(void *ctx, int events)
 		read_control(s, &s->in[i].msg_hdr, &dgram);
 		s->conf.handle(s->conf.ctx, &dgram);
 	}
+	if (s->conf.commit && s->conf.commit(s->conf.ctx) < 0)
+		s->out_cnt = 0;
 	flush_replies(s);
 }
 

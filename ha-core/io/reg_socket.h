@@ -37,6 +37,11 @@ struct reg_socket_conf {
 	const struct in_addr *broadcasts; /* subnet broadcasts to listen on, where they are ours */
 	size_t broadcast_cnt;
 	reg_socket_fn *handle;
+	/**
+	 * The datagrams of a batch have been handled: what they changed is made to last. Negative:
+	 * it could not be, and the replies queued in this batch are not sent. May be NULL.
+	 */
+	int (*commit)(void *ctx);
 	/** A message could not be sent. */
 	void (*send_failed)(void *ctx, struct in_addr dst, const uint8_t *msg, int err);
 	void *ctx;

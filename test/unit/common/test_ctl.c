@@ -494,13 +494,13 @@ static void overlong_request_is_refused(void **state)
 	request[CTL_REQUEST_MAX - 1] = '\n';
 	request[CTL_REQUEST_MAX] = '\0';
 	answer = ask(f, request);
-	assert_int_equal(strlen(answer), strlen("ctl/1\tmessage\t\nend\n") + CTL_REQUEST_MAX - 12);
+	assert_non_null(strstr(answer, "ctl/1\tmessage\taaaaaaa")); /* a sentence is shorter */
 
 	request[CTL_REQUEST_MAX - 1] = 'a';
 	request[CTL_REQUEST_MAX] = '\n';
 	request[CTL_REQUEST_MAX + 1] = '\0';
 	assert_string_equal(ask(f, request),
-			    "ctl/1\terror\ta request has at most 1024 octets\nend\n");
+			    "ctl/1\terror\ta request has at most 16384 octets\nend\n");
 }
 
 static void request_may_come_octet_by_octet(void **state)

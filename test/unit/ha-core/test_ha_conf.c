@@ -105,7 +105,7 @@ static void only_address_and_home_networks_are_required(void **state)
 	assert_true(c->nat.forced);
 	assert_int_equal(c->nat.keepalive_s, 110);
 	assert_int_equal(c->nat.max_lifetime_s, 0);
-	assert_string_equal(c->state_directory, "/var/lib/home-agent/ihad");
+	assert_string_equal(c->state.directory, "/var/lib/home-agent/ihad");
 	assert_string_equal(c->control.socket, "/run/home-agent/ihad.sock");
 	assert_null(c->control.group);
 	assert_true(c->snmp.enabled);
@@ -249,7 +249,7 @@ static void paths_of_the_system_are_absolute(void **state)
 {
 	(void)state;
 	expect_faults(BASE "state: {directory: here}\ncontrol: {socket: there}\n",
-		      "f:5:20: error: state.directory: an absolute path is wanted: /...\n"
+		      "f:5:20: error: state.directory: an absolute path is wanted, /..., or none\n"
 		      "f:6:19: error: control.socket: an absolute path is wanted: /...\n");
 }
 

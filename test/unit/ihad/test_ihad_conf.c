@@ -132,7 +132,7 @@ static void a_complete_file_is_read(void **state)
 	assert_true(c->nat.enabled);
 	assert_true(c->nat.forced);
 	assert_int_equal(c->nat.keepalive_s, 110);
-	assert_string_equal(c->state_directory, "/var/lib/home-agent/ihad");
+	assert_string_equal(c->state.directory, "/var/lib/home-agent/ihad");
 	assert_string_equal(c->control.socket, "/run/home-agent/ihad.sock");
 	assert_true(c->snmp.enabled);
 	assert_string_equal(c->snmp.agentx, "/var/agentx/master");

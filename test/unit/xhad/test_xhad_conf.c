@@ -49,7 +49,7 @@ static void its_own_keys_are_read(void **state)
 	assert_int_equal(own.inside.interface_cnt, 1);
 	assert_string_equal(own.inside.interfaces[0], "dmz1");
 	assert_int_equal(own.inside.networks.cnt, 1);
-	assert_string_equal(c->state_directory, "/var/lib/home-agent/xhad");
+	assert_string_equal(c->state.directory, "/var/lib/home-agent/xhad");
 	assert_string_equal(c->control.socket, "/run/home-agent/xhad.sock");
 	ha_conf_free(c);
 	conf_done(xhad_conf_rows, &own);

@@ -295,7 +295,7 @@ static void hactl_to(struct fixture *f, const char *arguments, int out, bool is_
 /* Runs hactl on the server's socket. @return what it printed */
 static const char *hactl(struct fixture *f, const char *arguments)
 {
-	char line[1024];
+	char line[CTL_REQUEST_MAX];
 
 	(void)snprintf(line, sizeof(line), "-s SOCKET %s", arguments);
 	hactl_to(f, line, f->out, true);
@@ -534,12 +534,12 @@ static void bad_command_line_exits_2(void **state)
 static void overlong_request_exits_2(void **state)
 {
 	struct fixture *f = *state;
-	char line[1024] = "show ";
+	char line[CTL_REQUEST_MAX] = "show ";
 
 	memset(line + 5, '\\', sizeof(line) - 40);
 	(void)hactl(f, line);
 	assert_int_equal(f->exit_code, 2);
-	assert_non_null(strstr(f->complaint, "at most 1024 octets"));
+	assert_non_null(strstr(f->complaint, "at most 16384 octets"));
 }
 
 static void no_socket_exits_3_and_says_what_to_do(void **state)

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Records of mobile nodes: written after every change of a node, read at start and at an import.
+ *
+ *	key    'A' home address, or 'N' NAI with its realm in lower case
+ *	value  version(1) boot(4) lease(4)
+ *	       associations(1), each: spi(4) bits(1) identification-or-nonce(8)
+ *	       bindings(1), each: see put_binding(); the latest first
+ *
+ * A whole node a record: a half one cannot be, and the last record is all that counts.
+ *
+ * Time. A binding's end is kept on both clocks. While the host has not been booted since, the
+ * monotonic one counts, and whatever happened to the wall clock meanwhile does not matter. After
+ * that the wall clock counts, as NTP time modulo its era: differences up to 68 years come out
+ * right. A wall clock that was set back cannot give a binding more than the lifetime it was
+ * granted; one that leapt ahead ends bindings early, and nodes register again.
+ *
+ * Replays. A node goes on with the Identification it had. One further ahead than our tolerance was
+ * accepted by a clock that was wrong since: kept, it would shut the node out until that day. It
+ * counts as "now" instead, which is what a home agent without memory does.
+ *
+ * Not kept: what a tunnel has carried, the revocations that wait for an acknowledgement (the
+ * bindings they are about have ended, here and in the store), and what foreign agents revoked
+ * lately: the Support of the bindings that are restored stands for it (RFC 3543 §3.3).
+ *
+ * A later version writes another number and goes on reading this one; a node's record becomes new
+ * when the node registers.
+ */
+#include "ha-core/engine/memory.h"
+
+#include "common/err.h"
+#include "ha-core/engine/check.h"
+#include "ha-core/tunnel/encap.h"
+#include "ha-core/wire/wire.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define VERSION         1
+#define ASSOCIATION_MAX 255
+#define BINDING_MAX     64                       /* of a node, as the configuration allows */
+#define STALE_NTP       REPLAY_SECONDS(2 * 3600) /* no tolerance is longer than an hour */
+
+enum sa_bit { SA_NONCE = 1, SA_SEEN = 2 };
+
+enum binding_bit {
+	BIT_UDP = 1,
+	BIT_HALF_BOUND = 2,
+	BIT_REVERSE = 4,
+	BIT_FORCED = 8,
+	BIT_FROM_FA = 16,
+	BIT_REVOCABLE = 32,
+	BIT_INFORM = 64,
+};
+
+size_t memory_key(const struct sa_peer *node, uint8_t ret_key[MEMORY_KEY_MAX])
+{
+	struct wire_writer w = wire_writer(ret_key, MEMORY_KEY_MAX);
+	const uint8_t *at;
+	size_t i, realm;
+
+	if (!node->is_dynamic) {
+		wire_put_u8(&w, 'A');
+		wire_put_addr(&w, node->addr);
+		return wire_len(&w);
+	}
+	at = memrchr(node->nai, '@', node->nai_len);
+	realm = at ? (size_t)(at - node->nai) : node->nai_len;
+	wire_put_u8(&w, 'N');
+	for (i = 0; i < node->nai_len; i++)
+		wire_put_u8(&w, i < realm ? node->nai[i] : (uint8_t)tolower(node->nai[i]));
+	return wire_len(&w);
+}
+
+static struct sa_peer *find_node(const struct engine *e, const uint8_t *key, size_t key_len)
+{
+	struct wire_reader r = wire_reader(key, key_len);
+	struct sa_peer *node = NULL;
+	uint8_t kind = wire_u8(&r);
+
+	if (kind == 'A')
+		node = sa_peer_find(&e->nodes, wire_addr(&r));
+	else if (kind == 'N')
+		node = sa_peer_find_nai(&e->nodes, r.pos, wire_left(&r));
+	return node && !r.failed && node->is_dynamic == (kind == 'N') ? node : NULL;
+}
+
+/* --- writing --- */
+
+static void put_association(struct wire_writer *w, const struct sa *sa)
+{
+	const struct replay *rp = &sa->replay;
+	bool nonce = rp->style == REPLAY_NONCE;
+
+	wire_put_u32(w, sa->spi);
+	wire_put_u8(w, (uint8_t)((nonce ? SA_NONCE : 0) | (rp->seen ? SA_SEEN : 0)));
+	wire_put_u64(w, nonce ? rp->nonce : rp->last_ident);
+}
+
+static uint64_t expires_ntp(const struct binding *b, const struct clock *now)
+{
+	uint64_t left_ms = b->expires_ms > now->mono_ms ? b->expires_ms - now->mono_ms : 0;
+
+	if (b->expires_ms == BINDING_NEVER_MS)
+		return 0; /* not read */
+	return now->ntp + REPLAY_SECONDS(left_ms / 1000) + ((left_ms % 1000) << 32) / 1000;
+}
+
+static void put_binding(struct wire_writer *w, const struct binding *b, const struct clock *now)
+{
+	const struct binding_revocation *rev = &b->revocation;
+	const struct binding_tunnel *t = &b->tunnel;
+	unsigned int bits = 0;
+
+	bits |= t->udp ? BIT_UDP : 0;
+	bits |= t->half_bound ? BIT_HALF_BOUND : 0;
+	bits |= t->reverse ? BIT_REVERSE : 0;
+	bits |= b->udp_forced ? BIT_FORCED : 0;
+	bits |= b->from_fa ? BIT_FROM_FA : 0;
+	bits |= rev->negotiated ? BIT_REVOCABLE : 0;
+	bits |= rev->inform ? BIT_INFORM : 0;
+	wire_put_u8(w, (uint8_t)bits);
+	wire_put_addr(w, b->care_of);
+	wire_put_addr(w, b->src);
+	wire_put_u16(w, b->src_port);
+	wire_put_u8(w, b->flags);
+	wire_put_addr(w, t->peer);
+	wire_put_u16(w, t->peer_port);
+	wire_put_u8(w, t->encap);
+	wire_put_u16(w, b->keepalive_s);
+	wire_put_u16(w, b->lifetime_s);
+	wire_put_u32(w, b->spi);
+	wire_put_u64(w, b->ident);
+	wire_put_u64(w, b->expires_ms);
+	wire_put_u64(w, expires_ntp(b, now));
+	if (!rev->negotiated)
+		return;
+	wire_put_addr(w, rev->agent);
+	wire_put_u32(w, rev->spi);
+	wire_put_u32(w, rev->peer_timestamp);
+	wire_put_u32(w, rev->own_timestamp);
+}
+
+static const struct binding *bindings_of(const struct engine *e, const struct sa_peer *node)
+{
+	if (addr_is_any(node->addr))
+		return NULL;
+	return binding_find(&e->cache, (struct binding_key){ node->addr, e->conf.home_agent });
+}
+
+static unsigned int association_cnt(const struct sa_peer *node)
+{
+	unsigned int cnt = 0;
+	const struct sa *sa;
+
+	for (sa = node->sas; sa && cnt < ASSOCIATION_MAX; sa = sa->next)
+		cnt++;
+	return cnt;
+}
+
+size_t memory_encode(const struct engine *e, const struct sa_peer *node,
+		     const struct memory_time *at, uint8_t ret_value[MEMORY_VALUE_MAX])
+{
+	struct wire_writer w = wire_writer(ret_value, MEMORY_VALUE_MAX);
+	const struct binding *b = bindings_of(e, node);
+	unsigned int cnt = association_cnt(node);
+	const struct sa *sa = node->sas;
+
+	wire_put_u8(&w, VERSION);
+	wire_put_u32(&w, at->boot);
+	wire_put_addr(&w, node->is_dynamic ? node->addr : (struct in_addr){ INADDR_ANY });
+	wire_put_u8(&w, (uint8_t)cnt);
+	for (; cnt > 0; cnt--, sa = sa->next)
+		put_association(&w, sa);
+	wire_put_u8(&w, (uint8_t)binding_cnt(b));
+	for (; b; b = b->sibling)
+		put_binding(&w, b, &at->now);
+	return w.failed ? 0 : wire_len(&w);
+}
+
+/* --- reading --- */
+
+/* The head of a record, up to its associations. */
+struct head {
+	uint32_t boot;
+	struct in_addr lease;
+	unsigned int sa_cnt;
+};
+
+static int get_head(struct wire_reader *r, struct head *ret_head)
+{
+	uint8_t version = wire_u8(r);
+
+	if (!r->failed && version > VERSION)
+		return ERR_UNSUPPORTED;
+	ret_head->boot = wire_u32(r);
+	ret_head->lease = wire_addr(r);
+	ret_head->sa_cnt = wire_u8(r);
+	return r->failed || version < 1 ? ERR_MALFORMED : 0;
+}
+
+/* RFC 5944 §5.7.1: above the last one accepted, in whichever life that was. */
+static void restore_timestamp(const struct engine *e, struct replay *rp, uint64_t ident,
+			      const struct memory_time *at, struct memory_restored *out)
+{
+	const uint64_t now_ntp = at->now.ntp;
+
+	if (clock_ntp_diff(ident, now_ntp + rp->tolerance_ntp) > 0) {
+		ident = now_ntp;
+		out->clock_was_ahead = true;
+	}
+	if (at->may_lack && clock_ntp_diff(now_ntp, ident) > 0)
+		ident = now_ntp;
+	/* Since the start nothing was accepted: this is no step back. */
+	if (rp->last_ident != e->started_ntp && clock_ntp_diff(ident, rp->last_ident) <= 0)
+		return;
+	rp->last_ident = ident;
+	rp->seen = true;
+}
+
+static void restore_association(struct wire_reader *r, const struct engine *e, struct sa_peer *node,
+				const struct memory_time *at, struct memory_restored *out)
+{
+	uint32_t spi = wire_u32(r);
+	uint8_t bits = wire_u8(r);
+	uint64_t value = wire_u64(r);
+	struct sa *sa = r->failed ? NULL : sa_find(node, spi);
+	struct replay *rp = sa ? &sa->replay : NULL;
+
+	if (!rp || (rp->style == REPLAY_NONCE) != !!(bits & SA_NONCE))
+		return;
+	if (rp->style == REPLAY_NONCE) {
+		/* The one given in this life is the one that the node has. */
+		if (rp->seen || !(bits & SA_SEEN) || at->may_lack)
+			return;
+		rp->nonce = (uint32_t)value;
+		rp->seen = true;
+	} else {
+		restore_timestamp(e, rp, value, at, out);
+	}
+}
+
+struct stored_binding {
+	struct binding b; /* what is of use of it */
+	uint64_t expires_ntp;
+};
+
+static void get_binding(struct wire_reader *r, struct stored_binding *out)
+{
+	struct binding *b = &out->b;
+	struct binding_revocation *rev = &b->revocation;
+	uint8_t bits = wire_u8(r);
+
+	*out = (struct stored_binding){ 0 };
+	b->tunnel.udp = bits & BIT_UDP;
+	b->tunnel.half_bound = bits & BIT_HALF_BOUND;
+	b->tunnel.reverse = bits & BIT_REVERSE;
+	b->udp_forced = bits & BIT_FORCED;
+	b->from_fa = bits & BIT_FROM_FA;
+	rev->negotiated = bits & BIT_REVOCABLE;
+	rev->inform = bits & BIT_INFORM;
+	b->care_of = wire_addr(r);
+	b->src = wire_addr(r);
+	b->src_port = wire_u16(r);
+	b->flags = wire_u8(r);
+	b->tunnel.peer = wire_addr(r);
+	b->tunnel.peer_port = wire_u16(r);
+	b->tunnel.encap = wire_u8(r);
+	b->keepalive_s = wire_u16(r);
+	b->lifetime_s = wire_u16(r);
+	b->spi = wire_u32(r);
+	b->ident = wire_u64(r);
+	b->expires_ms = wire_u64(r);
+	out->expires_ntp = wire_u64(r);
+	if (!rev->negotiated)
+		return;
+	rev->agent = wire_addr(r);
+	rev->spi = wire_u32(r);
+	rev->peer_timestamp = wire_u32(r);
+	rev->own_timestamp = wire_u32(r);
+}
+
+/* When it ends, on this life's monotonic clock; 0: it has. */
+static uint64_t expires_now_ms(const struct stored_binding *sb, uint32_t boot,
+			       const struct memory_time *at)
+{
+	const uint64_t now_ms = at->now.mono_ms;
+	const uint64_t lifetime_ms = (uint64_t)sb->b.lifetime_s * 1000;
+	uint64_t left_ms;
+	int64_t left_ntp;
+
+	if (sb->b.lifetime_s == REG_LIFETIME_INFINITE)
+		return BINDING_NEVER_MS;
+	if (boot != 0 && boot == at->boot) {
+		left_ms = sb->b.expires_ms > now_ms ? sb->b.expires_ms - now_ms : 0;
+	} else {
+		left_ntp = clock_ntp_diff(sb->expires_ntp, at->now.ntp);
+		left_ms = left_ntp > 0 ? (((uint64_t)left_ntp >> 16) * 1000) >> 16 : 0;
+	}
+	if (left_ms > lifetime_ms)
+		left_ms = lifetime_ms;
+	return left_ms > 0 ? now_ms + left_ms : 0;
+}
+
+static bool is_sane(const struct engine *e, const struct binding *b)
+{
+	return addr_is_unicast(b->care_of) && addr_is_unicast(b->tunnel.peer) &&
+	       !addr_eq(b->tunnel.peer, e->conf.home_agent) && b->tunnel.encap != 0;
+}
+
+/* Its key may be gone from the configuration; then who made it has nothing to do here. */
+static bool is_still_wanted(const struct engine *e, const struct sa_peer *node,
+			    const struct binding *b)
+{
+	return sa_find(node, b->spi) && engine_still_admits(e, b);
+}
+
+static int restore_binding(struct engine *e, struct sa_peer *node, const struct stored_binding *sb,
+			   uint64_t expires_ms, const struct memory_time *at)
+{
+	const struct binding_key key = { node->addr, e->conf.home_agent };
+	struct binding *b = binding_put(&e->cache, key, sb->b.care_of);
+
+	if (!b)
+		return -ENOMEM;
+	b->src = sb->b.src;
+	b->src_port = sb->b.src_port;
+	b->flags = sb->b.flags;
+	binding_set_tunnel(&e->cache, b, &sb->b.tunnel);
+	b->udp_forced = sb->b.udp_forced;
+	b->from_fa = sb->b.from_fa;
+	b->keepalive_s = sb->b.keepalive_s;
+	b->lifetime_s = sb->b.lifetime_s;
+	b->spi = sb->b.spi;
+	b->ident = sb->b.ident;
+	b->node = node;
+	b->revocation = sb->b.revocation;
+	b->revocation.replied_ms = at->now.mono_ms;
+	b->expires_ms = expires_ms;
+	expiry_arm(&e->expiry, b);
+	revocation_restored(e, b);
+	return 0;
+}
+
+static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_peer *node,
+			     uint32_t boot, const struct memory_time *at,
+			     struct memory_restored *out)
+{
+	struct stored_binding stored[BINDING_MAX + 1];
+	uint64_t expires_ms[BINDING_MAX + 1];
+	unsigned int i, cnt = wire_u8(r), kept = 0;
+	const bool is_idle = !addr_is_any(node->addr) && !bindings_of(e, node);
+
+	for (i = 0; i < cnt && !r->failed; i++) {
+		struct stored_binding *sb = &stored[kept];
+
+		get_binding(r, sb);
+		if (r->failed)
+			break;
+		expires_ms[kept] = expires_now_ms(sb, boot, at);
+		if (expires_ms[kept] == 0)
+			out->expired++;
+		else if (!is_idle || kept == BINDING_MAX || !is_sane(e, &sb->b) ||
+			 !is_still_wanted(e, node, &sb->b))
+			out->refused++;
+		else
+			kept++;
+	}
+	if (r->failed)
+		return;
+	for (i = kept; i-- > 0;) { /* the latest comes to stand first */
+		if (restore_binding(e, node, &stored[i], expires_ms[i], at) < 0)
+			out->refused++;
+		else
+			out->bindings++;
+	}
+	if (out->bindings > 0 && engine_restored(e, node) < 0) {
+		out->refused += out->bindings;
+		out->bindings = 0;
+	}
+}
+
+/* The address that it had, unless that is somebody else's by now. */
+static void restore_lease(struct engine *e, struct sa_peer *node, struct in_addr lease)
+{
+	if (!node->is_dynamic || addr_is_any(lease) || !addr_is_any(node->addr) ||
+	    sa_peer_find(&e->nodes, lease) || pool_take_this(&e->pool, lease) < 0)
+		return;
+	sa_peer_assign(&e->nodes, node, lease);
+	lease_idle(&e->idle_leases, node);
+}
+
+/* Is it all there? Before anything is done by it. */
+static int check_record(struct wire_reader r)
+{
+	struct stored_binding sb;
+	struct head head;
+	unsigned int i, cnt;
+	int rc;
+
+	rc = get_head(&r, &head);
+	if (rc < 0)
+		return rc;
+	(void)wire_bytes(&r, (size_t)head.sa_cnt * 13);
+	cnt = wire_u8(&r);
+	for (i = 0; i < cnt && !r.failed; i++)
+		get_binding(&r, &sb);
+	return r.failed || wire_left(&r) > 0 ? ERR_MALFORMED : 0;
+}
+
+int memory_check(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		 size_t value_len)
+{
+	int rc = check_record(wire_reader(value, value_len));
+
+	if (rc < 0)
+		return rc;
+	return find_node(e, key, key_len) ? 0 : ERR_NOT_FOUND;
+}
+
+int memory_restore(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		   size_t value_len, const struct memory_time *at,
+		   struct memory_restored *out_restored)
+{
+	struct wire_reader r = wire_reader(value, value_len);
+	struct sa_peer *node;
+	struct head head;
+	unsigned int i;
+	int rc;
+
+	*out_restored = (struct memory_restored){ 0 };
+	rc = check_record(r);
+	if (rc < 0)
+		return rc;
+	node = find_node(e, key, key_len);
+	if (!node)
+		return ERR_NOT_FOUND;
+	out_restored->node = node;
+	(void)get_head(&r, &head);
+	for (i = 0; i < head.sa_cnt; i++)
+		restore_association(&r, e, node, at, out_restored);
+	restore_lease(e, node, head.lease);
+	/* Bindings of another address than the one it has are none of its own. */
+	if (!node->is_dynamic || addr_eq(head.lease, node->addr))
+		restore_bindings(&r, e, node, head.boot, at, out_restored);
+	return 0;
+}
+
+void memory_is_whole(struct engine *e)
+{
+	struct sa_peer *node;
+	struct sa *sa;
+
+	for (node = e->nodes.peers; node; node = node->next)
+		for (sa = node->sas; sa; sa = sa->next)
+			if (sa->replay.style == REPLAY_TIMESTAMP &&
+			    sa->replay.last_ident == e->started_ntp)
+				sa->replay.seen = false;
+}
+
+size_t memory_of_stranger(const uint8_t *value, size_t value_len, const struct memory_time *at,
+			  uint8_t ret_value[MEMORY_VALUE_MAX])
+{
+	struct wire_reader r = wire_reader(value, value_len);
+	bool is_stale = true;
+	struct head head;
+	unsigned int i;
+	uint64_t ident;
+	uint8_t bits;
+	size_t len;
+
+	if (get_head(&r, &head) < 0)
+		return value_len;
+	for (i = 0; i < head.sa_cnt; i++) {
+		(void)wire_u32(&r);
+		bits = wire_u8(&r);
+		ident = wire_u64(&r);
+		if (!(bits & SA_NONCE) && clock_ntp_diff(at->now.ntp, ident) < (int64_t)STALE_NTP)
+			is_stale = false;
+	}
+	if (is_stale || r.failed || wire_left(&r) == 0)
+		return is_stale ? 0 : value_len;
+	if (*r.pos == 0)
+		return value_len;
+	len = (size_t)(r.pos - value);
+	memcpy(ret_value, value, len);
+	ret_value[len] = 0; /* bindings */
+	return len + 1;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * What of the engine must outlive the process (RFC 5944 §3.8.1, §5.7): for each mobile node one
+ * record with its lease, its bindings and the last Identification under each of its associations.
+ * Octets here; where they lie is store/'s business. Reads no clock, touches no disk.
+ */
+#ifndef HA_CORE_ENGINE_MEMORY_H
+#define HA_CORE_ENGINE_MEMORY_H
+
+#include "ha-core/engine/engine.h"
+
+#define MEMORY_KEY_MAX   257
+#define MEMORY_VALUE_MAX 16384
+
+/** A point in time, as the process that writes a record, or reads it, sees it. */
+struct memory_time {
+	struct clock now;
+	uint32_t boot; /* the monotonic clock is the same one while this is; 0: never */
+	/** Answers of before may be missing: no timestamp from before now is fresh. */
+	bool may_lack;
+};
+
+/** Of a node: by its NAI if its address is dynamic, else by its address. @return octets */
+size_t memory_key(const struct sa_peer *node, uint8_t ret_key[MEMORY_KEY_MAX]);
+
+/** @return octets; 0: there is nothing to remember, the record can go */
+size_t memory_encode(const struct engine *e, const struct sa_peer *node,
+		     const struct memory_time *at, uint8_t ret_value[MEMORY_VALUE_MAX]);
+
+/** What became of a record. */
+struct memory_restored {
+	struct sa_peer *node;
+	unsigned int bindings, expired, refused;
+	bool clock_was_ahead; /* an Identification lay beyond anything acceptable now */
+};
+
+/**
+ * Puts a record into an engine that has its associations. What the engine knows already is never
+ * overwritten by something older, so a record may also be imported into one that serves.
+ * Bindings are put to the data path, and one that it refuses is not restored.
+ *
+ * @retval 0
+ * @retval ERR_NOT_FOUND    no such node is configured; nothing was done
+ * @retval ERR_MALFORMED    no record
+ * @retval ERR_UNSUPPORTED  one of a newer version
+ */
+int memory_restore(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		   size_t value_len, const struct memory_time *at,
+		   struct memory_restored *out_restored);
+
+/** Is it a record, and of whom? Errors as of memory_restore(). */
+int memory_check(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		 size_t value_len);
+
+/**
+ * Every record there was has been restored, and every answer of before was in them: who is not
+ * among them has never been answered, and its timestamps from before the start are no replays.
+ */
+void memory_is_whole(struct engine *e);
+
+/**
+ * What is kept of a record whose node is not configured: no bindings, and its Identifications as
+ * long as they may guard against replays should the node come back.
+ * @return octets of what is to be written instead; 0: the record can go; value_len: it is right
+ */
+size_t memory_of_stranger(const uint8_t *value, size_t value_len, const struct memory_time *at,
+			  uint8_t ret_value[MEMORY_VALUE_MAX]);
+
+#endif

@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ring around memory.c: ha.c opens it, tells it which nodes changed and when a batch is over,
+ * and ha_ctl.c has it answer "state ...". A record is made when the node is touched, not at the
+ * commit: what is committed is what the engine decided in between, in its order.
+ *
+ * What a request changes is committed with its batch, before the reply leaves. Everything else
+ * (expiries, an operator's clear, a reload) is committed by a timer in the loop's next turn, which
+ * also tries again after a failure.
+ */
+#include "ha-core/ha_state.h"
+
+#include "common/crc32c.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "ha-core/engine/memory.h"
+#include "ha-core/store/store.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MS         1000
+#define NODES_PER_STEP   64
+#define RECORDS_PER_STEP 256
+#define LINE_MAX_LEN     (2 * (MEMORY_KEY_MAX + MEMORY_VALUE_MAX) + 512)
+
+struct ha_state {
+	struct store *store;
+	struct engine *engine;
+	struct loop *loop;
+	struct loop_timer *later; /* commits */
+	char directory[256];      /* for the log */
+	bool is_restoring;
+	bool is_failing; /* it has been logged */
+};
+
+static struct memory_time time_of(const struct ha_state *st, const struct clock *now)
+{
+	return (struct memory_time){
+		.now = *now,
+		.boot = store_boot(st->store),
+		.may_lack = store_may_lack(st->store),
+	};
+}
+
+/* --- open and close --- */
+
+static void on_later(void *ctx)
+{
+	(void)ha_state_commit(ctx);
+}
+
+int ha_state_open(const struct ha_conf *conf, const char *daemon, struct engine *engine,
+		  struct loop *loop, struct ha_state **ret_state)
+{
+	const struct store_conf sc = {
+		.directory = conf->state.directory,
+		.daemon = daemon,
+		.home_agent = conf->address,
+		.sync_interval_ms = conf->state.sync == HA_CONF_SYNC_ALWAYS
+					    ? 0
+					    : conf->state.sync_interval_s * 1000u,
+		.segment_size = (uint64_t)conf->state.journal_size_mib << 20,
+	};
+	char fault[STORE_FAULT_MAX];
+	struct ha_state *st;
+	int rc;
+
+	*ret_state = NULL;
+	if (strcmp(conf->state.directory, "none") == 0) {
+		log_warning("nothing survives a restart",
+			    "event=state-none "
+			    "remedy=\"give state.directory a directory\"");
+		return 0;
+	}
+	st = calloc(1, sizeof(*st));
+	if (!st)
+		return -ENOMEM;
+	st->engine = engine;
+	st->loop = loop;
+	(void)snprintf(st->directory, sizeof(st->directory), "%s", conf->state.directory);
+	st->later = loop_timer_new(loop, on_later, st);
+	if (!st->later) {
+		free(st);
+		return -ENOMEM;
+	}
+	rc = store_open(&sc, &st->store, fault);
+	if (rc < 0) {
+		log_error("cannot open what was remembered",
+			  "event=start-failed state.directory=%s error=\"%s\"",
+			  conf->state.directory, fault);
+		(void)ha_state_close(st);
+		return rc;
+	}
+	*ret_state = st;
+	return 0;
+}
+
+struct ha_state *ha_state_close(struct ha_state *st)
+{
+	if (!st)
+		return NULL;
+	loop_timer_free(st->later);
+	store_close(st->store);
+	free(st);
+	return NULL;
+}
+
+/* --- restart --- */
+
+struct restoring {
+	struct ha_state *st;
+	struct memory_time at;
+	size_t nodes, bindings, expired, refused, strangers, ahead;
+};
+
+static void keep_stranger(struct restoring *r, const uint8_t *key, size_t key_len,
+			  const uint8_t *value, size_t value_len)
+{
+	uint8_t kept[MEMORY_VALUE_MAX];
+	size_t len = memory_of_stranger(value, value_len, &r->at, kept);
+
+	r->strangers++;
+	if (len != value_len)
+		store_put(r->st->store, key, key_len, kept, len);
+}
+
+static int restore_one(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+		       size_t value_len)
+{
+	struct restoring *r = ctx;
+	struct memory_restored out;
+	int rc;
+
+	rc = memory_restore(r->st->engine, key, key_len, value, value_len, &r->at, &out);
+	if (rc == ERR_NOT_FOUND) {
+		keep_stranger(r, key, key_len, value, value_len);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	r->nodes++;
+	r->bindings += out.bindings;
+	r->expired += out.expired;
+	r->refused += out.refused;
+	r->ahead += out.clock_was_ahead;
+	return 0;
+}
+
+int ha_state_restore(struct ha_state *st)
+{
+	struct clock begun = clock_read();
+	struct restoring r = { .st = st };
+	int rc;
+
+	if (!st)
+		return 0;
+	r.at = time_of(st, &begun);
+	st->is_restoring = true;
+	rc = store_load(st->store, restore_one, &r);
+	st->is_restoring = false;
+	if (rc < 0) {
+		log_error("cannot read back what was remembered",
+			  "event=start-failed state.directory=%s error=\"%s: %s\"", st->directory,
+			  err_text(rc),
+			  rc == ERR_UNSUPPORTED
+				  ? "written by a newer version: run that one, or move the "
+				    "directory away to begin anew"
+				  : "nothing was changed; restore the directory from a backup, or "
+				    "move it away to begin anew");
+		return rc;
+	}
+	if (!store_is_new(st->store) && !store_may_lack(st->store))
+		memory_is_whole(st->engine);
+	log_info("what was remembered is back",
+		 "event=restored state.directory=%s mobile-nodes=%zu bindings=%zu expired=%zu "
+		 "refused=%zu unknown-nodes=%zu ms=%llu",
+		 st->directory, r.nodes, r.bindings, r.expired, r.refused, r.strangers,
+		 (unsigned long long)(clock_read().mono_ms - begun.mono_ms));
+	if (store_may_lack(st->store))
+		log_warning("the host ended without warning: the last registrations may be lost, "
+			    "and timestamps from before now count as replays",
+			    "event=state-power-cut state.directory=%s", st->directory);
+	if (r.ahead > 0)
+		log_warning("Identifications lie in the future: the clock was wrong, or is",
+			    "event=state-clock mobile-nodes=%zu remedy=\"check the clock\"",
+			    r.ahead);
+	return 0;
+}
+
+/* --- changes --- */
+
+static void put_node(struct ha_state *st, const struct sa_peer *node)
+{
+	struct memory_time at = time_of(st, loop_now(st->loop));
+	uint8_t key[MEMORY_KEY_MAX], value[MEMORY_VALUE_MAX];
+	size_t key_len = memory_key(node, key);
+	size_t len = memory_encode(st->engine, node, &at, value);
+
+	store_put(st->store, key, key_len, value, len);
+}
+
+void ha_state_touched(struct ha_state *st, const struct sa_peer *node)
+{
+	if (!st || st->is_restoring)
+		return;
+	if (!store_is_pending(st->store))
+		loop_timer_start(st->later, 0, 0);
+	put_node(st, node);
+}
+
+static void put_everything(struct ha_state *st)
+{
+	const struct sa_peer *node;
+
+	store_is_complete_again(st->store);
+	for (node = st->engine->nodes.peers; node; node = node->next)
+		put_node(st, node);
+	log_notice("everything was written anew, for some changes had not been",
+		   "event=state-rewritten state.directory=%s mobile-nodes=%zu", st->directory,
+		   st->engine->nodes.cnt);
+}
+
+static void failed(struct ha_state *st, int rc)
+{
+	st->engine->stats.state_commit_failures++;
+	loop_timer_start(st->later, RETRY_MS, 0);
+	if (st->is_failing)
+		return;
+	st->is_failing = true;
+	log_error("registrations cannot be remembered, and are not answered",
+		  "event=state-failed state.directory=%s error=\"%s\" remedy=\"%s\"", st->directory,
+		  err_text(rc),
+		  rc == -ENOSPC || rc == -EDQUOT ? "make room on the disk; it is tried again"
+						 : "look at the disk; it is tried again");
+}
+
+int ha_state_commit(struct ha_state *st)
+{
+	int rc;
+
+	if (!st || !store_is_pending(st->store))
+		return 0;
+	loop_timer_stop(st->later);
+	rc = store_commit(st->store);
+	if (rc == 0 && store_is_incomplete(st->store)) {
+		put_everything(st);
+		rc = store_commit(st->store);
+	}
+	if (rc < 0) {
+		failed(st, rc);
+		return rc;
+	}
+	st->engine->stats.state_commits++;
+	if (st->is_failing)
+		log_notice("registrations are remembered again",
+			   "event=state-works state.directory=%s", st->directory);
+	st->is_failing = false;
+	return 0;
+}
+
+/* --- what an operator sees --- */
+
+static void field_string(struct ctl_reply *r, const char *name, const char *value)
+{
+	ctl_field(r, name, CTL_STRING);
+	ctl_string(r, value);
+}
+
+static void field_number(struct ctl_reply *r, const char *name, uint64_t value)
+{
+	ctl_field(r, name, CTL_NUMBER);
+	ctl_number(r, value);
+}
+
+void ha_state_status(struct ha_state *st, struct ctl_reply *r)
+{
+	struct store_health h;
+
+	if (!st) {
+		field_string(r, "state", "none");
+		return;
+	}
+	store_get_health(st->store, &h);
+	field_string(r, "state", h.error ? "failing" : "ok");
+	field_string(r, "state-error", h.error ? err_text(h.error) : NULL);
+	field_string(r, "state-directory", st->directory);
+	field_number(r, "state-changes", h.changes);
+	field_number(r, "state-octets", h.octets);
+	field_number(r, "state-unsynced-octets", h.written > h.durable ? h.written - h.durable : 0);
+	field_number(r, "state-segments", h.segments);
+	field_number(r, "state-merges", h.merges);
+	field_number(r, "state-sync-failures", h.sync_failures);
+	field_number(r, "state-merge-failures", h.merge_failures);
+}
+
+static bool is_there(struct ha_state *st, struct ctl_reply *r)
+{
+	if (!st)
+		ctl_error(r, "nothing is remembered here: state.directory is none");
+	return st;
+}
+
+/* ---- state check ---- */
+
+struct checking {
+	struct ha_state *st;
+	uint8_t cursor[STORE_CURSOR_MAX];
+	size_t cursor_len;
+	uint64_t records, strangers, unreadable;
+};
+
+static const struct ctl_column check_columns[] = {
+	{ "state", CTL_STRING },
+	{ "records", CTL_NUMBER },
+	{ "unknown-nodes", CTL_NUMBER },
+	{ "unreadable", CTL_NUMBER },
+};
+
+static void check_one(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+		      size_t value_len)
+{
+	struct checking *c = ctx;
+	int rc = memory_check(c->st->engine, key, key_len, value, value_len);
+
+	c->records++;
+	c->strangers += rc == ERR_NOT_FOUND;
+	c->unreadable += rc < 0 && rc != ERR_NOT_FOUND;
+}
+
+static int check_some(void *cursor, struct ctl_reply *r)
+{
+	struct checking *c = cursor;
+	int rc = store_check(c->st->store, c->cursor, &c->cursor_len, RECORDS_PER_STEP, check_one,
+			     c);
+
+	if (rc > 0)
+		return 1;
+	ctl_row(r);
+	ctl_string(r, rc < 0 || c->unreadable > 0 ? "damaged" : "sound");
+	ctl_number(r, c->records);
+	ctl_number(r, c->strangers);
+	ctl_number(r, c->unreadable + (rc < 0));
+	return 0;
+}
+
+void ha_state_check(struct ha_state *st, struct ctl_reply *r)
+{
+	struct checking *c;
+
+	if (!is_there(st, r))
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		ctl_error(r, "no memory for it; try again");
+		return;
+	}
+	c->st = st;
+	ctl_table(r, check_columns, sizeof(check_columns) / sizeof(check_columns[0]), "nothing");
+	ctl_stream(r, check_some, free, c);
+}
+
+/* ---- state export ---- */
+
+static const struct ctl_column line_columns[] = { { "line", CTL_STRING } };
+
+struct exporting {
+	struct ha_state *st;
+	size_t bucket;
+	bool second_pass;
+};
+
+static char *put_hex(char *at, const uint8_t *data, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		*at++ = digits[data[i] >> 4];
+		*at++ = digits[data[i] & 15];
+	}
+	return at;
+}
+
+static uint32_t line_crc(const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	return crc32c(crc32c(0, key, key_len), value, len);
+}
+
+/*
+ * {"home-agent":"...","home-address":"..."|null,"bindings":N,"crc":N,"key":"HEX","record":"HEX"}
+ * The first three are for people and scripts; key and record are what is imported.
+ */
+static void export_node(struct exporting *x, struct ctl_reply *r, const struct sa_peer *node)
+{
+	struct memory_time at = time_of(x->st, loop_now(x->st->loop));
+	const struct engine *e = x->st->engine;
+	uint8_t key[MEMORY_KEY_MAX], value[MEMORY_VALUE_MAX];
+	size_t key_len = memory_key(node, key);
+	size_t len = memory_encode(e, node, &at, value);
+	const bool has_addr = !addr_is_any(node->addr);
+	const char *quote = has_addr ? "\"" : "";
+	unsigned int cnt = 0;
+	char line[LINE_MAX_LEN], *p;
+
+	if (has_addr)
+		cnt = binding_cnt(binding_find(
+			&e->cache, (struct binding_key){ node->addr, e->conf.home_agent }));
+	p = line + snprintf(line, sizeof(line), "{\"home-agent\":\"%s\",",
+			    addr_text(e->conf.home_agent).s);
+	p += sprintf(p, "\"home-address\":%s%s%s,\"bindings\":%u,\"crc\":%u,\"key\":\"", quote,
+		     has_addr ? addr_text(node->addr).s : "null", quote, cnt,
+		     line_crc(key, key_len, value, len));
+	p = put_hex(p, key, key_len);
+	p += sprintf(p, "\",\"record\":\"");
+	p = put_hex(p, value, len);
+	(void)sprintf(p, "\"}");
+	ctl_row(r);
+	ctl_string(r, line);
+}
+
+/* Nodes without an address by NAI, then the others: as "show mobile-nodes" walks. */
+static int export_some(void *cursor, struct ctl_reply *r)
+{
+	struct exporting *x = cursor;
+	const struct sa_table *nodes = &x->st->engine->nodes;
+	const struct hash *t = x->second_pass ? &nodes->by_addr : &nodes->by_nai;
+	const struct sa_peer *node;
+	const struct hash_node *n;
+	unsigned int i;
+
+	for (i = 0; i < NODES_PER_STEP && x->bucket <= t->mask; i++) {
+		for (n = hash_bucket(t, x->bucket++); n; n = n->next) {
+			node = x->second_pass ? hash_entry(n, struct sa_peer, by_addr)
+					      : hash_entry(n, struct sa_peer, by_nai);
+			if (x->second_pass || addr_is_any(node->addr))
+				export_node(x, r, node);
+		}
+	}
+	if (x->bucket <= t->mask)
+		return 1;
+	if (x->second_pass)
+		return 0;
+	x->second_pass = true;
+	x->bucket = 0;
+	return 1;
+}
+
+void ha_state_export(struct ha_state *st, struct ctl_reply *r)
+{
+	struct exporting *x;
+
+	if (!is_there(st, r))
+		return;
+	x = calloc(1, sizeof(*x));
+	if (!x) {
+		ctl_error(r, "no memory for it; try again");
+		return;
+	}
+	x->st = st;
+	ctl_table(r, line_columns, 1, "no mobile nodes: none is configured");
+	ctl_stream(r, export_some, free, x);
+}
+
+/* ---- state import ---- */
+
+/* The value of a member, as it stands there; NULL: no such member. Our own lines, not all JSON. */
+static const char *member(const char *line, const char *name)
+{
+	char quoted[32];
+	const char *at;
+
+	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", name);
+	at = strstr(line, quoted);
+	if (!at)
+		return NULL;
+	at += strlen(quoted);
+	at += strspn(at, " ");
+	if (*at != ':')
+		return NULL;
+	at++;
+	return at + strspn(at, " ");
+}
+
+static int hex_digit(char c)
+{
+	const char *digits = "0123456789abcdef";
+	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* Octets of a quoted string of hex digits. @return how many, 0: it is none */
+static size_t get_hex(const char *at, uint8_t *out, size_t size)
+{
+	size_t len = 0;
+
+	if (!at || *at++ != '"')
+		return 0;
+	for (; hex_digit(at[0]) >= 0 && hex_digit(at[1]) >= 0; at += 2) {
+		if (len == size)
+			return 0;
+		out[len++] = (uint8_t)(hex_digit(at[0]) << 4 | hex_digit(at[1]));
+	}
+	return *at == '"' ? len : 0;
+}
+
+static bool is_of_home_agent(const char *line, struct in_addr home_agent)
+{
+	const char *at = member(line, "home-agent");
+	const char *wanted = addr_text(home_agent).s;
+
+	return at && at[0] == '"' && strncmp(at + 1, wanted, strlen(wanted)) == 0 &&
+	       at[1 + strlen(wanted)] == '"';
+}
+
+void ha_state_import(struct ha_state *st, struct ctl_reply *r, const char *line)
+{
+	uint8_t key[MEMORY_KEY_MAX], value[MEMORY_VALUE_MAX];
+	size_t key_len = get_hex(member(line, "key"), key, sizeof(key));
+	size_t len = get_hex(member(line, "record"), value, sizeof(value));
+	const char *crc = member(line, "crc");
+	struct memory_restored out;
+	struct memory_time at;
+	int rc;
+
+	if (!is_there(st, r))
+		return;
+	if (key_len == 0 || len == 0 || !crc ||
+	    strtoul(crc, NULL, 10) != line_crc(key, key_len, value, len)) {
+		ctl_error(r, "that is no whole line of \"state export\"");
+		return;
+	}
+	if (!is_of_home_agent(line, st->engine->conf.home_agent)) {
+		ctl_error(r, "it is of another home agent: its bindings are tunnels from there");
+		return;
+	}
+	at = time_of(st, loop_now(st->loop));
+	rc = memory_restore(st->engine, key, key_len, value, len, &at, &out);
+	if (rc < 0) {
+		ctl_error(r, "%s",
+			  rc == ERR_NOT_FOUND ? "no such mobile node is configured" : err_text(rc));
+		return;
+	}
+	ha_state_touched(st, out.node);
+	ctl_message(r, "imported: %u bindings, %u expired, %u refused", out.bindings, out.expired,
+		    out.refused);
+}

@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the store gives back after every kind of end, and what it refuses to give back. */
+#include "ha-core/store/store.h"
+
+#include "common/err.h"
+#include "ha-core/store/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char directory[64];
+static struct store_conf conf;
+static char fault[STORE_FAULT_MAX];
+static struct store *store;
+
+/* What a load gave: keys "k0", "k1"... of one digit, and their values. */
+static char found[512];
+
+static int note(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+		size_t value_len)
+{
+	size_t len = strlen(found);
+
+	(void)ctx;
+	(void)snprintf(found + len, sizeof(found) - len, "%.*s=%.*s ", (int)key_len, key,
+		       (int)value_len, value);
+	return 0;
+}
+
+static int count(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+		 size_t value_len)
+{
+	size_t *cnt = ctx;
+
+	(void)key;
+	(void)key_len;
+	(void)value;
+	(void)value_len;
+	(*cnt)++;
+	return 0;
+}
+
+static void count_only(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+		       size_t value_len)
+{
+	(void)count(ctx, key, key_len, value, value_len);
+}
+
+static void put(const char *key, const char *value)
+{
+	store_put(store, (const uint8_t *)key, strlen(key), (const uint8_t *)value, strlen(value));
+}
+
+static int reopen(void)
+{
+	store = store_close(store);
+	return store_open(&conf, &store, fault);
+}
+
+/* A process that stores and is killed in the midst of it. */
+static void in_a_life_that_is_killed(void (*live)(void))
+{
+	int status;
+	pid_t pid;
+
+	store = store_close(store);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (store_open(&conf, &store, fault) < 0 || store_load(store, note, NULL) < 0)
+			_exit(1);
+		live();
+		(void)raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+}
+
+static const char *loaded(void)
+{
+	found[0] = '\0';
+	assert_int_equal(store_load(store, note, NULL), 0);
+	return found;
+}
+
+static void path_in(const char *name, char out[256])
+{
+	(void)snprintf(out, 256, "%s/%s", directory, name);
+}
+
+static void segment_path(uint64_t sequence, char out[256])
+{
+	char name[32];
+
+	journal_name(sequence, name);
+	path_in(name, out);
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+static void spoil(const char *path, off_t at, const char *octets, size_t len)
+{
+	int fd = open(path, O_WRONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, octets, len, at), len);
+	close(fd);
+}
+
+static int make_store(void **state)
+{
+	(void)state;
+	(void)strcpy(directory, "/tmp/store.XXXXXX");
+	assert_non_null(mkdtemp(directory));
+	conf = (struct store_conf){
+		.directory = directory,
+		.daemon = "ihad",
+		.home_agent = addr_from_host(0x0a000002),
+		.sync_interval_ms = 10,
+		.segment_size = 1 << 20,
+	};
+	found[0] = '\0';
+	return store_open(&conf, &store, fault);
+}
+
+static int drop_store(void **state)
+{
+	char name[300];
+	uint64_t i;
+
+	(void)state;
+	store = store_close(store);
+	for (i = 0; i < 64; i++) {
+		segment_path(i, name);
+		(void)unlink(name);
+	}
+	path_in("state.mdb", name);
+	(void)unlink(name);
+	path_in("state.mdb-lock", name);
+	(void)unlink(name);
+	path_in("lock", name);
+	(void)unlink(name);
+	return rmdir(directory);
+}
+
+static void new_store_is_empty(void **state)
+{
+	(void)state;
+	assert_true(store_is_new(store));
+	assert_false(store_may_lack(store));
+	assert_string_equal(loaded(), "");
+}
+
+static void committed_values_are_there_after_an_orderly_end(void **state)
+{
+	(void)state;
+	(void)loaded();
+	put("b", "2");
+	put("a", "1");
+	assert_true(store_is_pending(store));
+	assert_int_equal(store_commit(store), 0);
+	assert_false(store_is_pending(store));
+	assert_int_equal(reopen(), 0);
+	assert_false(store_is_new(store));
+	assert_false(store_may_lack(store));
+	assert_string_equal(loaded(), "a=1 b=2 ");
+}
+
+static void live_and_commit(void)
+{
+	put("a", "1");
+	put("b", "2");
+	(void)store_commit(store);
+	put("a", "3");
+	put("b", "");
+	(void)store_commit(store);
+	put("c", "never answered");
+}
+
+static void killed_process_loses_nothing_committed_and_leaves_nothing_else(void **state)
+{
+	(void)state;
+	in_a_life_that_is_killed(live_and_commit);
+	assert_false(store_may_lack(store)); /* the kernel still had it all */
+	assert_string_equal(loaded(), "a=3 ");
+}
+
+static void last_change_of_a_key_counts_across_segments_and_database(void **state)
+{
+	struct store_health health;
+	char value[2] = "0";
+	int round;
+
+	(void)state;
+	conf.segment_size = 64; /* one change fills it */
+	for (round = 0; round < 8; round++) {
+		assert_int_equal(reopen(), 0);
+		(void)loaded();
+		value[0] = (char)('0' + round);
+		put("a", value);
+		assert_int_equal(store_commit(store), 0);
+		put(round % 2 ? "even" : "odd", value);
+		put(round % 2 ? "odd" : "even", "");
+		assert_int_equal(store_commit(store), 0);
+	}
+	store_get_health(store, &health);
+	assert_int_equal(health.error, 0);
+	assert_int_equal(reopen(), 0);
+	assert_string_equal(loaded(), "a=7 even=7 ");
+}
+
+static void a_full_segment_is_merged_and_deleted(void **state)
+{
+	struct store_health health = { 0 };
+	char path[256];
+	int i;
+
+	(void)state;
+	conf.segment_size = 64;
+	assert_int_equal(reopen(), 0);
+	(void)loaded();
+	put("a", "1");
+	assert_int_equal(store_commit(store), 0);
+	/* The worker comes by every 10 ms; a file that goes is the event. */
+	segment_path(1, path);
+	for (i = 0; i < 500 && (access(path, F_OK) == 0 || health.merges == 0); i++) {
+		(void)poll(NULL, 0, 10);
+		store_get_health(store, &health);
+	}
+	assert_int_not_equal(access(path, F_OK), 0);
+	assert_int_equal(reopen(), 0);
+	assert_string_equal(loaded(), "a=1 ");
+}
+
+static void live_long(void)
+{
+	char key[16], value[16];
+	int i;
+
+	for (i = 0; i < 100000; i++) {
+		(void)snprintf(key, sizeof(key), "k%05d", i % 20000);
+		(void)snprintf(value, sizeof(value), "v%05d", i);
+		put(key, value);
+		if (i % 64 == 0)
+			(void)store_commit(store);
+	}
+	(void)store_commit(store);
+}
+
+static void many_changes_come_back_once_each(void **state)
+{
+	size_t cnt = 0;
+
+	(void)state;
+	conf.segment_size = 1 << 19;
+	in_a_life_that_is_killed(live_long);
+	assert_int_equal(store_load(store, count, &cnt), 0);
+	assert_int_equal(cnt, 20000);
+}
+
+static void torn_last_record_is_cut_off(void **state)
+{
+	char path[256];
+	off_t size;
+
+	(void)state;
+	in_a_life_that_is_killed(live_and_commit);
+	store = store_close(store);
+	segment_path(2, path); /* of the life that was killed */
+	size = size_of(path);
+	assert_int_equal(truncate(path, size - 1), 0);
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_string_equal(loaded(), "a=1 b=2 ");
+	assert_int_equal(reopen(), 0); /* and it stays cut off */
+	assert_string_equal(loaded(), "a=1 b=2 ");
+}
+
+static void live_with_waiting(void)
+{
+	struct store_health health = { 0 };
+	int i;
+
+	put("a", "1");
+	(void)store_commit(store);
+	for (i = 0; i < 500 && health.durable < health.written + (i == 0); i++) {
+		(void)poll(NULL, 0, 10);
+		store_get_health(store, &health);
+	}
+	put("b", "2"); /* vouches for the record before it */
+	(void)store_commit(store);
+}
+
+static void refused_as_damaged(void)
+{
+	assert_int_equal(store_open(&conf, &store, fault), ERR_MALFORMED);
+	assert_non_null(strstr(fault, "backup"));
+}
+
+static void a_record_that_the_disk_had_is_damage_when_it_is_bad(void **state)
+{
+	char path[256];
+
+	(void)state;
+	in_a_life_that_is_killed(live_with_waiting);
+	store = store_close(store);
+	segment_path(2, path);
+	spoil(path, JOURNAL_HEADER_LEN + JOURNAL_RECORD_LEN, "X", 1);
+	refused_as_damaged();
+	assert_non_null(strstr(fault, "journal.0000000000000002"));
+	refused_as_damaged(); /* nothing has been touched */
+	spoil(path, JOURNAL_HEADER_LEN + JOURNAL_RECORD_LEN, "\0", 1);
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_string_equal(loaded(), "a=1 b=2 ");
+}
+
+static void missing_segment_is_damage(void **state)
+{
+	char path[256];
+
+	(void)state;
+	in_a_life_that_is_killed(live_and_commit);
+	store = store_close(store);
+	segment_path(1, path);
+	assert_int_equal(unlink(path), 0);
+	refused_as_damaged();
+	assert_non_null(strstr(fault, "missing"));
+}
+
+static void fill_database(void)
+{
+	struct store_health health = { 0 };
+	int i;
+
+	conf.segment_size = 1 << 16;
+	assert_int_equal(reopen(), 0);
+	live_long();
+	for (i = 0; i < 1000 && health.merges < 5; i++) {
+		(void)poll(NULL, 0, 10);
+		store_get_health(store, &health);
+	}
+	store = store_close(store);
+}
+
+static void database_cut_short_is_refused(void **state)
+{
+	char path[256];
+	off_t size;
+	int i;
+
+	(void)state;
+	fill_database();
+	path_in("state.mdb", path);
+	size = size_of(path);
+	assert_true(size > 100000);
+	for (i = 7; i >= 0; i--) {
+		assert_int_equal(truncate(path, size / 8 * i), 0);
+		refused_as_damaged();
+		assert_int_equal(size_of(path), size / 8 * i); /* never emptied, never made anew */
+	}
+	assert_int_equal(unlink(path), 0);
+	refused_as_damaged();
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+/* Pages in turn: values, branches, the free list. In a free page there may be anything. */
+static void damaged_database_never_gives_a_wrong_value(void **state)
+{
+	static char image[4 << 20], junk[64];
+	unsigned int i, refused = 0;
+	off_t at, size;
+	char path[256];
+	size_t cnt;
+	int fd, rc;
+
+	(void)state;
+	fill_database();
+	path_in("state.mdb", path);
+	fd = open(path, O_RDWR);
+	memset(junk, 0xa5, sizeof(junk));
+	for (i = 0; i < 24; i++) {
+		size = size_of(path);
+		assert_true(size <= (off_t)sizeof(image));
+		assert_int_equal(pread(fd, image, (size_t)size, 0), size);
+		at = size / 4096 * i / 24 * 4096 + (i % 2 ? 0 : 2048);
+		assert_int_equal(pwrite(fd, junk, sizeof(junk), at), sizeof(junk));
+		rc = store_open(&conf, &store, fault);
+		if (rc == 0) {
+			cnt = 0;
+			assert_int_equal(store_load(store, count, &cnt), 0);
+			assert_int_equal(cnt, 20000);
+			store = store_close(store);
+			continue;
+		}
+		assert_int_equal(rc, ERR_MALFORMED);
+		refused++;
+		assert_int_equal(pwrite(fd, image, (size_t)size, 0), size);
+	}
+	close(fd);
+	assert_true(refused > 6);
+}
+
+static void state_of_another_daemon_is_refused(void **state)
+{
+	(void)state;
+	conf.daemon = "xhad";
+	assert_int_equal(reopen(), ERR_INVALID);
+	assert_non_null(strstr(fault, "ihad"));
+}
+
+static void state_of_another_home_agent_is_refused(void **state)
+{
+	(void)state;
+	conf.home_agent = addr_from_host(0x0a000003);
+	assert_int_equal(reopen(), ERR_INVALID);
+	assert_non_null(strstr(fault, "10.0.0.2"));
+}
+
+static void store_that_is_open_is_refused_to_others(void **state)
+{
+	struct store *second = NULL;
+
+	(void)state;
+	assert_int_equal(store_open(&conf, &second, fault), -EBUSY);
+	assert_null(second);
+}
+
+static void directory_that_cannot_be_is_refused(void **state)
+{
+	struct store *other = NULL;
+
+	(void)state;
+	conf.directory = "/proc/no/such";
+	assert_true(store_open(&conf, &other, fault) < 0);
+	assert_non_null(strstr(fault, "state.directory"));
+}
+
+static void walk_by_steps_sees_every_key_once(void **state)
+{
+	uint8_t cursor[STORE_CURSOR_MAX];
+	size_t len = 0, cnt = 0, steps = 0;
+	int rc;
+
+	(void)state;
+	fill_database();
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	(void)loaded();
+	while ((rc = store_check(store, cursor, &len, 100, count_only, &cnt)) > 0)
+		steps++;
+	assert_int_equal(rc, 0);
+	assert_true(cnt > 10000 && cnt <= 20000);
+	assert_true(steps >= cnt / 101);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, make_store, drop_store)
+	const struct CMUnitTest tests[] = {
+		TEST(new_store_is_empty),
+		TEST(committed_values_are_there_after_an_orderly_end),
+		TEST(killed_process_loses_nothing_committed_and_leaves_nothing_else),
+		TEST(last_change_of_a_key_counts_across_segments_and_database),
+		TEST(a_full_segment_is_merged_and_deleted),
+		TEST(many_changes_come_back_once_each),
+		TEST(torn_last_record_is_cut_off),
+		TEST(a_record_that_the_disk_had_is_damage_when_it_is_bad),
+		TEST(missing_segment_is_damage),
+		TEST(database_cut_short_is_refused),
+		TEST(damaged_database_never_gives_a_wrong_value),
+		TEST(state_of_another_daemon_is_refused),
+		TEST(state_of_another_home_agent_is_refused),
+		TEST(store_that_is_open_is_refused_to_others),
+		TEST(directory_that_cannot_be_is_refused),
+		TEST(walk_by_steps_sees_every_key_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
