@@ -188,6 +188,7 @@ int ha_state_restore(struct ha_state *st)
 		log_warning("Identifications lie in the future: the clock was wrong, or is",
 			    "event=state-clock mobile-nodes=%zu remedy=\"check the clock\"",
 			    r.ahead);
+	(void)ha_state_commit(st); /* what was left out of strangers' records */
 	return 0;
 }
 

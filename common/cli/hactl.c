@@ -590,6 +590,8 @@ static void print_help(FILE *out)
 		"  hactl help           what the daemon can be asked\n"
 		"  hactl show bindings  which mobile nodes are registered, and where\n"
 		"\n"
+		"A last word - stands for each line of standard input, one request a line.\n"
+		"\n"
 		"Exit codes: 0 done, 1 the daemon refused, 2 bad command line, 3 no connection or\n"
 		"a broken answer.\n");
 }
@@ -619,6 +621,25 @@ static const char *find_socket(int *out_exit)
 	return found;
 }
 
+/* Text of the daemon's own making, one column called "line": printed as it is, also as JSON. */
+static bool is_lines(const struct ctl_head *head)
+{
+	return head->shape == CTL_TABLE && head->column_cnt == 1 &&
+	       strcmp(head->columns[0].name, "line") == 0;
+}
+
+static int show_lines(struct ctl_client *c)
+{
+	struct ctl_value line;
+	int rc = 0;
+
+	while (!ferror(stdout) && (rc = ctl_client_row(c, &line, NULL)) > 0) {
+		(void)text_put(stdout, line.text, line.len);
+		putchar('\n');
+	}
+	return rc < 0 ? rc : EXIT_DONE;
+}
+
 static int ask(const char *path, char *const *words, size_t word_cnt, const struct writer *w)
 {
 	const struct ctl_head *head;
@@ -630,7 +651,7 @@ static int ask(const char *path, char *const *words, size_t word_cnt, const stru
 		return connection_failed(path, rc);
 	rc = ctl_client_ask(c, words, word_cnt, &head);
 	if (rc == 0)
-		rc = show_answer(c, head, w);
+		rc = is_lines(head) ? show_lines(c) : show_answer(c, head, w);
 	ctl_client_close(c);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		if (errno == EPIPE) /* "| head" has seen enough */
@@ -639,6 +660,26 @@ static int ask(const char *path, char *const *words, size_t word_cnt, const stru
 		return EXIT_CONNECTION;
 	}
 	return rc < 0 ? answer_failed(path, rc) : rc;
+}
+
+/* A last word "-" stands for each line of standard input. The first refusal ends it. */
+static int ask_lines(const char *path, char **words, size_t word_cnt, const struct writer *w)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int rc = EXIT_DONE;
+
+	while (rc == EXIT_DONE && (len = getline(&line, &size, stdin)) > 0) {
+		if (line[len - 1] == '\n')
+			line[--len] = '\0';
+		if (len == 0)
+			continue;
+		words[word_cnt - 1] = line;
+		rc = ask(path, words, word_cnt, w);
+	}
+	free(line);
+	return rc;
 }
 
 int main(int argc, char **argv)
@@ -683,5 +724,7 @@ int main(int argc, char **argv)
 		path = find_socket(&exit_code);
 	if (!path)
 		return exit_code;
+	if (argc - optind > 1 && strcmp(argv[argc - 1], "-") == 0)
+		return ask_lines(path, argv + optind, (size_t)(argc - optind), writer);
 	return ask(path, argv + optind, (size_t)(argc - optind), writer);
 }

@@ -893,6 +893,8 @@ static int make_directories(const char *path)
 {
 	char part[4096];
 	size_t i, len = strlen(path);
+	struct stat st;
+	int rc;
 
 	if (len >= sizeof(part))
 		return -ENAMETOOLONG;
@@ -901,9 +903,10 @@ static int make_directories(const char *path)
 			continue;
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (mkdir(part, i == len ? 0700 : 0755) < 0 && errno != EEXIST &&
-		    !(errno == EROFS && access(part, F_OK) == 0))
-			return -errno;
+		rc = mkdir(part, i == len ? 0700 : 0755) < 0 ? -errno : 0;
+		/* On a read-only disk, or where we may not write, it may be there all the same. */
+		if (rc < 0 && stat(part, &st) < 0)
+			return rc;
 	}
 	return 0;
 }

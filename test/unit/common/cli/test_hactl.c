@@ -249,7 +249,7 @@ static char *contents(int fd)
 /* Words of a command line, split at blanks; "" stands for none. */
 static int run_child(struct fixture *f, const char *arguments, int out, bool is_root)
 {
-	static char line[2048];
+	static char line[CTL_REQUEST_MAX];
 	char *argv[32] = { (char *)"hactl" };
 	int argc = 1;
 
