@@ -21,6 +21,7 @@
 #include "common/err.h"
 #include "ha-core/wire/wire.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -139,16 +140,21 @@ static uint32_t record_crc(uint64_t position, const uint8_t *record, size_t len)
 
 int journal_append(struct journal *j, uint8_t *record, size_t len, uint64_t durable)
 {
-	struct wire_writer w = wire_writer(record, JOURNAL_RECORD_LEN);
+	const uint32_t head[] = {
+		htonl(RECORD_MAGIC),
+		htonl((uint32_t)len),
+		0,
+		0,
+		htonl((uint32_t)(durable >> 32)),
+		htonl((uint32_t)durable),
+	};
+	uint32_t crc;
 	int rc;
 
-	wire_put_u32(&w, RECORD_MAGIC);
-	wire_put_u32(&w, (uint32_t)len);
-	wire_put_u32(&w, 0);
-	wire_put_u32(&w, 0);
-	wire_put_u64(&w, durable);
-	w = wire_writer(record + CRC_OFFSET, 4);
-	wire_put_u32(&w, record_crc(journal_position(j), record, len));
+	_Static_assert(sizeof(head) == JOURNAL_RECORD_LEN, "as record_at() reads it");
+	memcpy(record, head, sizeof(head));
+	crc = htonl(record_crc(journal_position(j), record, len));
+	memcpy(record + CRC_OFFSET, &crc, sizeof(crc));
 	rc = write_at(j->fd, record, len, j->size);
 	if (rc == 0)
 		j->size += len;
@@ -291,5 +297,20 @@ bool journal_next(const struct journal_segment *s, size_t *at, struct journal_ch
 	ret_change->key = wire_bytes(&r, ret_change->key_len);
 	ret_change->value = wire_bytes(&r, ret_change->value_len);
 	*at = (size_t)(r.pos - s->data);
-	return !r.failed;
+	if (r.failed)
+		return false;
+	ret_change->prefix = journal_prefix(ret_change->key, ret_change->key_len);
+	return true;
+}
+
+int journal_compare(const struct journal_change *a, const struct journal_change *b)
+{
+	size_t len = a->key_len < b->key_len ? a->key_len : b->key_len;
+	int order = 0;
+
+	if (a->prefix != b->prefix)
+		return a->prefix < b->prefix ? -1 : 1;
+	if (len > sizeof(a->prefix))
+		order = memcmp(a->key, b->key, len);
+	return order ? order : (a->key_len > b->key_len) - (a->key_len < b->key_len);
 }

@@ -22,7 +22,21 @@ struct journal_change {
 	const uint8_t *key, *value;
 	uint16_t key_len;
 	uint16_t value_len; /* 0: the key is gone */
+	uint64_t prefix;    /* of the key, as journal_prefix() has it; journal_next() fills it */
 };
+
+/** The first eight octets of a key as a number: most keys are told apart by it, in a register. */
+static inline uint64_t journal_prefix(const uint8_t *key, size_t len)
+{
+	uint64_t prefix = 0;
+
+	for (size_t i = 0; i < 8; i++)
+		prefix = prefix << 8 | (i < len ? key[i] : 0);
+	return prefix;
+}
+
+/** The order of keys, which is that of their octets. */
+int journal_compare(const struct journal_change *a, const struct journal_change *b);
 
 /** A segment that is written to. */
 struct journal {

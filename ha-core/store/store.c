@@ -77,9 +77,9 @@ struct shared {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
 	bool stop;
-	uint64_t full;    /* segments up to this one are to be merged */
-	uint64_t current; /* the segment that is written to */
-	uint64_t merged;
+	uint64_t full;                     /* segments up to this one are to be merged */
+	uint64_t current;                  /* the segment that is written to */
+	_Atomic uint64_t merged;           /* segments up to this one are in the database */
 	_Atomic uint64_t written, durable; /* positions */
 	_Atomic uint64_t merges, sync_failures, merge_failures;
 	_Atomic int error;
@@ -579,19 +579,11 @@ static int read_journal(struct store *s, const uint64_t *list, size_t cnt, char 
 
 /* --- changes in order --- */
 
-static int compare_keys(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
-{
-	size_t len = a_len < b_len ? a_len : b_len;
-	int order = memcmp(a, b, len);
-
-	return order ? order : (a_len > b_len) - (a_len < b_len);
-}
-
 /* By key, then by place: an array's elements lie in the order in which they were written. */
 static int compare_changes(const void *a, const void *b)
 {
 	const struct journal_change *x = a, *y = b;
-	int order = compare_keys(x->key, x->key_len, y->key, y->key_len);
+	int order = journal_compare(x, y);
 
 	return order ? order : (x->key > y->key) - (x->key < y->key);
 }
@@ -602,6 +594,7 @@ static int collect(const struct journal_segment *seg, struct journal_change **li
 	struct journal_change *all = NULL, *own;
 	struct journal_change c;
 	size_t at = 0, own_cnt = 0, size, i, k, n = 0;
+	int order;
 
 	for (size = 0; journal_next(seg, &at, &c); size++)
 		;
@@ -616,19 +609,14 @@ static int collect(const struct journal_segment *seg, struct journal_change **li
 		own_cnt++;
 	qsort(own, own_cnt, sizeof(*own), compare_changes);
 	for (i = 0, k = 0; i < *cnt || k < own_cnt;) {
-		int order = i == *cnt      ? 1
-			    : k == own_cnt ? -1
-					   : compare_keys((*list)[i].key, (*list)[i].key_len,
-							  own[k].key, own[k].key_len);
-
+		order = i == *cnt ? 1 : k == own_cnt ? -1 : journal_compare(&(*list)[i], &own[k]);
 		if (order < 0) {
 			all[n++] = (*list)[i++];
 			continue;
 		}
 		if (order == 0)
 			i++; /* overtaken */
-		while (k + 1 < own_cnt && compare_keys(own[k].key, own[k].key_len, own[k + 1].key,
-						       own[k + 1].key_len) == 0)
+		while (k + 1 < own_cnt && journal_compare(&own[k], &own[k + 1]) == 0)
 			k++;
 		all[n++] = own[k++];
 	}
@@ -654,17 +642,25 @@ static int tell_value(const MDB_val *k, MDB_val *v, load_fn *fn, void *ctx)
 	return rc < 0 ? rc : fn(ctx, k->mv_data, k->mv_size, v->mv_data, v->mv_size);
 }
 
+static struct journal_change change_of(const MDB_val *k)
+{
+	return (struct journal_change){ .key = k->mv_data,
+					.key_len = (uint16_t)k->mv_size,
+					.prefix = journal_prefix(k->mv_data, k->mv_size) };
+}
+
 static int walk_both(MDB_cursor *cursor, const struct journal_change *list, size_t cnt, load_fn *fn,
 		     void *ctx)
 {
+	struct journal_change in_db;
 	int order, found, rc = 0;
 	size_t i = 0;
 	MDB_val k, v;
 
 	found = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
 	while (rc >= 0 && found == 0) {
-		order = i == cnt ? 1
-				 : compare_keys(list[i].key, list[i].key_len, k.mv_data, k.mv_size);
+		in_db = change_of(&k);
+		order = i == cnt ? 1 : journal_compare(&list[i], &in_db);
 		if (order <= 0)
 			rc = tell_change(&list[i++], fn, ctx);
 		else if (!is_about(&k))
@@ -738,9 +734,11 @@ static int merge_some(struct store *s, const struct journal_change *list, size_t
 		return rc;
 	}
 	rc = lmdb_error(mdb_txn_commit(txn)); /* synced */
-	if (rc == 0)
-		s->about = about;
-	return rc;
+	if (rc < 0)
+		return rc;
+	s->about = about;
+	atomic_store(&s->shared.merged, merged);
+	return 0;
 }
 
 static int merge(struct store *s, uint64_t sequence)
@@ -973,6 +971,7 @@ static int begin(struct store *s, char *out_fault)
 		return fault(out_fault, rc, "cannot begin to write", REMEDY_DIRECTORY);
 	s->synced = s->about.merged;
 	s->shared.full = sequence - 1;
+	atomic_store(&s->shared.merged, s->about.merged);
 	s->shared.current = sequence;
 	atomic_store(&s->shared.written, journal_position(&s->journal));
 	s->pending_len = JOURNAL_RECORD_LEN;
@@ -1086,7 +1085,7 @@ static bool make_room(struct store *s, size_t len)
 void store_put(struct store *s, const uint8_t *key, size_t key_len, const uint8_t *value,
 	       size_t value_len)
 {
-	const struct journal_change c = { key, value, (uint16_t)key_len, (uint16_t)value_len };
+	const struct journal_change c = { key, value, (uint16_t)key_len, (uint16_t)value_len, 0 };
 	size_t len = JOURNAL_CHANGE_LEN + key_len + value_len;
 
 	/* More than a batch makes (a million expiries, say) goes out in several. */
@@ -1172,7 +1171,6 @@ void store_is_complete_again(struct store *s)
 void store_get_health(struct store *s, struct store_health *out_health)
 {
 	struct shared *sh = &s->shared;
-	uint64_t merged;
 
 	*out_health = (struct store_health){
 		.commits = s->commits,
@@ -1187,8 +1185,7 @@ void store_get_health(struct store *s, struct store_health *out_health)
 		.error = s->error ? s->error : atomic_load(&sh->error),
 		.is_incomplete = s->is_incomplete,
 	};
-	merged = sh->full - out_health->merges; /* both count up together */
-	out_health->segments = s->journal.sequence > merged ? s->journal.sequence - merged : 1;
+	out_health->segments = s->journal.sequence - atomic_load(&sh->merged);
 }
 
 int store_check(struct store *s, uint8_t cursor[STORE_CURSOR_MAX], size_t *cursor_len, size_t steps,
