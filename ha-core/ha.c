@@ -185,6 +185,16 @@ static int add_networks(struct engine *e, const struct ha_conf_node *node)
 	return rc;
 }
 
+static int add_previous_key(struct engine *e, const struct ha_conf_node *node)
+{
+	int64_t until_s;
+
+	if (!node->previous_key || ha_conf_time(node->previous_key_until, &until_s) < 0)
+		return 0;
+	return engine_add_previous_key(e, node->home_addr, node->nai, node->spi, node->previous_key,
+				       node->previous_key_len, clock_ntp_from_unix(until_s, 0));
+}
+
 static int add_associations(struct engine *e, const struct ha_conf *conf)
 {
 	const uint64_t tolerance = REPLAY_SECONDS(conf->registration.timestamp_tolerance_s);
@@ -200,6 +210,8 @@ static int add_associations(struct engine *e, const struct ha_conf *conf)
 				     node->replay == HA_CONF_REPLAY_NONCE ? REPLAY_NONCE
 									  : REPLAY_TIMESTAMP,
 				     tolerance);
+		if (rc == 0)
+			rc = add_previous_key(e, node);
 		if (rc == 0)
 			rc = engine_limit_services(e, node->home_addr, node->nai,
 						   (const char *const *)node->services,
@@ -407,7 +419,7 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 	if (res.reply[0] != REG_MSG_REPLY) /* it acknowledges a revocation */
 		return;
 	ha->engine.stats.replies_sent++;
-	ha->batch_replies++;
+	ha->batch_replies += !at_home;
 	if (ha->daemon->policy.extend_reply) /* only ever the TNC extension */
 		ha->engine.stats.replies_with_tnc++;
 }

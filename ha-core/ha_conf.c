@@ -25,6 +25,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #define SPI_MIN       256
 #define KEEPALIVE_MIN 10  /* seconds; below, keepalives outweigh what they keep alive */
@@ -83,6 +84,26 @@ static const char *check_state_directory(const void *field)
 	return where[0] == '/' || strcmp(where, "none") == 0
 		       ? NULL
 		       : "an absolute path is wanted, /..., or none";
+}
+
+int ha_conf_time(const char *text, int64_t *ret_unix_s)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+
+	if (!end || *end)
+		return ERR_INVALID;
+	*ret_unix_s = timegm(&tm);
+	return 0;
+}
+
+static const char *check_time(const void *field)
+{
+	int64_t unix_s;
+
+	return ha_conf_time(*(char *const *)field, &unix_s) == 0
+		       ? NULL
+		       : "a time of UTC is wanted, like 2026-12-01T00:00:00Z";
 }
 
 static const char *check_agentx(const void *field)
@@ -214,6 +235,14 @@ static const struct conf_key mobile_node_rows[] = {
 	  .dflt = "timestamp",
 	  .doc = "Replay protection: timestamp needs clocks that agree within "
 		 "registration.timestamp-tolerance; nonce needs none." },
+	{ "previous-key", CONF_KEY,
+	  CONF_FIELD2(struct ha_conf_node, previous_key, previous_key_len), .min = 1,
+	  .max = MAC_KEY_MAX,
+	  .doc = "The key that key has replaced, good until previous-key-until: so keys change "
+		 "here first, and on the nodes one after the other. A node that has the old one is "
+		 "answered with it." },
+	{ "previous-key-until", CONF_STRING, CONF_FIELD(struct ha_conf_node, previous_key_until),
+	  .min = 1, .check = check_time, .doc = "A time like 2026-12-01T00:00:00Z." },
 	{ "services", CONF_STRING_LIST, CONF_FIELD2(struct ha_conf_node, services, service_cnt),
 	  .max = SERVICE_NAME_MAX,
 	  .doc = "The services that the node may select by name (RFC 5446); by default any. Those "
@@ -661,6 +690,10 @@ static void check_node(const struct check *c, struct tables *t, size_t i)
 			   "a mobile node needs a home-address, an nai, or both");
 		return;
 	}
+	if (!node->previous_key != !node->previous_key_until &&
+	    conf_is_sound(c->doc, "mobile-nodes"))
+		node_fault(c, i, node->previous_key ? "previous-key" : "previous-key-until",
+			   "previous-key and previous-key-until go together");
 	if (!addr_is_any(node->home_addr))
 		check_home_address(c, i);
 	else if (!find_nai(t, nodes, node->nai) && !has_pool(c->conf) &&

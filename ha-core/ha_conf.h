@@ -63,7 +63,10 @@ struct ha_conf_node {
 	uint8_t *key; /* owned; wiped before it is freed */
 	size_t key_len;
 	enum ha_conf_replay replay;
-	char **services; /* that the node may select; empty: not limited */
+	uint8_t *previous_key; /* owned; NULL: none */
+	size_t previous_key_len;
+	char *previous_key_until; /* owned; NULL: none. See ha_conf_time() */
+	char **services;          /* that the node may select; empty: not limited */
 	size_t service_cnt;
 	bool service_required;           /* it must select one */
 	struct addr_set mobile_networks; /* behind it; empty: it is no router */
@@ -145,6 +148,9 @@ struct ha_conf {
 	} snmp;
 	enum log_level log_level;
 };
+
+/** Unix time of "2026-12-01T00:00:00Z". @retval ERR_INVALID  it is none */
+int ha_conf_time(const char *text, int64_t *ret_unix_s);
 
 /** The shared rows, ended by a zero row; offsets are into struct ha_conf. */
 extern const struct conf_key ha_conf_rows[];

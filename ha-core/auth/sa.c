@@ -32,6 +32,9 @@ static void peer_free(struct sa_peer *peer)
 	for (sa = peer->sas; sa; sa = next) {
 		next = sa->next;
 		mac_free(sa->mac);
+		if (sa->previous)
+			mac_free(sa->previous->mac);
+		free(sa->previous);
 		free(sa);
 	}
 	service_list_free(peer->services);
@@ -212,5 +215,25 @@ int sa_put(struct sa_peer *peer, uint32_t spi, enum mac_algorithm alg, const voi
 	while (*tail)
 		tail = &(*tail)->next;
 	*tail = sa;
+	return 0;
+}
+
+int sa_put_previous(struct sa *sa, const void *key, size_t key_len, uint64_t until_ntp)
+{
+	struct sa_previous *previous;
+	int rc;
+
+	if (sa->previous)
+		return ERR_DUPLICATE;
+	previous = calloc(1, sizeof(*previous));
+	if (!previous)
+		return -ENOMEM;
+	rc = mac_new(mac_algorithm(sa->mac), key, key_len, &previous->mac);
+	if (rc < 0) {
+		free(previous);
+		return rc;
+	}
+	previous->until_ntp = until_ntp;
+	sa->previous = previous;
 	return 0;
 }

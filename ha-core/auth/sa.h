@@ -16,10 +16,17 @@
 #include "ha-core/auth/replay.h"
 #include "ha-core/auth/service.h"
 
+/** The key of before, while a key is being rotated. */
+struct sa_previous {
+	struct mac *mac; /* owned */
+	uint64_t until_ntp;
+};
+
 struct sa {
 	struct sa *next; /* of the same peer */
 	uint32_t spi;
-	struct mac *mac; /* owned */
+	struct mac *mac;              /* owned */
+	struct sa_previous *previous; /* owned; NULL: none */
 	struct replay replay;
 };
 
@@ -83,6 +90,9 @@ void sa_peer_unassign(struct sa_table *t, struct sa_peer *peer);
  */
 int sa_put(struct sa_peer *peer, uint32_t spi, enum mac_algorithm alg, const void *key,
 	   size_t key_len, enum replay_style style, uint64_t tolerance_ntp);
+
+/** Gives it a former key of the same algorithm. @retval ERR_DUPLICATE, ERR_CRYPTO, -ENOMEM */
+int sa_put_previous(struct sa *sa, const void *key, size_t key_len, uint64_t until_ntp);
 
 struct sa *sa_find(const struct sa_peer *peer, uint32_t spi);
 

@@ -126,9 +126,25 @@ static struct reg_outcome check_mobile_node_is_known(struct engine *e, struct ex
 	return outcome_go_on();
 }
 
-static bool verifies(struct sa *sa, const struct exchange *x, const struct reg_auth *auth)
+static bool verifies_by(struct mac *mac, const struct exchange *x, const struct reg_auth *auth)
 {
-	return sa && mac_verify(sa->mac, x->msg, auth->covered_len, auth->mac, auth->mac_len) == 0;
+	return mac_verify(mac, x->msg, auth->covered_len, auth->mac, auth->mac_len) == 0;
+}
+
+/* Which key of the association it was made with; NULL: none that is good now. */
+static struct mac *verifier(const struct sa *sa, const struct exchange *x,
+			    const struct reg_auth *auth)
+{
+	const struct sa_previous *old = sa ? sa->previous : NULL;
+
+	if (!sa)
+		return NULL;
+	if (verifies_by(sa->mac, x, auth))
+		return sa->mac;
+	if (old && clock_ntp_diff(x->now->ntp, old->until_ntp) < 0 &&
+	    verifies_by(old->mac, x, auth))
+		return old->mac;
+	return NULL;
 }
 
 /*
@@ -148,7 +164,7 @@ static void find_foreign_agent(struct engine *e, struct exchange *x)
 	if (x->fhae_cnt > 0) {
 		struct sa *sa = sa_find(x->agent, x->fhae.spi);
 
-		x->agent_verified = x->fhae_cnt == 1 && verifies(sa, x, &x->fhae);
+		x->agent_verified = x->fhae_cnt == 1 && verifier(sa, x, &x->fhae);
 		if (sa)
 			x->agent_sa = sa;
 	}
@@ -157,6 +173,7 @@ static void find_foreign_agent(struct engine *e, struct exchange *x)
 static struct reg_outcome check_authentication(struct engine *e, struct exchange *x)
 {
 	enum reg_reason failure = REG_REASON_AUTH_FAILURE;
+	struct mac *mac;
 	unsigned int i;
 
 	find_foreign_agent(e, x);
@@ -165,10 +182,13 @@ static struct reg_outcome check_authentication(struct engine *e, struct exchange
 
 		if (!sa)
 			failure = REG_REASON_UNKNOWN_SPI;
-		if (!verifies(sa, x, &x->mhae[i]))
+		mac = verifier(sa, x, &x->mhae[i]);
+		if (!mac)
 			break;
-		if (i == 0)
+		if (i == 0) {
 			x->sa = sa;
+			x->mac = mac;
+		}
 	}
 	if (i == x->mhae_cnt || i == CHECK_AUTH_MAX)
 		return outcome_go_on();
@@ -176,6 +196,7 @@ static struct reg_outcome check_authentication(struct engine *e, struct exchange
 		return outcome_discard(failure);
 	/* §3.8.2.1a: sign with the association the node is likeliest to hold, its first. */
 	x->sa = x->node->sas;
+	x->mac = x->sa->mac;
 	if (x->sa->replay.style ==
 	    REPLAY_NONCE) /* every reply has a new one; not given, not kept */
 		x->reply_ident = (uint64_t)e->hooks.random(e->hooks.ctx) << 32 |

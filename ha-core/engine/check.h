@@ -47,6 +47,7 @@ struct exchange {
 
 	/* what the rules found out */
 	struct sa_peer *node; /* the mobile node */
+	struct mac *mac;      /* the key of sa that the request was made with, and its reply is */
 	struct sa *sa;        /* the association that signs the reply; NULL: no reply can be made */
 	struct sa_peer *agent; /* the foreign agent, if we share an association with it */
 	struct sa *agent_sa;

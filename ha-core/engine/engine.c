@@ -99,6 +99,15 @@ static struct sa_peer *node_named(const struct engine *e, struct in_addr home_ad
 		   : sa_peer_find(&e->nodes, home_addr);
 }
 
+int engine_add_previous_key(struct engine *e, struct in_addr home_addr, const char *nai,
+			    uint32_t spi, const void *key, size_t key_len, uint64_t until_ntp)
+{
+	struct sa_peer *peer = node_named(e, home_addr, nai);
+	struct sa *sa = peer ? sa_find(peer, spi) : NULL;
+
+	return sa ? sa_put_previous(sa, key, key_len, until_ntp) : ERR_NOT_FOUND;
+}
+
 int engine_limit_services(struct engine *e, struct in_addr home_addr, const char *nai,
 			  const char *const *names, size_t cnt, bool must_select)
 {
@@ -385,11 +394,6 @@ void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, struct
 		w->failed = true;
 }
 
-static void put_authenticator(struct wire_writer *w, enum ext_type type, struct sa *sa)
-{
-	engine_sign(w, type, sa->spi, sa->mac);
-}
-
 static void put_udp_tunnel_reply(struct wire_writer *w, const struct exchange *x)
 {
 	const struct udp_tunnel_reply reply = {
@@ -430,7 +434,7 @@ static size_t build_reply(struct engine *e, const struct exchange *x,
 		e->policy->extend_reply(e->policy_ctx, &w);
 	if (accepted && addr_is_any(x->revocation.agent))
 		revocation_put_support(x, &w);
-	put_authenticator(&w, EXT_MOBILE_HOME_AUTH, x->sa);
+	engine_sign(&w, EXT_MOBILE_HOME_AUTH, x->sa->spi, x->mac);
 	if (udp_reply && x->grant.from_fa)
 		put_udp_tunnel_reply(&w, x);
 	if (accepted && !addr_is_any(x->revocation.agent))
@@ -441,7 +445,7 @@ static size_t build_reply(struct engine *e, const struct exchange *x,
 	 * on a deregistration: it mirrors the request there.
 	 */
 	if (x->agent && (x->fhae_cnt > 0 || x->agent_required))
-		put_authenticator(&w, EXT_FOREIGN_HOME_AUTH, x->agent_sa);
+		engine_sign(&w, EXT_FOREIGN_HOME_AUTH, x->agent_sa->spi, x->agent_sa->mac);
 	return w.failed ? 0 : wire_len(&w);
 }
 

@@ -126,6 +126,14 @@ int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai,
 		    enum replay_style style, uint64_t tolerance_ntp);
 
 /**
+ * Until then an association of a mobile node that was added has its former key, too (key
+ * rotation): who registers with it is answered with it.
+ * @retval ERR_NOT_FOUND, ERR_CRYPTO, ERR_INVALID, -ENOMEM
+ */
+int engine_add_previous_key(struct engine *e, struct in_addr home_addr, const char *nai,
+			    uint32_t spi, const void *key, size_t key_len, uint64_t until_ntp);
+
+/**
  * Limits a mobile node that was added to the services of these names, and of those that it has
  * been limited to before (RFC 5446).
  * @param must_select  it has to name one

@@ -5,7 +5,6 @@ import glob
 import json
 import os
 import random
-import struct
 import subprocess
 import time
 
@@ -460,3 +459,38 @@ def test_a_node_removed_at_reload_has_no_binding_after_a_kill_either(campus, iha
     ihad.write_config(ihad.conf)
     restart(ihad)
     assert ihad.bindings() == []
+
+
+# --- keys that change ---
+
+def rotate(ihad, seconds):
+    until_s = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
+    ihad.conf["mobile-nodes"][0] |= {"key": NEW_SA.key, "previous-key": topology.SA.key,
+                                     "previous-key-until": until_s}
+    ihad.write_config(ihad.conf)
+    ihad.reload()
+
+
+NEW_SA = mip.Association(key=bytes(range(40, 56)))
+
+
+def test_while_a_key_is_rotated_each_node_is_answered_with_the_key_it_has(campus, ihad, desk):
+    desk.register()
+    rotate(ihad, 3600)
+    assert ihad.binding(campus.home)
+    request = desk.build(lifetime=200)
+    desk.send(request)
+    assert desk.reply(request).code == 0                      # signed with the old one
+    desk.register(sa=NEW_SA, lifetime=300)
+    desk.send(request)                                        # one window for both keys
+    assert desk.reply(request).code == 133
+    assert ihad.binding(campus.home)["lifetime"] == 300
+
+
+def test_a_previous_key_is_nobodys_after_its_time(campus, ihad, desk):
+    rotate(ihad, -1)
+    counting = Counting(ihad)
+    desk.send(desk.build())
+    ihad.wait_counter("auth-failures", counting.before("auth-failures") + 1)
+    assert desk.heard_nothing()
+    desk.register(sa=NEW_SA)
