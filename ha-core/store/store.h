@@ -22,6 +22,7 @@ struct store_conf {
 	struct in_addr home_agent;
 	uint32_t sync_interval_ms; /* 0: store_commit() waits for the disk */
 	uint64_t segment_size;     /* of the journal, octets */
+	uint32_t boot;             /* of this host; 0: the kernel is asked */
 };
 
 struct store;

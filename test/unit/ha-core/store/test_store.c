@@ -70,7 +70,7 @@ static int reopen(void)
 }
 
 /* A process that stores and is killed in the midst of it. */
-static void in_a_life_that_is_killed(void (*live)(void))
+static void in_a_life_that_is_killed_without_a_next(void (*live)(void))
 {
 	int status;
 	pid_t pid;
@@ -87,6 +87,11 @@ static void in_a_life_that_is_killed(void (*live)(void))
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
+static void in_a_life_that_is_killed(void (*live)(void))
+{
+	in_a_life_that_is_killed_without_a_next(live);
 	assert_int_equal(store_open(&conf, &store, fault), 0);
 }
 
@@ -202,6 +207,35 @@ static void killed_process_loses_nothing_committed_and_leaves_nothing_else(void 
 	(void)state;
 	in_a_life_that_is_killed(live_and_commit);
 	assert_false(store_may_lack(store)); /* the kernel still had it all */
+	assert_string_equal(loaded(), "a=3 ");
+}
+
+static void after_a_power_cut_answers_may_be_missing(void **state)
+{
+	(void)state;
+	conf.boot = 1;
+	in_a_life_that_is_killed(live_and_commit);
+	assert_false(store_may_lack(store)); /* the same boot */
+	in_a_life_that_is_killed(live_and_commit);
+	store = store_close(store);
+	conf.boot = 2;
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_false(store_may_lack(store)); /* another one, after an orderly end */
+	in_a_life_that_is_killed_without_a_next(live_and_commit);
+	conf.boot = 3;
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_true(store_may_lack(store));
+}
+
+static void after_a_power_cut_nothing_is_missing_if_commits_wait_for_the_disk(void **state)
+{
+	(void)state;
+	conf.boot = 1;
+	conf.sync_interval_ms = 0;
+	in_a_life_that_is_killed_without_a_next(live_and_commit);
+	conf.boot = 2;
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_false(store_may_lack(store));
 	assert_string_equal(loaded(), "a=3 ");
 }
 
@@ -478,6 +512,8 @@ int main(void)
 		TEST(new_store_is_empty),
 		TEST(committed_values_are_there_after_an_orderly_end),
 		TEST(killed_process_loses_nothing_committed_and_leaves_nothing_else),
+		TEST(after_a_power_cut_answers_may_be_missing),
+		TEST(after_a_power_cut_nothing_is_missing_if_commits_wait_for_the_disk),
 		TEST(last_change_of_a_key_counts_across_segments_and_database),
 		TEST(a_full_segment_is_merged_and_deleted),
 		TEST(many_changes_come_back_once_each),
