@@ -160,6 +160,8 @@ struct reg_outcome mobile_network_grant(struct engine *e, struct exchange *x);
 void mobile_network_release(struct engine *e, struct sa_peer *node, uint32_t networks);
 void mobile_network_put_acks(struct wire_writer *w, const struct exchange *x,
 			     const struct reg_outcome *outcome);
+/** A binding of before is back, and had this network: so it has again if it may still. */
+void mobile_network_restore(struct engine *e, struct binding *b, struct addr_prefix prefix);
 /** A reload: b goes on under `node`, with those of its networks that are still configured. */
 void mobile_network_carry_over(struct engine *e, struct binding *b, struct sa_peer *node);
 /** ... and after all of them: the routes of networks that are only in the table of before. */

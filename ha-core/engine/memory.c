@@ -106,6 +106,22 @@ static uint64_t expires_ntp(const struct binding *b, const struct clock *now)
 	return now->ntp + REPLAY_SECONDS(left_ms / 1000) + ((left_ms % 1000) << 32) / 1000;
 }
 
+/* As prefixes: which bit is whose is a matter of one configuration. */
+static void put_networks(struct wire_writer *w, const struct binding *b)
+{
+	const struct network_list *list = b->node->networks;
+	const struct network *net;
+
+	wire_put_u8(w, (uint8_t)__builtin_popcount(b->networks));
+	for (size_t i = 0; b->networks != 0 && i < list->cnt; i++) {
+		net = &list->networks[i];
+		if (!(b->networks & network_bit(net)))
+			continue;
+		wire_put_addr(w, net->prefix.addr);
+		wire_put_u8(w, (uint8_t)net->prefix.len);
+	}
+}
+
 static void put_binding(struct wire_writer *w, const struct binding *b, const struct clock *now)
 {
 	const struct binding_revocation *rev = &b->revocation;
@@ -133,6 +149,7 @@ static void put_binding(struct wire_writer *w, const struct binding *b, const st
 	wire_put_u64(w, b->ident);
 	wire_put_u64(w, b->expires_ms);
 	wire_put_u64(w, expires_ntp(b, now));
+	put_networks(w, b);
 	if (!rev->negotiated)
 		return;
 	wire_put_addr(w, rev->agent);
@@ -243,7 +260,22 @@ static void restore_association(struct wire_reader *r, const struct engine *e, s
 struct stored_binding {
 	struct binding b; /* what is of use of it */
 	uint64_t expires_ntp;
+	struct addr_prefix networks[NETWORK_MAX];
+	unsigned int network_cnt;
 };
+
+static void get_networks(struct wire_reader *r, struct stored_binding *out)
+{
+	unsigned int i, cnt = wire_u8(r);
+
+	if (cnt > NETWORK_MAX)
+		r->failed = true;
+	for (i = 0; i < cnt && !r->failed; i++) {
+		out->networks[i].addr = wire_addr(r);
+		out->networks[i].len = wire_u8(r);
+	}
+	out->network_cnt = r->failed ? 0 : cnt;
+}
 
 static void get_binding(struct wire_reader *r, struct stored_binding *out)
 {
@@ -272,6 +304,7 @@ static void get_binding(struct wire_reader *r, struct stored_binding *out)
 	b->ident = wire_u64(r);
 	b->expires_ms = wire_u64(r);
 	out->expires_ntp = wire_u64(r);
+	get_networks(r, out);
 	if (!rev->negotiated)
 		return;
 	rev->agent = wire_addr(r);
@@ -320,6 +353,7 @@ static int restore_binding(struct engine *e, struct sa_peer *node, const struct 
 {
 	const struct binding_key key = { node->addr, e->conf.home_agent };
 	struct binding *b = binding_put(&e->cache, key, sb->b.care_of);
+	unsigned int i;
 
 	if (!b)
 		return -ENOMEM;
@@ -338,6 +372,8 @@ static int restore_binding(struct engine *e, struct sa_peer *node, const struct 
 	b->revocation.replied_ms = at->now.mono_ms;
 	b->expires_ms = expires_ms;
 	expiry_arm(&e->expiry, b);
+	for (i = 0; i < sb->network_cnt; i++)
+		mobile_network_restore(e, b, sb->networks[i]);
 	revocation_restored(e, b);
 	return 0;
 }

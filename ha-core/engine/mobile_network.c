@@ -122,22 +122,30 @@ static bool is_implicit(const struct exchange *x)
 	return x->network_cnt == 0 && x->node->networks && x->node->networks->implicit;
 }
 
-static int hold(struct engine *e, struct exchange *x, struct network *net)
+static int hold(struct engine *e, struct in_addr home_addr, struct network *net, uint32_t *networks)
 {
 	int rc = 0;
 
-	if (x->networks & network_bit(net))
+	if (*networks & network_bit(net))
 		return 0;
 	if (net->user_cnt == 0) {
 		if (e->hooks.route)
-			rc = e->hooks.route(e->hooks.ctx, net->prefix, x->home_addr, true);
+			rc = e->hooks.route(e->hooks.ctx, net->prefix, home_addr, true);
 		if (rc < 0)
 			return rc;
 		network_table_put(&e->networks, net);
 	}
 	net->user_cnt++;
-	x->networks |= network_bit(net);
+	*networks |= network_bit(net);
 	return 0;
+}
+
+void mobile_network_restore(struct engine *e, struct binding *b, struct addr_prefix prefix)
+{
+	struct network *net = network_list_find(b->node->networks, prefix);
+
+	if (net)
+		(void)hold(e, b->key.home_addr, net, &b->networks);
 }
 
 void mobile_network_release(struct engine *e, struct sa_peer *node, uint32_t networks)
@@ -161,7 +169,7 @@ static void grant_requested(struct engine *e, struct exchange *x)
 
 	for (i = 0; i < x->network_cnt; i++)
 		if (x->network_codes[i] == MOBILE_NETWORK_OK &&
-		    hold(e, x, requested_network(x, i)) < 0)
+		    hold(e, x->home_addr, requested_network(x, i), &x->networks) < 0)
 			x->network_codes[i] = MOBILE_NETWORK_FORWARDING_FAILED;
 }
 
@@ -172,7 +180,7 @@ static void grant_all(struct engine *e, struct exchange *x)
 
 	for (i = 0; i < list->cnt; i++)
 		if (!addr_prefix_contains(list->networks[i].prefix, x->req.care_of))
-			(void)hold(e, x, &list->networks[i]);
+			(void)hold(e, x->home_addr, &list->networks[i], &x->networks);
 }
 
 struct reg_outcome mobile_network_grant(struct engine *e, struct exchange *x)

@@ -227,6 +227,15 @@ def test_a_reload_ends_what_is_no_longer_configured(campus, router):
     assert router.ask(extensions=ask_for(NETWORK)).code == 147
 
 
+def test_a_network_survives_a_kill(campus, router):
+    router.register(extensions=ask_for(NETWORK, OTHER_NETWORK))
+    router.ihad.kill()
+    router.ihad.start()
+    assert routes(campus.ha, NETWORK) and routes(campus.ha, OTHER_NETWORK)
+    router.ihad.hactl("clear", "binding", campus.home)
+    assert not routes(campus.ha, NETWORK) and not routes(campus.ha, OTHER_NETWORK)
+
+
 def test_implicit_mode_gives_all_of_them(campus, run_daemon, desk):
     conf = with_networks(campus.ihad_conf, campus.home, NETWORK, OTHER_NETWORK,
                          **{"mobile-network-mode": "implicit"})
