@@ -25,7 +25,7 @@ program_of() {
 	if grep -qE '^(forwarding|inside):' "$1"; then echo xhad; else echo ihad; fi
 }
 
-for file in etc/*.yaml; do
+for file in etc/*.yaml etc/deployment/*.yaml; do
 	[ -e "$file" ] || continue
 	case ${file##*/} in
 	xhad*) check "$file" xhad "$file" ;;

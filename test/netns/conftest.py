@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from fixtures import topology                       # noqa: E402
 from fixtures.capture import Capture                # noqa: E402
+from fixtures.deployment import Deployment          # noqa: E402
 from fixtures.dissection import Frames, Tap, read_back  # noqa: E402
 from fixtures.namespaces import Network             # noqa: E402
 from fixtures.peer import EchoServer, Peer          # noqa: E402
@@ -237,6 +238,15 @@ def company(net, run_daemon, workdir, bindir, things):
         return things[-1].start()
 
     place.switch_on = switch_on
+    return place
+
+
+@pytest.fixture
+def office(net, workdir, bindir, things):
+    """The deployment of etc/deployment, its home agents and VPN gateway running."""
+    place = Deployment(net, workdir, bindir, things)
+    place.start_agents()
+    place.start_gateway()
     return place
 
 
