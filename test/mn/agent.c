@@ -33,10 +33,19 @@ void agent_init(struct agent *a, const struct agent_conf *conf)
 	*a = (struct agent){ .conf = *conf, .address = conf->address, .last_code = -1 };
 }
 
-void agent_moved(struct agent *a)
+void agent_moved(struct agent *a, bool by_foreign_agent)
 {
 	a->pending.active = false;
 	a->grant = (struct agent_grant){ 0 };
+	a->by_foreign_agent = by_foreign_agent;
+}
+
+void agent_take_over(struct agent *a, const struct agent *from)
+{
+	a->last_ident = from->last_ident;
+	a->clock_offset = from->clock_offset;
+	a->nonce = from->nonce;
+	a->nonce_low = from->nonce_low;
 }
 
 /*
@@ -60,8 +69,9 @@ static uint64_t next_ident(struct agent *a, uint32_t random, const struct clock 
 	return ident;
 }
 
-static void put_extensions(struct wire_writer *w, const struct agent_conf *conf, bool dereg)
+static void put_extensions(struct wire_writer *w, const struct agent *a, bool dereg)
 {
+	const struct agent_conf *conf = &a->conf;
 	size_t nai_len = conf->nai ? strlen(conf->nai) : 0;
 
 	if (nai_len > UINT8_MAX) {
@@ -72,7 +82,7 @@ static void put_extensions(struct wire_writer *w, const struct agent_conf *conf,
 		ext_put_header(w, EXT_NAI, (uint8_t)nai_len);
 		wire_put_bytes(w, conf->nai, nai_len);
 	}
-	if (conf->udp != AGENT_UDP_OFF && !dereg) {
+	if (conf->udp != AGENT_UDP_OFF && !dereg && !a->by_foreign_agent) {
 		udp_tunnel_request_encode(
 			w, &(struct udp_tunnel_request){ .forced = conf->udp == AGENT_UDP_FORCED });
 	}
@@ -109,12 +119,14 @@ int agent_request(struct agent *a, struct in_addr care_of, bool dereg, uint32_t 
 		  const struct clock *now, const uint8_t **ret_message)
 {
 	struct agent_pending *p = &a->pending;
+	uint8_t flags =
+		(a->by_foreign_agent ? 0 : REG_FLAG_D) | (a->conf.reverse_tunnel ? REG_FLAG_T : 0);
 	struct reg_request req = {
-		.flags = dereg ? 0 : REG_FLAG_D | (a->conf.reverse_tunnel ? REG_FLAG_T : 0),
+		.flags = dereg ? 0 : flags,
 		.lifetime_s = dereg ? 0 : a->conf.lifetime_s,
 		.home_addr = a->conf.home_addr,
 		.home_agent = a->address,
-		.care_of = dereg ? a->conf.home_addr : care_of,
+		.care_of = dereg && !a->by_foreign_agent ? a->conf.home_addr : care_of,
 	};
 	struct wire_writer w = wire_writer(p->message, sizeof(p->message));
 	int err;
@@ -128,7 +140,7 @@ int agent_request(struct agent *a, struct in_addr care_of, bool dereg, uint32_t 
 	p->active = false;
 	req.ident = next_ident(a, random, now);
 	reg_request_encode(&w, &req);
-	put_extensions(&w, &a->conf, dereg);
+	put_extensions(&w, a, dereg);
 	if (!dereg)
 		put_networks(&w, &a->conf);
 	err = sign(&w, &a->conf);
@@ -269,7 +281,8 @@ int agent_reply(struct agent *a, const uint8_t *message, size_t len, const struc
 			.held = res.lifetime_s > 0,
 			.lifetime_s = res.lifetime_s,
 			.tnc = parts.tnc,
-			.udp = parts.has_udp && parts.udp.code < UDP_TUNNEL_REPLY_DECLINE,
+			.udp = parts.has_udp && parts.udp.code < UDP_TUNNEL_REPLY_DECLINE &&
+			       !a->by_foreign_agent,
 			.keepalive_s = parts.udp.keepalive_s,
 			.network_cnt = parts.network_cnt,
 		};

@@ -58,6 +58,7 @@ struct agent_count {
 struct agent {
 	struct agent_conf conf;
 	struct in_addr address; /* where to register: conf.address until a code 136 */
+	bool by_foreign_agent;  /* its care-of address, no D, and UDP tunnels are its business */
 	uint64_t last_ident;    /* timestamps: the last one sent */
 	uint64_t clock_offset;  /* timestamps: the agent's clock less ours, NTP 32.32, mod 2^64 */
 	uint32_t nonce;         /* nonces: the agent's, from its last reply */
@@ -93,7 +94,8 @@ void agent_init(struct agent *a, const struct agent_conf *conf);
 
 /**
  * Builds a Registration Request, or, with nonces, the unanswered one again (RFC 5944 §3.6.3).
- * A deregistration ends every binding: its care-of address is the home address.
+ * A deregistration ends every binding: its care-of address is the home address; but a foreign
+ * agent relays only what has its own, and so ends that one.
  *
  * @param random       fresh, for what the clock cannot fill and for nonces
  * @param ret_message  valid until the next call; owned by a
@@ -116,6 +118,9 @@ int agent_reply(struct agent *a, const uint8_t *message, size_t len, const struc
 		struct agent_result *ret_result);
 
 /** Forgets the request under way and what was granted: neither holds after a move. */
-void agent_moved(struct agent *a);
+void agent_moved(struct agent *a, bool by_foreign_agent);
+
+/** Goes on where another conversation under the same association stands (replay protection). */
+void agent_take_over(struct agent *a, const struct agent *from);
 
 #endif

@@ -13,7 +13,12 @@
  * agent said. The gate of user data looks at the clock itself, so a late timer leaks nothing.
  *
  * Two agents that share an address are taken as a sign of being outside (§3.5): only the external
- * one is then asked. Without an external agent a silent internal one leaves us UNKNOWN.
+ * one is then asked. Without an external agent a silent internal one leaves us UNKNOWN, or, with a
+ * VPN that moves by itself (MOBIKE, RFC 5266 §3.4), OUTSIDE once the period is over.
+ *
+ * The VPN comes up when we are OUTSIDE and its packets have a way, stays through every move
+ * outside, and goes down INSIDE (§4.1). What is registered through it holds as long as its inner
+ * address: a move outside is none of the internal agent's business.
  */
 #include "test/mn/detect.h"
 
@@ -85,6 +90,29 @@ static uint64_t lifetime_ms(uint16_t lifetime_s)
 	return lifetime_s == LIFETIME_INFINITE ? DETECT_NEVER : (uint64_t)lifetime_s * 1000;
 }
 
+/* Without an external agent the VPN comes up beside the plain request (RFC 5266 §3.4.2). */
+static bool wants_vpn(const struct detect *d)
+{
+	if (!d->conf.has_vpn)
+		return false;
+	if (!d->conf.has_external)
+		return d->state == DETECT_UNKNOWN || d->state == DETECT_OUTSIDE;
+	return d->state == DETECT_OUTSIDE && d->track[DETECT_EXTERNAL].valid_until_ms > 0;
+}
+
+static void vpn_start(struct detect *d, uint64_t at_ms)
+{
+	d->track[DETECT_VPN].valid_until_ms = 0;
+	track_start(&d->track[DETECT_VPN], at_ms);
+}
+
+/* The plain requests may have moved the binding, unseen: say where we are, at once. */
+static void vpn_confirm(struct detect *d, uint64_t now_ms)
+{
+	if (d->vpn == DETECT_VPN_UP)
+		track_start(&d->track[DETECT_VPN], now_ms);
+}
+
 static void enter(struct detect *d, enum detect_state state, enum detect_reason reason,
 		  uint64_t now_ms, struct detect_todo *todo)
 {
@@ -92,6 +120,8 @@ static void enter(struct detect *d, enum detect_state state, enum detect_reason 
 	d->reason = reason;
 	d->since_ms = now_ms;
 	todo->changed = true;
+	if (state == DETECT_OUTSIDE)
+		vpn_confirm(d, now_ms);
 }
 
 /*
@@ -107,6 +137,8 @@ static void start_over(struct detect *d, enum detect_reason reason, bool moved, 
 	in->valid_until_ms = ex->valid_until_ms = 0;
 	in->corrections = ex->corrections = 0;
 	d->period_end_ms = DETECT_NEVER;
+	if (d->conf.has_vpn && !d->conf.has_external)
+		d->period_end_ms = now_ms + d->conf.period_ms;
 	d->dereg_left = 0;
 	track_rest(in);
 	track_rest(ex);
@@ -235,15 +267,15 @@ static void expire(struct detect *d, uint64_t now_ms, struct detect_todo *todo)
 
 	switch (d->state) {
 	case DETECT_DOWN:
-	case DETECT_UNKNOWN:
 		return;
+	case DETECT_UNKNOWN:
 	case DETECT_TENTATIVE_OUTSIDE:
 	case DETECT_OUTSIDE:
 		if (period_over) {
 			/* Once located, plain renewals go to one agent only (§3.3). */
 			d->period_end_ms = DETECT_NEVER;
 			track_rest(&d->track[DETECT_INTERNAL]);
-			if (d->state == DETECT_TENTATIVE_OUTSIDE)
+			if (d->state != DETECT_OUTSIDE)
 				enter(d, DETECT_OUTSIDE, DETECT_PERIOD_OVER, now_ms, todo);
 		}
 		if (d->track[DETECT_EXTERNAL].valid_until_ms > 0 &&
@@ -255,6 +287,28 @@ static void expire(struct detect *d, uint64_t now_ms, struct detect_todo *todo)
 			start_over(d, DETECT_T_MONITOR, false, now_ms, todo);
 		return;
 	}
+}
+
+static void advance_vpn(struct detect *d, uint64_t now_ms, struct detect_todo *todo)
+{
+	struct detect_track *t = &d->track[DETECT_VPN];
+
+	if (d->state == DETECT_INSIDE) {
+		todo->vpn_disconnect = d->vpn != DETECT_VPN_DOWN;
+		d->vpn = DETECT_VPN_DOWN;
+		vpn_start(d, 0);
+		return;
+	}
+	if (!track_is_valid(t, now_ms))
+		t->valid_until_ms = 0;
+	if (!wants_vpn(d) || d->vpn == DETECT_VPN_CONNECTING || !track_take_due(t, now_ms))
+		return;
+	if (d->vpn == DETECT_VPN_UP) {
+		todo->request[DETECT_VPN] = true;
+		return;
+	}
+	d->vpn = DETECT_VPN_CONNECTING;
+	todo->vpn_connect = true;
 }
 
 static void advance(struct detect *d, uint64_t now_ms, struct detect_todo *todo)
@@ -272,6 +326,7 @@ static void advance(struct detect *d, uint64_t now_ms, struct detect_todo *todo)
 		ex->sent_ms = now_ms;
 		todo->dereg_external = true;
 	}
+	advance_vpn(d, now_ms, todo);
 }
 
 void detect_init(struct detect *d, const struct detect_conf *conf)
@@ -279,6 +334,7 @@ void detect_init(struct detect *d, const struct detect_conf *conf)
 	*d = (struct detect){ .conf = *conf, .period_end_ms = DETECT_NEVER };
 	track_rest(&d->track[DETECT_INTERNAL]);
 	track_rest(&d->track[DETECT_EXTERNAL]);
+	vpn_start(d, 0);
 }
 
 void detect_change(struct detect *d, bool usable, uint64_t now_ms, struct detect_todo *out_todo)
@@ -299,7 +355,7 @@ void detect_reply(struct detect *d, enum detect_agent agent, const struct detect
 		  uint64_t now_ms, struct detect_todo *out_todo)
 {
 	*out_todo = (struct detect_todo){ 0 };
-	if (reply->sent_ms < d->begun_ms)
+	if (agent != DETECT_VPN && reply->sent_ms < d->begun_ms)
 		return; /* asked before the last status change: it says nothing about here */
 	if (reply->dereg) {
 		if (agent == DETECT_EXTERNAL && reply->accepted)
@@ -308,6 +364,10 @@ void detect_reply(struct detect *d, enum detect_agent agent, const struct detect
 		denied(d, agent, reply, now_ms, out_todo);
 	} else if (agent == DETECT_INTERNAL) {
 		internal_accepted(d, reply, now_ms, out_todo);
+	} else if (agent == DETECT_VPN) {
+		if (d->vpn == DETECT_VPN_UP)
+			track_hold(&d->track[DETECT_VPN], reply->sent_ms,
+				   lifetime_ms(reply->lifetime_s), d->conf.grace_ms);
 	} else {
 		external_accepted(d, reply, now_ms, out_todo);
 	}
@@ -325,6 +385,24 @@ void detect_renew(struct detect *d, enum detect_agent agent, uint64_t now_ms,
 	advance(d, now_ms, out_todo);
 }
 
+void detect_vpn(struct detect *d, bool up, uint64_t now_ms, struct detect_todo *out_todo)
+{
+	struct detect_track *t = &d->track[DETECT_VPN];
+
+	*out_todo = (struct detect_todo){ 0 };
+	if (up) {
+		d->vpn = DETECT_VPN_UP;
+		vpn_start(d, now_ms);
+	} else if (d->vpn == DETECT_VPN_UP) {
+		vpn_start(d, now_ms);
+		d->vpn = DETECT_VPN_DOWN;
+	} else if (d->vpn == DETECT_VPN_CONNECTING) {
+		t->due_ms = max_u64(t->due_ms, now_ms + DETECT_RETRY_MIN_MS);
+		d->vpn = DETECT_VPN_DOWN;
+	}
+	advance(d, now_ms, out_todo);
+}
+
 void detect_tick(struct detect *d, uint64_t now_ms, struct detect_todo *out_todo)
 {
 	*out_todo = (struct detect_todo){ 0 };
@@ -336,6 +414,8 @@ uint64_t detect_deadline(const struct detect *d)
 	uint64_t next = min_u64(d->track[DETECT_INTERNAL].due_ms, d->track[DETECT_EXTERNAL].due_ms);
 
 	next = min_u64(next, d->period_end_ms);
+	if (wants_vpn(d) && d->vpn != DETECT_VPN_CONNECTING)
+		next = min_u64(next, d->track[DETECT_VPN].due_ms);
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
 		if (d->track[i].valid_until_ms > 0)
 			next = min_u64(next, d->track[i].valid_until_ms);
@@ -353,6 +433,14 @@ bool detect_permits_external(const struct detect *d, uint64_t now_ms)
 {
 	return (d->state == DETECT_TENTATIVE_OUTSIDE || d->state == DETECT_OUTSIDE) &&
 	       track_is_valid(&d->track[DETECT_EXTERNAL], now_ms);
+}
+
+bool detect_permits_vpn(const struct detect *d, uint64_t now_ms)
+{
+	if (d->vpn != DETECT_VPN_UP || !track_is_valid(&d->track[DETECT_VPN], now_ms))
+		return false;
+	return d->conf.has_external ? detect_permits_external(d, now_ms)
+				    : d->state == DETECT_OUTSIDE;
 }
 
 const char *detect_state_name(enum detect_state state)

@@ -22,7 +22,15 @@ enum detect_state {
 	DETECT_OUTSIDE,           /* plain data never; the external tunnel carries the VPN */
 };
 
-enum detect_agent { DETECT_INTERNAL, DETECT_EXTERNAL, DETECT_AGENT_CNT };
+enum detect_agent {
+	DETECT_INTERNAL, /* asked in the clear */
+	DETECT_EXTERNAL,
+	DETECT_VPN, /* the internal agent again, asked through the VPN */
+	DETECT_AGENT_CNT,
+};
+
+/** IPsec as far as it matters here. */
+enum detect_vpn { DETECT_VPN_DOWN, DETECT_VPN_CONNECTING, DETECT_VPN_UP };
 
 /** Why the state is what it is; for the log and the event stream. */
 enum detect_reason {
@@ -42,6 +50,7 @@ enum detect_reason {
 struct detect_conf {
 	bool has_external;
 	bool same_agent;       /* one address for both: assume outside */
+	bool has_vpn;          /* outside, user data goes through it */
 	uint32_t t_monitor_ms; /* §3.2.4 */
 	uint32_t grace_ms;     /* re-register that long before T_MONITOR or a lifetime ends */
 	uint32_t period_ms;    /* how long the internal agent may answer after the external one */
@@ -61,6 +70,8 @@ struct detect_reply {
 struct detect_todo {
 	bool request[DETECT_AGENT_CNT];
 	bool dereg_external;
+	bool vpn_connect;
+	bool vpn_disconnect;
 	bool changed; /* the state, or the same state anew: see detect.reason */
 };
 
@@ -85,6 +96,7 @@ struct detect {
 	uint64_t dereg_due_ms;
 	uint32_t dereg_interval_ms;
 	unsigned int dereg_left; /* tries */
+	enum detect_vpn vpn;
 };
 
 void detect_init(struct detect *d, const struct detect_conf *conf);
@@ -103,6 +115,9 @@ void detect_reply(struct detect *d, enum detect_agent agent, const struct detect
 void detect_renew(struct detect *d, enum detect_agent agent, uint64_t now_ms,
 		  struct detect_todo *out_todo);
 
+/** The VPN is up with a new inner address; or it is down, after being up or instead of it. */
+void detect_vpn(struct detect *d, bool up, uint64_t now_ms, struct detect_todo *out_todo);
+
 /** Time passed; to be called no later than detect_deadline(). */
 void detect_tick(struct detect *d, uint64_t now_ms, struct detect_todo *out_todo);
 
@@ -114,6 +129,9 @@ bool detect_permits_plain(const struct detect *d, uint64_t now_ms);
 
 /** Is the tunnel to the external agent up? */
 bool detect_permits_external(const struct detect *d, uint64_t now_ms);
+
+/** May user data of the internal home address pass through the VPN? */
+bool detect_permits_vpn(const struct detect *d, uint64_t now_ms);
 
 /** "tentative-outside", "t-monitor-expired": what operators see. */
 const char *detect_state_name(enum detect_state state);

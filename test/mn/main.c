@@ -8,6 +8,7 @@
 #include "test/instrument/options.h"
 #include "test/mn/node.h"
 
+#include <arpa/inet.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,12 @@ enum {
 	OPT_DEVICE = OPT_REPLAY + DETECT_AGENT_CNT,
 	OPT_NAI = OPT_DEVICE + DETECT_AGENT_CNT,
 	OPT_INTERFACE,
+	OPT_FOREIGN_AGENT,
+	OPT_VICI,
+	OPT_VPN_IKE,
+	OPT_VPN_CHILD,
+	OPT_VPN_DEVICE,
+	OPT_VPN_GATEWAY,
 	OPT_LIFETIME,
 	OPT_T_MONITOR,
 	OPT_GRACE,
@@ -57,6 +64,12 @@ static const struct option options[] = {
 	{ "external-device", required_argument, NULL, OPT_DEVICE + DETECT_EXTERNAL },
 	{ "nai", required_argument, NULL, OPT_NAI },
 	{ "interface", required_argument, NULL, OPT_INTERFACE },
+	{ "foreign-agent", required_argument, NULL, OPT_FOREIGN_AGENT },
+	{ "vici", required_argument, NULL, OPT_VICI },
+	{ "vpn-connection", required_argument, NULL, OPT_VPN_IKE },
+	{ "vpn-child", required_argument, NULL, OPT_VPN_CHILD },
+	{ "vpn-device", required_argument, NULL, OPT_VPN_DEVICE },
+	{ "vpn-gateway", required_argument, NULL, OPT_VPN_GATEWAY },
 	{ "lifetime", required_argument, NULL, OPT_LIFETIME },
 	{ "t-monitor", required_argument, NULL, OPT_T_MONITOR },
 	{ "grace", required_argument, NULL, OPT_GRACE },
@@ -98,10 +111,19 @@ static const char help[] =
 	"Both\n"
 	"  --nai NAI                      network access identifier\n"
 	"  --interface NAME               may be repeated (every one but loopback and ours)\n"
+	"  --foreign-agent ROUTER[=CARE-OF]\n"
+	"                                 where this is the router, register through it; may be\n"
+	"                                 repeated\n"
 	"  --lifetime S                   asked for (1800)\n"
 	"  --udp auto|forced|off          tunnel in UDP: behind a NAT, always, never (auto)\n"
 	"  --no-reverse-tunnel            inside, send user data untunnelled\n"
 	"  --table N                      first of two routing tables and three rules (5265)\n"
+	"The VPN, a strongSwan on this host; outside, user data goes through it\n"
+	"  --vici PATH                    its vici socket (none: no VPN)\n"
+	"  --vpn-connection NAME, --vpn-child NAME\n"
+	"                                 what to initiate (corp, intranet)\n"
+	"  --vpn-device NAME              the device of its inner address (ipsec0)\n"
+	"  --vpn-gateway ADDRESS          the gateway, if there is no external home agent\n"
 	"Detection\n"
 	"  --t-monitor S                  inside no longer than this without a fresh success (60)\n"
 	"  --grace S                      re-register so long before (10)\n"
@@ -155,6 +177,44 @@ static bool take_agent_option(struct gathered *g, int opt, enum detect_agent whi
 	}
 }
 
+/* ROUTER, or ROUTER=CARE-OF */
+static bool take_foreign_agent(struct node_conf *conf, const char *arg)
+{
+	struct node_foreign *f = &conf->foreign[conf->foreign_cnt];
+	const char *equals = strchr(arg, '=');
+	char router[INET_ADDRSTRLEN] = "";
+	size_t len = equals ? (size_t)(equals - arg) : strlen(arg);
+
+	if (conf->foreign_cnt == NODE_FOREIGN_MAX || len >= sizeof(router))
+		return false;
+	memcpy(router, arg, len);
+	if (!options_unicast(router, &f->router) ||
+	    !options_unicast(equals ? equals + 1 : router, &f->care_of))
+		return false;
+	conf->foreign_cnt++;
+	return true;
+}
+
+static bool take_vpn_option(struct node_vpn *vpn, int opt, const char *arg)
+{
+	switch (opt) {
+	case OPT_VICI:
+		vpn->socket = arg;
+		return strlen(arg) > 0;
+	case OPT_VPN_IKE:
+		vpn->ike = arg;
+		return strlen(arg) > 0;
+	case OPT_VPN_CHILD:
+		vpn->child = arg;
+		return strlen(arg) > 0;
+	case OPT_VPN_DEVICE:
+		vpn->device = arg;
+		return strlen(arg) > 0;
+	default:
+		return options_unicast(arg, &vpn->gateway);
+	}
+}
+
 static bool take_option(struct gathered *g, int opt, const char *arg)
 {
 	static const char *const udp_names[] = { "auto", "forced", "off" };
@@ -168,7 +228,11 @@ static bool take_option(struct gathered *g, int opt, const char *arg)
 
 		return take_agent_option(g, opt - which, (enum detect_agent)which, arg);
 	}
+	if (opt >= OPT_VICI && opt <= OPT_VPN_GATEWAY)
+		return take_vpn_option(&conf->vpn, opt, arg);
 	switch (opt) {
+	case OPT_FOREIGN_AGENT:
+		return take_foreign_agent(conf, arg);
 	case OPT_NAI:
 		both[DETECT_INTERNAL].nai = both[DETECT_EXTERNAL].nai = arg;
 		return strlen(arg) > 0 && strlen(arg) <= NAI_MAX;
@@ -300,6 +364,7 @@ static int finish(struct gathered *g)
 	conf->detect.same_agent = addr_eq(external, conf->agent[DETECT_INTERNAL].address);
 	if (conf->route_cnt == 0)
 		conf->routes[conf->route_cnt++] = (struct addr_prefix){ .len = 0 };
+	conf->detect.has_vpn = conf->vpn.socket != NULL;
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {
 		if (g->key_len[i] == 0)
 			continue;
@@ -308,6 +373,10 @@ static int finish(struct gathered *g)
 		if (err < 0)
 			return err;
 	}
+	/* MUST be tunnelled back: the VPN lets its inner address pass only (RFC 5265 §2.3). */
+	conf->agent[DETECT_VPN] = conf->agent[DETECT_INTERNAL];
+	conf->agent[DETECT_VPN].name = "vpn";
+	conf->agent[DETECT_VPN].reverse_tunnel = true;
 	return 0;
 }
 
@@ -323,6 +392,7 @@ int main(int argc, char **argv)
 			},
 			.device = { "mn0", "mnx0" },
 			.detect = { .t_monitor_ms = 60000, .grace_ms = 10000, .period_ms = 2000 },
+			.vpn = { .ike = "corp", .child = "intranet", .device = "ipsec0" },
 			.table = TABLE_DEFAULT,
 		},
 		.log_level = LOG_LEVEL_INFO,
@@ -343,7 +413,7 @@ int main(int argc, char **argv)
 	if (err == 0)
 		node_run(node);
 	node_close(node);
-	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
+	for (size_t i = 0; i < DETECT_VPN; i++) /* whose key is the internal agent's */
 		mac_free(g.conf.agent[i].mac);
 	return err < 0 ? DAEMON_EXIT_SYSTEM : DAEMON_EXIT_DONE;
 }

@@ -3,9 +3,10 @@
  * What happens, goes to detect.c; what that asks for, is done here: requests through agent.c and
  * path.c, the gate of user data, keepalives (RFC 3519 §4.9, §4.10), events for the status socket.
  *
- * User data of the internal home address passes in state INSIDE only. Outside it needs a VPN,
- * which runs from the external home address through the external agent's tunnel; a VPN's inner
- * address would be one more point of attachment for the internal agent.
+ * User data of the internal home address passes in the clear in state INSIDE only. Outside it goes
+ * through the VPN, which runs from the external home address through the external agent's tunnel
+ * (RFC 5265 §3.3), or by itself (RFC 5266). The VPN's inner address is one more point of attachment
+ * to the internal agent: a correspondence of its own, DETECT_VPN, under the same association.
  */
 #include "test/mn/node.h"
 
@@ -16,6 +17,7 @@
 #include "test/mn/link.h"
 #include "test/mn/path.h"
 #include "test/mn/tun.h"
+#include "test/mn/vpn.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,6 +30,8 @@
 #define KEEPALIVE_TRIES    3
 #define DEREG_WAIT_MS      1000 /* for the answer, before we end */
 #define MTU_MIN            576
+#define ESP_OVERHEAD       88 /* IP, UDP, ESP with blocks of 16 octets and an ICV of 16 */
+#define AGENT_ADDR_MAX     3
 
 /* Our side of one home agent. */
 struct correspondence {
@@ -52,7 +56,12 @@ struct node {
 	struct status *status;
 	struct detect detect;
 	struct correspondence with[DETECT_AGENT_CNT];
-	struct in_addr agent_addrs[DETECT_AGENT_CNT];
+	struct in_addr agent_addrs[AGENT_ADDR_MAX]; /* and the VPN gateway's */
+	size_t agent_addr_cnt;
+	const char *devices[DETECT_AGENT_CNT]; /* never points of attachment */
+	const struct node_foreign *foreign;    /* where we are; NULL: none */
+	struct vpn *vpn;
+	struct in_addr inner; /* the VPN's address for us; any: it is down */
 	struct loop_timer *tick, *end;
 	struct loop_signal *on_term, *on_int;
 	bool stopped;         /* deregistered by command: moves are noted, nothing is sent */
@@ -91,16 +100,32 @@ static bool permits(void *ctx, enum detect_agent which)
 {
 	struct node *n = ctx;
 
-	return which == DETECT_INTERNAL ? detect_permits_plain(&n->detect, now_ms(n))
-					: detect_permits_external(&n->detect, now_ms(n));
+	switch (which) {
+	case DETECT_INTERNAL:
+		return detect_permits_plain(&n->detect, now_ms(n));
+	case DETECT_EXTERNAL:
+		return detect_permits_external(&n->detect, now_ms(n));
+	case DETECT_VPN:
+		return detect_permits_vpn(&n->detect, now_ms(n));
+	case DETECT_AGENT_CNT:
+		break;
+	}
+	return false;
 }
 
 /* ---- Registration ---- */
 
+static struct in_addr care_of_address(const struct node *n, enum detect_agent which)
+{
+	if (which == DETECT_VPN)
+		return n->inner;
+	return n->foreign ? n->foreign->care_of : link_state(n->link)->care_of;
+}
+
 static void request(struct correspondence *c, bool dereg)
 {
 	struct node *n = c->node;
-	struct in_addr care_of = link_state(n->link)->care_of;
+	struct in_addr care_of = care_of_address(n, c->which);
 	const uint8_t *message;
 	int ret;
 
@@ -159,9 +184,35 @@ static void tell_state(struct node *n)
 		 now_ms(n) - d->begun_ms);
 }
 
+/* Registers from the VPN's inner address, in the form that its own link needs. */
+static void attach_to_vpn(struct node *n, struct in_addr inner)
+{
+	struct correspondence *c = &n->with[DETECT_VPN];
+	struct path_place place = { .local = inner };
+	struct rtnl_link link;
+
+	if (!addr_is_any(inner) && rtnl_link_get(n->rtnl, n->conf.vpn.device, &link) == 0)
+		place.ifindex = link.index;
+	n->inner = inner;
+	agent_moved(&c->agent, false);
+	paths_move(n->paths, DETECT_VPN, &place);
+	agree(c);
+}
+
 static void carry_out(struct node *n, const struct detect_todo *todo)
 {
 	uint64_t deadline;
+
+	if (todo->vpn_disconnect) {
+		status_event(n->status, "vpn-disconnect", ",\"connection\":\"%s\"",
+			     n->conf.vpn.ike);
+		attach_to_vpn(n, (struct in_addr){ 0 });
+		vpn_disconnect(n->vpn);
+	}
+	if (todo->vpn_connect) {
+		status_event(n->status, "vpn-connect", ",\"connection\":\"%s\"", n->conf.vpn.ike);
+		vpn_connect(n->vpn);
+	}
 
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
 		if (todo->request[i])
@@ -194,20 +245,48 @@ static void start_over(struct node *n)
 	struct detect_todo todo;
 
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {
-		if (!n->with[i].used)
+		if (!n->with[i].used || i == DETECT_VPN)
 			continue;
-		agent_moved(&n->with[i].agent);
+		agent_moved(&n->with[i].agent, n->foreign != NULL);
 		agree(&n->with[i]);
 	}
 	detect_change(&n->detect, is_usable(n), now_ms(n), &todo);
 	carry_out(n, &todo);
 }
 
+static const struct node_foreign *find_foreign(const struct node *n, struct in_addr router)
+{
+	for (size_t i = 0; i < n->conf.foreign_cnt; i++)
+		if (addr_eq(n->conf.foreign[i].router, router))
+			return &n->conf.foreign[i];
+	return NULL;
+}
+
+static void move_to(struct node *n, const struct link_state *s)
+{
+	struct path_place place = { .ifindex = s->index, .local = s->care_of };
+
+	n->foreign = find_foreign(n, s->gateway);
+	if (n->foreign)
+		place.foreign_agent = n->foreign->router;
+	paths_move(n->paths, DETECT_INTERNAL, &place);
+	if (n->with[DETECT_EXTERNAL].used)
+		paths_move(n->paths, DETECT_EXTERNAL, &place);
+}
+
+/* With a VPN, what fits the worst stack at once: a connection survives every move unchanged. */
+static uint32_t overhead(const struct node *n, enum detect_agent which)
+{
+	if (which == DETECT_INTERNAL && n->conf.detect.has_vpn)
+		return PATH_OVERHEAD + ESP_OVERHEAD + PATH_OVERHEAD;
+	return PATH_OVERHEAD;
+}
+
 static void on_link(void *ctx, const struct link_state *s)
 {
 	struct node *n = ctx;
 
-	paths_move(n->paths, s->index, s->care_of);
+	move_to(n, s);
 	status_event(n->status, "link-change",
 		     ",\"interface\":\"%s\",\"care-of\":\"%s\",\"gateway\":\"%s\"", s->name,
 		     addr_text(s->care_of).s, addr_text(s->gateway).s);
@@ -215,8 +294,9 @@ static void on_link(void *ctx, const struct link_state *s)
 	log_info("point of attachment", "event=link-change interface=%s care-of=%s gateway=%s",
 		 s->name, addr_text(s->care_of).s, addr_text(s->gateway).s);
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
-		if (n->with[i].used && s->mtu >= MTU_MIN)
-			(void)tun_set_mtu(n->with[i].tun, s->mtu - PATH_OVERHEAD);
+		if (n->with[i].used && i != DETECT_VPN && s->mtu >= MTU_MIN)
+			(void)tun_set_mtu(n->with[i].tun,
+					  s->mtu - overhead(n, (enum detect_agent)i));
 }
 
 static void tell_reply(struct correspondence *c, const struct agent_result *res)
@@ -271,6 +351,10 @@ static void on_message(void *ctx, enum detect_agent which, const uint8_t *data, 
 	}
 	c->rtt_us = now_us() - c->sent_us;
 	c->nat_seen = res.nat_seen;
+	if (which == DETECT_INTERNAL && n->with[DETECT_VPN].used)
+		agent_take_over(&n->with[DETECT_VPN].agent, &c->agent);
+	else if (which == DETECT_VPN)
+		agent_take_over(&n->with[DETECT_INTERNAL].agent, &c->agent);
 	if (agent_code_accepts(res.code))
 		agree(c);
 	tell_reply(c, &res);
@@ -293,6 +377,30 @@ static void on_message(void *ctx, enum detect_agent which, const uint8_t *data, 
 	};
 	detect_reply(&n->detect, which, &reply, now_ms(n), &todo);
 	carry_out(n, &todo);
+}
+
+/* ---- The VPN ---- */
+
+static void on_vpn_changed(void *ctx, struct in_addr inner, const char *why)
+{
+	struct node *n = ctx;
+	bool up = !addr_is_any(inner);
+	struct detect_todo todo;
+
+	attach_to_vpn(n, inner);
+	status_event(n->status, up ? "vpn-up" : "vpn-down", ",\"inner\":\"%s\"",
+		     addr_text(inner).s);
+	log_info(up ? "the VPN is up" : "the VPN is down", "event=%s inner=%s why=\"%s\"",
+		 up ? "vpn-up" : "vpn-down", addr_text(inner).s, why);
+	detect_vpn(&n->detect, up, now_ms(n), &todo);
+	carry_out(n, &todo);
+}
+
+static void on_vpn_moved(void *ctx)
+{
+	struct node *n = ctx;
+
+	status_event(n->status, "vpn-moved", ",\"connection\":\"%s\"", n->conf.vpn.ike);
 }
 
 /* ---- Keepalives ---- */
@@ -351,8 +459,9 @@ static void put_agent(FILE *out, const struct node *n, enum detect_agent which)
 	const struct correspondence *c = &n->with[which];
 	const struct agent *a = &c->agent;
 	const struct path_count *count = paths_count(n->paths, which);
+	static const char *const names[] = { "internal", "external", "vpn" };
 
-	fprintf(out, ",\"%s\":", which == DETECT_INTERNAL ? "internal" : "external");
+	fprintf(out, ",\"%s\":", names[which]);
 	if (!c->used) {
 		fputs("null", out);
 		return;
@@ -378,6 +487,14 @@ static void put_agent(FILE *out, const struct node *n, enum detect_agent which)
 		count->sent, count->received, count->held, count->released, count->dropped);
 }
 
+/* "ready": user data passes */
+static const char *vpn_state(const struct node *n)
+{
+	static const char *const names[] = { "down", "connecting", "up" };
+
+	return permits((void *)(uintptr_t)n, DETECT_VPN) ? "ready" : names[n->detect.vpn];
+}
+
 static void put_status(FILE *out, const struct node *n)
 {
 	const struct link_state *l = link_state(n->link);
@@ -385,11 +502,13 @@ static void put_status(FILE *out, const struct node *n)
 
 	fprintf(out,
 		"{\"state\":\"%s\",\"reason\":\"%s\",\"interface\":\"%s\",\"care-of\":\"%s\","
-		"\"decided-ms-ago\":%" PRIu64,
+		"\"decided-ms-ago\":%" PRIu64 ",\"vpn-state\":\"%s\",\"inner\":\"%s\"",
 		detect_state_name(n->detect.state), detect_reason_name(n->detect.reason), l->name,
-		addr_text(l->care_of).s, now_ms(n) - n->detect.since_ms);
+		addr_text(l->care_of).s, now_ms(n) - n->detect.since_ms, vpn_state(n),
+		addr_text(n->inner).s);
 	put_agent(out, n, DETECT_INTERNAL);
 	put_agent(out, n, DETECT_EXTERNAL);
+	put_agent(out, n, DETECT_VPN);
 	fprintf(out,
 		",\"packets-sent\":%" PRIu64 ",\"packets-received\":%" PRIu64
 		",\"packets-held\":%" PRIu64 ",\"packets-stray\":%" PRIu64 "}",
@@ -452,6 +571,8 @@ static void on_command(void *ctx, const char *command, FILE *out)
 		put_last_reply(out, &n->with[DETECT_INTERNAL]);
 	} else if (strcmp(command, "last-reply external") == 0) {
 		put_last_reply(out, &n->with[DETECT_EXTERNAL]);
+	} else if (strcmp(command, "last-reply vpn") == 0) {
+		put_last_reply(out, &n->with[DETECT_VPN]);
 	} else if (strcmp(command, "reregister") == 0) {
 		reregister(n);
 		fputs("{\"ok\":true}", out);
@@ -459,8 +580,8 @@ static void on_command(void *ctx, const char *command, FILE *out)
 		(void)deregister(n);
 		fputs("{\"ok\":true}", out);
 	} else {
-		fputs("{\"error\":\"say status, events, last-reply internal|external, reregister "
-		      "or deregister\"}",
+		fputs("{\"error\":\"say status, events, last-reply internal|external|vpn, "
+		      "reregister or deregister\"}",
 		      out);
 	}
 }
@@ -488,9 +609,27 @@ static void on_signal(void *ctx)
 		loop_stop(n->loop);
 }
 
-static int open_agent(struct node *n, enum detect_agent which)
+static int open_correspondence(struct node *n, enum detect_agent which, struct tun *tun)
 {
 	struct correspondence *c = &n->with[which];
+	int err;
+
+	c->node = n;
+	c->which = which;
+	agent_init(&c->agent, &n->conf.agent[which]);
+	c->keepalive = loop_timer_new(n->loop, on_keepalive, c);
+	if (!c->keepalive)
+		return -ENOMEM;
+	err = paths_add(n->paths, which, tun, n->conf.agent[which].home_addr,
+			n->conf.agent[which].networks, n->conf.agent[which].network_cnt);
+	if (err < 0)
+		return err;
+	c->used = true;
+	return 0;
+}
+
+static int open_agent(struct node *n, enum detect_agent which)
+{
 	static const struct addr_prefix everything;
 	struct tun_conf tun = {
 		.rtnl = n->rtnl,
@@ -498,7 +637,7 @@ static int open_agent(struct node *n, enum detect_agent which)
 		.home_addr = n->conf.agent[which].home_addr,
 		.gateway = n->conf.agent[which].address,
 		.table = n->conf.table + (which == DETECT_INTERNAL ? 1 : 0),
-		.mtu = 1500 - PATH_OVERHEAD,
+		.mtu = 1500 - overhead(n, which),
 		.routes = &everything,
 		.route_cnt = 1,
 	};
@@ -513,20 +652,46 @@ static int open_agent(struct node *n, enum detect_agent which)
 		n->conf.agent[which].networks = n->conf.networks;
 		n->conf.agent[which].network_cnt = n->conf.network_cnt;
 	}
-	c->node = n;
-	c->which = which;
-	agent_init(&c->agent, &n->conf.agent[which]);
-	c->keepalive = loop_timer_new(n->loop, on_keepalive, c);
-	if (!c->keepalive)
-		return -ENOMEM;
-	err = tun_open(&tun, &c->tun);
-	if (err < 0)
-		return err;
-	err = paths_add(n->paths, which, c->tun, tun.home_addr, tun.networks, tun.network_cnt);
-	if (err < 0)
-		return err;
-	c->used = true;
-	return 0;
+	err = tun_open(&tun, &n->with[which].tun);
+	return err < 0 ? err : open_correspondence(n, which, n->with[which].tun);
+}
+
+static int open_vpn(struct node *n)
+{
+	const struct node_vpn *conf = &n->conf.vpn;
+	const struct vpn_conf vpn = { n->loop, conf->socket, conf->ike, conf->child };
+	const struct vpn_hooks hooks = { on_vpn_changed, on_vpn_moved, n };
+	int err;
+
+	n->conf.agent[DETECT_VPN].networks = n->conf.networks;
+	n->conf.agent[DETECT_VPN].network_cnt = n->conf.network_cnt;
+	err = open_correspondence(n, DETECT_VPN, n->with[DETECT_INTERNAL].tun);
+	return err < 0 ? err : vpn_open(&vpn, &hooks, &n->vpn);
+}
+
+/* One of them must be reachable by a point of attachment. */
+static size_t note_agents(struct node *n)
+{
+	size_t cnt = 0;
+
+	n->agent_addrs[cnt++] = n->conf.agent[DETECT_INTERNAL].address;
+	if (n->conf.detect.has_external)
+		n->agent_addrs[cnt++] = n->conf.agent[DETECT_EXTERNAL].address;
+	if (n->conf.detect.has_vpn && !addr_is_any(n->conf.vpn.gateway))
+		n->agent_addrs[cnt++] = n->conf.vpn.gateway;
+	return cnt;
+}
+
+static size_t note_devices(struct node *n)
+{
+	size_t cnt = 0;
+
+	n->devices[cnt++] = n->conf.device[DETECT_INTERNAL];
+	if (n->conf.detect.has_external)
+		n->devices[cnt++] = n->conf.device[DETECT_EXTERNAL];
+	if (n->conf.detect.has_vpn)
+		n->devices[cnt++] = n->conf.vpn.device;
+	return cnt;
 }
 
 static int open_parts(struct node *n)
@@ -535,10 +700,10 @@ static int open_parts(struct node *n)
 	struct link_conf link = {
 		.interfaces = n->conf.interfaces,
 		.interface_cnt = n->conf.interface_cnt,
-		.ignored = n->conf.device,
-		.ignored_cnt = n->conf.detect.has_external ? 2 : 1,
+		.ignored = n->devices,
+		.ignored_cnt = note_devices(n),
 		.agents = n->agent_addrs,
-		.agent_cnt = n->conf.detect.has_external ? 2 : 1,
+		.agent_cnt = note_agents(n),
 	};
 	int err;
 
@@ -562,9 +727,12 @@ static int open_parts(struct node *n)
 	}
 	link.rtnl = n->rtnl;
 	err = paths_open(n->loop, &hooks, &n->paths);
-	for (int i = 0; i < DETECT_AGENT_CNT && err == 0; i++)
-		if (i == DETECT_INTERNAL || n->conf.detect.has_external)
-			err = open_agent(n, (enum detect_agent)i);
+	if (err == 0)
+		err = open_agent(n, DETECT_INTERNAL);
+	if (err == 0 && n->conf.detect.has_external)
+		err = open_agent(n, DETECT_EXTERNAL);
+	if (err == 0 && n->conf.detect.has_vpn)
+		err = open_vpn(n);
 	if (err < 0)
 		return err;
 	return link_open(&link, on_link, n, &n->link);
@@ -578,8 +746,6 @@ int node_open(const struct node_conf *conf, struct node **ret_node)
 	if (!n)
 		return -ENOMEM;
 	n->conf = *conf;
-	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
-		n->agent_addrs[i] = conf->agent[i].address;
 	detect_init(&n->detect, &conf->detect);
 	err = open_parts(n);
 	if (err < 0) {
@@ -600,6 +766,7 @@ struct node *node_close(struct node *n)
 {
 	if (!n)
 		return NULL;
+	vpn_close(n->vpn);
 	link_close(n->link);
 	paths_close(n->paths);
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {

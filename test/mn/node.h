@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * The mobile node: joins detection, registration, tunnels and the status socket in one loop.
+ * The mobile node: joins detection, registration, tunnels, the VPN client and the status socket
+ * in one loop.
  */
 #ifndef TEST_MN_NODE_H
 #define TEST_MN_NODE_H
@@ -12,6 +13,20 @@
 #define NODE_ROUTE_MAX     32
 #define NODE_INTERFACE_MAX 16
 #define NODE_NETWORK_MAX   16
+#define NODE_FOREIGN_MAX   8
+
+/** A foreign agent: where it is the link's router, we register through it. */
+struct node_foreign {
+	struct in_addr router, care_of;
+};
+
+/** The VPN client beside us. */
+struct node_vpn {
+	const char *socket; /* strongSwan's vici socket; NULL: no VPN */
+	const char *ike, *child;
+	const char *device;     /* where its inner address is */
+	struct in_addr gateway; /* any: unknown, and then an external agent shows the way outside */
+};
 
 struct node_conf {
 	struct agent_conf agent[DETECT_AGENT_CNT];
@@ -23,6 +38,9 @@ struct node_conf {
 	size_t network_cnt;
 	const char *interfaces[NODE_INTERFACE_MAX]; /* none: every one but loopback and ours */
 	size_t interface_cnt;
+	struct node_foreign foreign[NODE_FOREIGN_MAX];
+	size_t foreign_cnt;
+	struct node_vpn vpn;
 	uint32_t table; /* routing tables: this one and, for the external home address, the next */
 	const char *control;
 	bool dereg_on_exit;

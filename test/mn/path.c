@@ -10,11 +10,17 @@
  * in the form agreed, and for the home address (RFC 3519 §4.3, the mirror of RFC 3024 §4.3.2). A
  * packet that the gate stops waits in a small queue, which stays shut until the gate opens
  * (RFC 5265 §3.2.4); the external tunnel carries IPsec, which retransmits, and has no queue.
+ *
+ * Through the VPN is one more path to the internal agent, with a socket and a place of its own (the
+ * inner address), but for the same home address and so the same device. Behind a foreign agent
+ * packets leave as they are, to it as the link's router. What it delivers, the kernel takes for
+ * the home address without asking us: the gate then holds for what we send only.
  */
 #include "test/mn/path.h"
 
 #include "common/err.h"
 #include "common/log.h"
+#include "ha-core/tunnel/broadcast.h"
 #include "ha-core/tunnel/encap.h"
 #include "ha-core/tunnel/ipv4.h"
 #include "ha-core/wire/reg.h"
@@ -31,6 +37,9 @@
 #define QUEUE_MAX     64
 #define REQUEST_TTL   255 /* RFC 3024 §3.2 */
 #define SOCKET_BUFFER (4 << 20)
+
+#define UDP_HEADER_LEN       8
+#define IPV4_VERSION_5_WORDS 0x45
 
 struct waiting {
 	uint64_t since_ms;
@@ -61,6 +70,7 @@ struct path {
 	int udp_fd;
 	uint16_t port;
 	struct loop_fd *tun_watch, *udp_watch;
+	struct path_place place;
 	struct path_agreement agreement;
 	struct path_count count;
 	uint64_t last_sent_ms;
@@ -74,8 +84,6 @@ struct paths {
 	int raw_fd;
 	struct loop_fd *raw_watch;
 	struct path *path[DETECT_AGENT_CNT];
-	unsigned int ifindex;
-	struct in_addr care_of;
 	uint16_t ident; /* of outer headers */
 	uint64_t stray_cnt;
 	uint8_t buffer[ENCAP_HEADROOM + ENCAP_PACKET_MAX];
@@ -94,16 +102,28 @@ static uint64_t now_ms(const struct paths *p)
 	return loop_now(p->loop)->mono_ms;
 }
 
-static bool is_here(const struct paths *p, const struct arrival *from)
+static bool has_foreign_agent(const struct path *path)
 {
-	return !addr_is_any(p->care_of) && addr_eq(from->dst, p->care_of) &&
-	       from->ifindex == p->ifindex;
+	return !addr_is_any(path->place.foreign_agent);
+}
+
+/* A foreign agent speaks to the home address (RFC 5944 §3.7.3.2). */
+static bool is_here(const struct path *path, const struct arrival *from)
+{
+	const struct path_place *here = &path->place;
+
+	if (addr_is_any(here->local) || from->ifindex != here->ifindex)
+		return false;
+	if (has_foreign_agent(path))
+		return addr_eq(from->dst, path->home_addr) &&
+		       addr_eq(from->src, here->foreign_agent);
+	return addr_eq(from->dst, here->local);
 }
 
 /* ---- Sending ---- */
 
-/* From the care-of address by the interface in use, whatever the packet's own header says. */
-static int send_from_here(const struct paths *p, int fd, struct in_addr to, uint16_t port,
+/* From our address there, by the interface in use, whatever the packet's own header says. */
+static int send_from_here(const struct path *path, int fd, struct in_addr to, uint16_t port,
 			  const void *data, size_t len)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = to, .sin_port = htons(port) };
@@ -121,9 +141,10 @@ static int send_from_here(const struct paths *p, int fd, struct in_addr to, uint
 		.msg_controllen = sizeof(control),
 	};
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	struct in_pktinfo info = { .ipi_ifindex = (int)p->ifindex, .ipi_spec_dst = p->care_of };
+	struct in_pktinfo info = { .ipi_ifindex = (int)path->place.ifindex,
+				   .ipi_spec_dst = path->place.local };
 
-	if (addr_is_any(p->care_of))
+	if (addr_is_any(path->place.local))
 		return -EADDRNOTAVAIL;
 	cmsg->cmsg_level = IPPROTO_IP;
 	cmsg->cmsg_type = IP_PKTINFO;
@@ -132,13 +153,40 @@ static int send_from_here(const struct paths *p, int fd, struct in_addr to, uint
 	return sendmsg(fd, &msg, 0) < 0 ? -errno : 0;
 }
 
+/* The source is the home address, which lives on another device than the link's. */
+static int send_to_foreign_agent(struct path *path, const void *message, size_t len)
+{
+	uint8_t *packet = path->set->buffer, *udp = packet + IPV4_HEADER_MIN;
+	struct in_addr to = path->place.foreign_agent;
+	size_t whole = IPV4_HEADER_MIN + UDP_HEADER_LEN + len;
+
+	if (whole > ENCAP_PACKET_MAX)
+		return -EMSGSIZE;
+	memset(packet, 0, IPV4_HEADER_MIN + UDP_HEADER_LEN);
+	packet[0] = IPV4_VERSION_5_WORDS;
+	ipv4_put16(packet + IPV4_LENGTH, (uint16_t)whole);
+	packet[IPV4_TTL] = REQUEST_TTL;
+	packet[IPV4_PROTOCOL] = IPPROTO_UDP;
+	ipv4_put_addr(packet + IPV4_SRC, path->home_addr);
+	ipv4_put_addr(packet + IPV4_DST, to);
+	ipv4_finish_header(packet);
+	ipv4_put16(udp, path->port);
+	ipv4_put16(udp + 2, REG_PORT);
+	ipv4_put16(udp + 4, (uint16_t)(UDP_HEADER_LEN + len));
+	memcpy(udp + UDP_HEADER_LEN, message, len);
+	broadcast_finish_udp(packet, whole); /* MUST have its checksum (RFC 5944 §3.3) */
+	return send_from_here(path, path->set->raw_fd, to, 0, packet, whole);
+}
+
 int paths_send(struct paths *p, enum detect_agent agent, struct in_addr to, const void *message,
 	       size_t len)
 {
 	struct path *path = p->path[agent];
 
 	path->last_sent_ms = now_ms(p);
-	return send_from_here(p, path->udp_fd, to, REG_PORT, message, len);
+	if (has_foreign_agent(path))
+		return send_to_foreign_agent(path, message, len);
+	return send_from_here(path, path->udp_fd, to, REG_PORT, message, len);
 }
 
 /* Tunnels an inner packet, in place: ENCAP_HEADROOM octets before it are used up. */
@@ -146,7 +194,7 @@ static int send_tunnelled(struct path *path, uint8_t *inner, size_t len)
 {
 	struct paths *p = path->set;
 	struct encap_path outer = {
-		.local = p->care_of,
+		.local = path->place.local,
 		.peer = path->agreement.home_agent,
 		.local_port = path->port,
 		.peer_port = REG_PORT,
@@ -160,17 +208,17 @@ static int send_tunnelled(struct path *path, uint8_t *inner, size_t len)
 	if (ret < 0)
 		return ret;
 	path->last_sent_ms = now_ms(p);
-	return send_from_here(p, p->raw_fd, outer.peer, 0, packet, (size_t)ret);
+	return send_from_here(path, p->raw_fd, outer.peer, 0, packet, (size_t)ret);
 }
 
 static void send_user_data(struct path *path, uint8_t *inner, size_t len)
 {
 	int err;
 
-	if (path->agreement.reverse)
+	if (path->agreement.reverse && !has_foreign_agent(path))
 		err = send_tunnelled(path, inner, len);
 	else
-		err = send_from_here(path->set, path->set->raw_fd, ipv4_dst(inner), 0, inner, len);
+		err = send_from_here(path, path->set->raw_fd, ipv4_dst(inner), 0, inner, len);
 	if (err < 0) {
 		log_debug("packet not sent", "event=not-sent agent=%d error=\"%s\"", path->agent,
 			  err_text(err));
@@ -211,7 +259,20 @@ static void queue_put(struct queue *q, uint64_t since_ms, const uint8_t *packet,
 	q->ring[(q->head + q->cnt++) % QUEUE_MAX] = (struct waiting){ since_ms, len, copy };
 }
 
-static void release(struct path *path, enum queue_kind kind)
+/* The path that user data of this one's device may take now; NULL: none. */
+static struct path *open_path(struct path *path)
+{
+	struct paths *p = path->set;
+
+	if (p->hooks.permits(p->hooks.ctx, path->agent))
+		return path;
+	if (path->agent == DETECT_INTERNAL && p->path[DETECT_VPN] &&
+	    p->hooks.permits(p->hooks.ctx, DETECT_VPN))
+		return p->path[DETECT_VPN];
+	return NULL;
+}
+
+static void release(struct path *path, struct path *by, enum queue_kind kind)
 {
 	struct queue *q = &path->queues[kind];
 	uint8_t *packet = path->set->buffer + ENCAP_HEADROOM;
@@ -222,7 +283,7 @@ static void release(struct path *path, enum queue_kind kind)
 		if (now_ms(path->set) - first->since_ms > queue_age_ms[kind])
 			continue;
 		memcpy(packet, first->packet, first->len);
-		send_user_data(path, packet, first->len);
+		send_user_data(by, packet, first->len);
 		path->count.released++;
 	}
 }
@@ -230,11 +291,12 @@ static void release(struct path *path, enum queue_kind kind)
 void paths_release(struct paths *p, enum detect_agent agent)
 {
 	struct path *path = p->path[agent];
+	struct path *by = path ? open_path(path) : NULL;
 
-	if (!path || !p->hooks.permits(p->hooks.ctx, agent))
+	if (!by)
 		return;
-	release(path, QUEUE_TCP);
-	release(path, QUEUE_OTHER);
+	release(path, by, QUEUE_TCP);
+	release(path, by, QUEUE_OTHER);
 }
 
 /* The home address, or one behind us (RFC 5177 §7). */
@@ -250,7 +312,7 @@ static bool is_ours(const struct path *path, struct in_addr addr)
 
 static void outbound(struct path *path, uint8_t *packet, size_t len)
 {
-	struct paths *p = path->set;
+	struct path *by;
 	struct in_addr dst;
 
 	/* Router solicitations of IPv6, multicast reports: this host's chatter, not user data. */
@@ -263,15 +325,16 @@ static void outbound(struct path *path, uint8_t *packet, size_t len)
 		path->count.dropped++;
 		return;
 	}
-	if (p->hooks.permits(p->hooks.ctx, path->agent)) {
-		send_user_data(path, packet, len);
+	by = open_path(path);
+	if (by) {
+		send_user_data(by, packet, len);
 		return;
 	}
 	path->count.held++;
 	if (path->agent == DETECT_INTERNAL)
 		queue_put(&path->queues[packet[IPV4_PROTOCOL] == IPPROTO_TCP ? QUEUE_TCP
 									     : QUEUE_OTHER],
-			  now_ms(p), packet, len);
+			  now_ms(path->set), packet, len);
 }
 
 static void on_tun(void *ctx, int events)
@@ -321,8 +384,8 @@ static struct path *find_tunnel(const struct paths *p, const struct arrival *fro
 
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {
 		path = p->path[i];
-		if (path && path->agreement.udp == udp &&
-		    addr_eq(path->agreement.home_agent, from->src))
+		if (path && !has_foreign_agent(path) && is_here(path, from) &&
+		    path->agreement.udp == udp && addr_eq(path->agreement.home_agent, from->src))
 			return path;
 	}
 	return NULL;
@@ -378,7 +441,7 @@ static void on_raw(void *ctx, int events)
 		len = receive(p, p->raw_fd, &from);
 		if (len < 0)
 			return;
-		path = is_here(p, &from) ? find_tunnel(p, &from, false) : NULL;
+		path = find_tunnel(p, &from, false);
 		if (!path)
 			p->stray_cnt++;
 		else if (encap_decapsulate(p->buffer + ENCAP_HEADROOM, (size_t)len, &inner) < 0)
@@ -418,7 +481,7 @@ static void on_udp(void *ctx, int events)
 		len = receive(p, path->udp_fd, &from);
 		if (len < 0)
 			return;
-		if (len == 0 || !is_here(p, &from))
+		if (len == 0 || !is_here(path, &from))
 			path->count.dropped++;
 		else if (data[0] == REG_MSG_TUNNEL_DATA)
 			tunnel_data(path, (size_t)len, &from);
@@ -518,9 +581,10 @@ int paths_add(struct paths *p, enum detect_agent agent, struct tun *tun, struct 
 		return err;
 	}
 	path->port = ntohs(sin.sin_port);
-	path->tun_watch = loop_fd_new(p->loop, tun_fd(tun), LOOP_READ, on_tun, path);
+	if (agent != DETECT_VPN)
+		path->tun_watch = loop_fd_new(p->loop, tun_fd(tun), LOOP_READ, on_tun, path);
 	path->udp_watch = loop_fd_new(p->loop, path->udp_fd, LOOP_READ, on_udp, path);
-	if (!path->tun_watch || !path->udp_watch) {
+	if ((agent != DETECT_VPN && !path->tun_watch) || !path->udp_watch) {
 		path_free(path);
 		return -ENOMEM;
 	}
@@ -541,10 +605,9 @@ struct paths *paths_close(struct paths *p)
 	return NULL;
 }
 
-void paths_move(struct paths *p, unsigned int ifindex, struct in_addr care_of)
+void paths_move(struct paths *p, enum detect_agent agent, const struct path_place *place)
 {
-	p->ifindex = ifindex;
-	p->care_of = care_of;
+	p->path[agent]->place = *place;
 }
 
 void paths_agree(struct paths *p, enum detect_agent agent, const struct path_agreement *agreement)

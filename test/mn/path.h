@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * The way of packets between a home address and its home agent: registration messages on a UDP
- * socket, user data in IP-in-IP or, from the same port, in UDP (RFC 2003, RFC 3024, RFC 3519).
- * Whether user data may pass at all is asked anew for each packet.
+ * socket, user data in IP-in-IP or, from the same port, in UDP (RFC 2003, RFC 3024, RFC 3519), or
+ * by a foreign agent as they are (RFC 5944 §3.6). Whether user data may pass at all is asked anew
+ * for each packet.
  */
 #ifndef TEST_MN_PATH_H
 #define TEST_MN_PATH_H
@@ -38,15 +39,23 @@ int paths_open(struct loop *loop, const struct path_hooks *hooks, struct paths *
 struct paths *paths_close(struct paths *p);
 
 /**
- * Adds the way to one agent. The device stays the caller's and outlives it.
+ * Adds the way to one agent. The device stays the caller's and outlives it. DETECT_VPN shares that
+ * of DETECT_INTERNAL, which comes first.
  * @param networks  behind us: their packets go the same way; outlive it, too
  * @retval -errno  logged
  */
 int paths_add(struct paths *p, enum detect_agent agent, struct tun *tun, struct in_addr home_addr,
 	      const struct addr_prefix *networks, size_t network_cnt);
 
-/** Where we are: interface and care-of address; any address is none. Ports stay as they are. */
-void paths_move(struct paths *p, unsigned int ifindex, struct in_addr care_of);
+/** A point of attachment. */
+struct path_place {
+	unsigned int ifindex;
+	struct in_addr local;         /* our address there; any: nowhere */
+	struct in_addr foreign_agent; /* the way to the home agent; any: straight from local */
+};
+
+/** Where we are on the way to an agent. Ports stay as they are. */
+void paths_move(struct paths *p, enum detect_agent agent, const struct path_place *place);
 
 /** How user data travels, as the agent agreed. */
 struct path_agreement {

@@ -438,8 +438,46 @@ static void a_reply_to_a_request_from_before_a_move_is_ignored(void **state)
 {
 	(void)state;
 	asks();
-	agent_moved(&agent);
+	agent_moved(&agent, false);
 	assert_int_equal(hears(unhex(i2)), ERR_NOT_FOUND);
+}
+
+/* RFC 5944 §3.6.1.2: no D, and RFC 3519 §4.5: UDP tunnels are between it and the home agent. */
+static void by_a_foreign_agent_neither_d_nor_a_udp_tunnel_is_asked_for(void **state)
+{
+	const uint8_t *request;
+	int len;
+
+	(void)state;
+	node_is(AGENT_UDP_FORCED, false);
+	agent_moved(&agent, true);
+	request = asks_from("10.2.0.77", false, &len);
+	assert_int_equal(request[1], REG_FLAG_T);
+	assert_int_equal(request[24], EXT_MOBILE_HOME_AUTH);
+}
+
+static void by_a_foreign_agent_its_own_binding_is_deregistered(void **state)
+{
+	const struct in_addr care_of = addr("10.2.0.77");
+	const uint8_t *request;
+	int len;
+
+	(void)state;
+	agent_moved(&agent, true);
+	request = asks_from("10.2.0.77", true, &len);
+	assert_memory_equal(request + 12, &care_of, sizeof(care_of));
+}
+
+/* Two conversations, plain and through the VPN, under one association. */
+static void what_replay_protection_learnt_is_taken_over(void **state)
+{
+	struct agent other = { 0 };
+
+	(void)state;
+	node_is(AGENT_UDP_OFF, true);
+	agent.nonce = 0x12345678;
+	agent_take_over(&other, &agent);
+	assert_int_equal(other.nonce, agent.nonce);
 }
 
 static void no_authenticator_is_ignored(void **state)
@@ -598,6 +636,9 @@ int main(void)
 		TEST(only_the_latest_request_can_be_answered),
 		TEST(a_reply_counts_once),
 		TEST(a_reply_to_a_request_from_before_a_move_is_ignored),
+		TEST(by_a_foreign_agent_neither_d_nor_a_udp_tunnel_is_asked_for),
+		TEST(by_a_foreign_agent_its_own_binding_is_deregistered),
+		TEST(what_replay_protection_learnt_is_taken_over),
 		TEST(no_authenticator_is_ignored),
 		TEST(two_authenticators_are_ignored),
 		TEST(another_spi_is_ignored),

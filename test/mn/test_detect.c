@@ -816,6 +816,188 @@ static void an_infinite_lifetime_outside_needs_no_renewal(void **state)
 	assert_true(detect_permits_external(&d, now));
 }
 
+/* ---- The VPN ---- */
+
+static void node_has_a_vpn(bool has_external)
+{
+	node_is(has_external, false, PERIOD);
+	d.conf.has_vpn = true;
+}
+
+static void vpn_is(bool up)
+{
+	detect_vpn(&d, up, now, &todo);
+}
+
+/* Outside, registered with the internal agent through the VPN. */
+static void is_on_the_vpn(void)
+{
+	node_has_a_vpn(true);
+	is_outside();
+	vpn_is(true);
+	answers(DETECT_VPN, trusted);
+	assert_true(detect_permits_vpn(&d, now));
+}
+
+static void r34_the_vpn_is_not_set_up_before_the_decision(void **state)
+{
+	(void)state;
+	node_has_a_vpn(true);
+	moves();
+	assert_false(todo.vpn_connect);
+	answers(DETECT_EXTERNAL, success);
+	assert_false(todo.vpn_connect);
+	now = detect_deadline(&d);
+	while (d.state != DETECT_OUTSIDE) {
+		detect_tick(&d, now, &todo);
+		assert_int_equal(todo.vpn_connect, d.state == DETECT_OUTSIDE);
+		now = detect_deadline(&d);
+	}
+}
+
+static void outside_the_internal_agent_is_asked_once_the_vpn_is_up(void **state)
+{
+	(void)state;
+	node_has_a_vpn(true);
+	is_outside();
+	vpn_is(true);
+	assert_true(todo.request[DETECT_VPN]);
+	assert_false(todo.request[DETECT_INTERNAL]);
+	assert_false(detect_permits_vpn(&d, now));
+	answers(DETECT_VPN, success);
+	assert_true(detect_permits_vpn(&d, now));
+	no_user_data();
+}
+
+static void r26_tnc_through_the_vpn_is_not_inside(void **state)
+{
+	(void)state;
+	is_on_the_vpn();
+	assert_int_equal(d.state, DETECT_OUTSIDE);
+	no_user_data();
+}
+
+static void r25_a_move_stops_user_data_in_the_vpn_until_its_packets_have_a_way(void **state)
+{
+	(void)state;
+	is_on_the_vpn();
+	now += 20000;
+	moves();
+	assert_false(detect_permits_vpn(&d, now));
+	assert_false(todo.vpn_connect || todo.vpn_disconnect || todo.request[DETECT_VPN]);
+	now += 5;
+	answers(DETECT_EXTERNAL, success);
+	assert_true(detect_permits_vpn(&d, now));
+	no_user_data();
+}
+
+static void a_move_outside_leaves_the_vpn_and_confirms_the_binding(void **state)
+{
+	(void)state;
+	is_on_the_vpn();
+	now += 20000;
+	moves();
+	now += 5;
+	answers(DETECT_EXTERNAL, success);
+	now += PERIOD;
+	detect_tick(&d, now, &todo);
+	assert_int_equal(d.state, DETECT_OUTSIDE);
+	assert_true(todo.request[DETECT_VPN]);
+	assert_false(todo.vpn_connect);
+	assert_true(detect_permits_vpn(&d, now));
+}
+
+static void r44_inside_the_vpn_goes_down(void **state)
+{
+	(void)state;
+	is_on_the_vpn();
+	moves();
+	now += 5;
+	answers(DETECT_INTERNAL, trusted);
+	assert_int_equal(d.state, DETECT_INSIDE);
+	assert_true(todo.vpn_disconnect);
+	assert_false(detect_permits_vpn(&d, now));
+	detect_tick(&d, now + 1, &todo);
+	assert_false(todo.vpn_disconnect);
+}
+
+static void a_vpn_that_ends_is_set_up_again(void **state)
+{
+	(void)state;
+	is_on_the_vpn();
+	vpn_is(false);
+	assert_true(todo.vpn_connect);
+	assert_false(detect_permits_vpn(&d, now));
+}
+
+static void a_vpn_that_fails_is_tried_again_at_the_pace_of_one_second(void **state)
+{
+	(void)state;
+	node_has_a_vpn(true);
+	is_outside();
+	assert_int_equal(d.vpn, DETECT_VPN_CONNECTING);
+	vpn_is(false);
+	assert_false(todo.vpn_connect);
+	assert_true(detect_deadline(&d) >= now + DETECT_RETRY_MIN_MS / 2);
+	now = detect_deadline(&d);
+	detect_tick(&d, now, &todo);
+	assert_true(todo.vpn_connect);
+}
+
+static void while_the_vpn_connects_it_is_not_asked_for_again(void **state)
+{
+	(void)state;
+	node_has_a_vpn(true);
+	is_outside();
+	waits(60000);
+	assert_int_equal(d.vpn, DETECT_VPN_CONNECTING);
+	detect_tick(&d, now + 1, &todo);
+	assert_false(todo.vpn_connect);
+}
+
+static void the_registration_through_the_vpn_ends_with_its_lifetime(void **state)
+{
+	(void)state;
+	is_on_the_vpn();
+	d.track[DETECT_EXTERNAL].valid_until_ms = DETECT_NEVER;
+	now += 1800 * 1000;
+	assert_false(detect_permits_vpn(&d, now));
+	detect_tick(&d, now, &todo);
+	assert_true(todo.request[DETECT_VPN]);
+	assert_true(detect_deadline(&d) > now);
+}
+
+static void without_an_external_registration_the_vpn_carries_nothing(void **state)
+{
+	(void)state;
+	is_on_the_vpn();
+	now = d.track[DETECT_EXTERNAL].valid_until_ms;
+	assert_false(detect_permits_vpn(&d, now));
+}
+
+static void k09_without_an_external_agent_the_vpn_comes_up_beside_the_plain_request(void **state)
+{
+	(void)state;
+	node_has_a_vpn(false);
+	moves();
+	assert_true(todo.request[DETECT_INTERNAL]);
+	assert_true(todo.vpn_connect);
+}
+
+static void k10_without_an_external_agent_nothing_passes_while_undecided(void **state)
+{
+	(void)state;
+	node_has_a_vpn(false);
+	moves();
+	vpn_is(true);
+	answers(DETECT_VPN, trusted);
+	assert_int_equal(d.state, DETECT_UNKNOWN);
+	assert_false(detect_permits_vpn(&d, now));
+	waits(PERIOD);
+	assert_int_equal(d.state, DETECT_OUTSIDE);
+	assert_true(detect_permits_vpn(&d, now));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
@@ -874,6 +1056,19 @@ int main(void)
 		TEST(a_correctable_denial_of_a_renewal_keeps_us_inside),
 		TEST(a_renewal_on_request_keeps_the_pace_of_one_second),
 		TEST(an_infinite_lifetime_outside_needs_no_renewal),
+		TEST(r34_the_vpn_is_not_set_up_before_the_decision),
+		TEST(outside_the_internal_agent_is_asked_once_the_vpn_is_up),
+		TEST(r26_tnc_through_the_vpn_is_not_inside),
+		TEST(r25_a_move_stops_user_data_in_the_vpn_until_its_packets_have_a_way),
+		TEST(a_move_outside_leaves_the_vpn_and_confirms_the_binding),
+		TEST(r44_inside_the_vpn_goes_down),
+		TEST(a_vpn_that_ends_is_set_up_again),
+		TEST(a_vpn_that_fails_is_tried_again_at_the_pace_of_one_second),
+		TEST(while_the_vpn_connects_it_is_not_asked_for_again),
+		TEST(the_registration_through_the_vpn_ends_with_its_lifetime),
+		TEST(without_an_external_registration_the_vpn_carries_nothing),
+		TEST(k09_without_an_external_agent_the_vpn_comes_up_beside_the_plain_request),
+		TEST(k10_without_an_external_agent_nothing_passes_while_undecided),
 	};
 
 	return cmocka_run_group_tests_name("detect", tests, NULL, NULL);
