@@ -4,70 +4,14 @@ A laptop on its way through the company and into a hotel (RFC 5265 §3): test/mn
 agents, its cable plugged in here and there.
 """
 
-import hashlib
 import socket
-import threading
 
 import pytest
 
 from fixtures import mobileip as mip
 from fixtures.capture import Capture
+from fixtures.traffic import MARK, Transfer
 from fixtures.wait import until
-
-MARK = b"USER-DATA-IN-THE-CLEAR"
-
-
-class Transfer:
-    """A TCP connection from the laptop to the server that sends until told to end."""
-
-    def __init__(self, company):
-        self._listener = company.server.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._listener.bind((company.server_address, 8000))
-        self._listener.listen(1)
-        self.client = company.laptop.host.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.client.bind((company.home, 0))
-        self.client.settimeout(30)
-        self.received, self._end = 0, threading.Event()
-        self._sent, self._got = hashlib.sha256(), hashlib.sha256()
-        self._threads = [threading.Thread(target=f, daemon=True)
-                         for f in (self._serve, self._send)]
-
-    def start(self):
-        self._threads[0].start()
-        self.client.connect(self._listener.getsockname())
-        self._threads[1].start()
-        return self
-
-    def _serve(self):
-        connection, _ = self._listener.accept()
-        while octets := connection.recv(65536):
-            self._got.update(octets)
-            self.received += len(octets)
-        connection.close()
-
-    def _send(self):
-        block = (MARK * 100)[:2000]
-        while not self._end.wait(0.005):
-            self.client.sendall(block)
-            self._sent.update(block)
-        self.client.shutdown(socket.SHUT_WR)
-
-    def progresses(self):
-        seen = self.received
-        until(lambda: self.received > seen + 10000, "the transfer goes on", seconds=20)
-
-    def finish(self):
-        """Ends it, and insists that not one octet was lost or changed."""
-        self._end.set()
-        for thread in reversed(self._threads):
-            thread.join(30)
-            assert not thread.is_alive()
-        assert self.received > 0 and self._sent.digest() == self._got.digest()
-
-    def close(self):
-        self._end.set()
-        self.client.close()
-        self._listener.close()
 
 
 @pytest.fixture
