@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+One session from the desk to the hotel and back (RFC 5265 §3): a TCP transfer and a ping that go on,
+an IPsec that never notices, and not one octet of it in the clear. Run with -s to see the gaps.
+"""
+
+import pytest
+
+from fixtures import layers, strongswan
+from fixtures import mobileip as mip
+from fixtures.traffic import MARK, Gap, Pings, Transfer
+from fixtures.wait import until
+
+pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+
+
+@pytest.fixture
+def session(office, workdir, things):
+    """session(): what the user does from now on, over i-HoA."""
+
+    def make():
+        things.append(Pings(office, workdir))
+        until(lambda: len(things[-1].answers()) > 20, "pings are answered")
+        pings = things[-1]
+        things.append(Transfer(office))
+        transfer = things[-1].start()
+        transfer.progresses()
+        return pings, transfer
+
+    return make
+
+
+class Untrusted:
+    """Captures of every link that is not the company's own, and of the laptop's cable."""
+
+    LINKS = {"hotel": "wan0", "cafe": "wan0", "fw": "wan0", "xha": "eth0"}
+
+    def __init__(self, office, capture):
+        self._ends = [mip.address(office.home), mip.address(office.server_address)]
+        self._captures = {host: capture(getattr(office, host), interface)
+                          for host, interface in self.LINKS.items()}
+        self.cable = capture(office.wires, "laptop0")
+
+    def _has_user_data(self, frame):
+        a, b = self._ends
+        return MARK[:16] in frame or a + b in frame or b + a in frame
+
+    def user_data(self):
+        """{where: how many frames}, of those where there are any."""
+        found = {name: sum(map(self._has_user_data, c.frames()))
+                 for name, c in self._captures.items()}
+        return {name: n for name, n in found.items() if n}
+
+    def on_the_cable(self):
+        return sum(map(self._has_user_data, self.cable.frames()))
+
+    def packets(self, name):
+        return self._captures[name].packets()
+
+
+@pytest.fixture
+def untrusted(office, capture):
+    return Untrusted(office, capture)
+
+
+def registration_ms(office, agent):
+    """The latest round trip with that agent, by the mobile node's clock."""
+    return [e["rtt-ms"] for e in office.mn.history()
+            if e["event"] == "reply" and e["agent"] == agent][-1]
+
+
+def carry(office, pings, transfer, place, agent):
+    """The cable comes out, and goes in there; user data has to arrive again."""
+    gap = Gap(pings)
+    origin = office.laptop.address
+    office.laptop.move(place)
+    office.wait_working()
+    gap.measure()
+    transfer.progresses()
+    rtt = registration_ms(office, agent)
+    print(f"\n  {origin:>15} -> {office.laptop.address:15} gap {gap.ms:7.1f} ms, "
+          f"{gap.lost:3} pings lost; registration with the {agent} agent {rtt:.1f} ms", end="")
+    return gap
+
+
+def test_a_session_survives_every_kind_of_move(office, session, untrusted):
+    office.power_on("desk")
+    pings, transfer = session()
+    carry(office, pings, transfer, "floor2", "internal")
+    assert office.mn.status()["state"] == "inside"
+
+    carry(office, pings, transfer, "hotel", "external")
+    assert office.mn.status()["state"] == "outside"
+    assert office.ihad.binding(office.home)["care-of-address"] == "10.8.0.1"
+    spis = office.client.spis()
+
+    carry(office, pings, transfer, "cafe", "external")      # another NAT
+    carry(office, pings, transfer, "street", "external")    # none
+    carry(office, pings, transfer, "hotel", "external")
+    assert office.client.spis() == spis
+
+    carry(office, pings, transfer, "desk", "internal")
+    assert office.mn.status()["state"] == "inside"
+    assert office.ihad.binding(office.home)["care-of-address"] == office.laptop.address
+    until(lambda: office.client.sas() == [], "IPsec is down")
+    transfer.finish()
+    assert untrusted.user_data() == {}
+
+
+def test_a_move_outside_leaves_the_security_associations_as_they_were(office, session, untrusted):
+    """RFC 4093 guideline 5.6: same SPIs, and not one IKE message."""
+    office.power_on("hotel")
+    pings, transfer = session()
+    client, gateway = office.client.spis(), office.vpn.spis()
+    established = office.client.sa()["established"]
+    binding = office.ihad.binding(office.home)
+    seen = len(untrusted.packets("xha"))
+    gap = carry(office, pings, transfer, "cafe", "external")
+    assert office.client.spis() == client and office.vpn.spis() == gateway
+    assert int(office.client.sa()["established"]) >= int(established)
+    after = [layers.stack(p, {}) for p in untrusted.packets("xha")[seen:]]
+    assert after and not [s for s in after if "ike" in s]
+    # ihad has not noticed either: the same care-of address, and the binding that was there.
+    now = office.ihad.binding(office.home)
+    assert {k: now[k] for k in ("care-of-address", "source-address", "source-port")} == \
+        {k: binding[k] for k in ("care-of-address", "source-address", "source-port")}
+    # User data flows as soon as xhad has answered; it does not wait for the detection period.
+    assert gap.ms < 1000
+    transfer.finish()
+
+
+def test_nothing_in_the_clear_outside_and_the_search_does_find(office, session, untrusted):
+    office.power_on("desk")
+    pings, transfer = session()
+    assert untrusted.on_the_cable()         # inside it may, and the search does find it
+    for place in ("hotel", "cafe", "street"):
+        office.laptop.unplug()
+        untrusted.cable.clear()
+        office.laptop.plug(place)
+        office.wait_working()
+        pings.wait()
+        transfer.progresses()
+        assert untrusted.cable.frames() and not untrusted.on_the_cable()
+    office.laptop.unplug()
+    assert not untrusted.on_the_cable()
+    office.laptop.plug("desk")
+    office.wait_working()
+    transfer.progresses()
+    assert untrusted.user_data() == {}
+    assert all(untrusted.packets(name) for name in untrusted.LINKS)
+    transfer.finish()

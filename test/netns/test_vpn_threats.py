@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+Whoever owns the network the laptop is in wants it to believe that it is inside (RFC 5265 §6): a
+network swapped unseen, and a false internal home agent. Not one octet may leave in the clear.
+"""
+
+import socket
+import struct
+import threading
+
+import pytest
+
+from fixtures import mobileip as mip
+from fixtures import strongswan
+from fixtures.deployment import INTERNAL_KEY
+from fixtures.traffic import MARK, Transfer
+from fixtures.wait import until
+
+pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+
+ALICE = mip.Association(256, bytes.fromhex(INTERNAL_KEY), "hmac-sha256")
+TNC = mip.extension(mip.EXT_TNC, b"\0\0")
+T_MONITOR_S = 4
+
+
+def is_user_data(frame, office):
+    a, b = mip.address(office.home), mip.address(office.server_address)
+    return MARK[:16] in frame or a + b in frame or b + a in frame
+
+
+class FalseAgent:
+    """Answers at the internal home agent's address, in its own way."""
+
+    def __init__(self, host, address, answer):
+        self._socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, mip.PORT))
+        self._answer, self.answers = answer, 0
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self):
+        while True:
+            request, source = self._socket.recvfrom(2048)
+            if request == b"end":
+                return
+            self._socket.sendto(self._answer(request), source)
+            self.answers += 1
+
+    def close(self):
+        self._socket.sendto(b"end", self._socket.getsockname())
+        self._thread.join(5)
+        self._socket.close()
+
+
+def accepted(request, *extensions, sa=ALICE):
+    """What ihad would say, with these extensions under the authenticator."""
+    _, _, lifetime, home, agent, _, ident = struct.unpack("!BBH4s4s4sQ", request[:24])
+    reply = struct.pack("!BBH4s4sQ", mip.REPLY, 0, lifetime, home, agent, ident)
+    reply += b"".join(extensions)
+    return reply + sa.extension(reply)
+
+
+@pytest.fixture
+def transfer(office, things):
+    def make():
+        things.append(Transfer(office))
+        return things[-1].start()
+    return make
+
+
+def test_t_monitor_catches_a_swapped_network_within_its_bound(office, capture, transfer):
+    """RFC 5265 §3.2.4: the node sees nothing of it, and believes for T_MONITOR, not longer."""
+    twin = office.evil_twin()
+    office.power_on("desk", t_monitor=T_MONITOR_S, grace=2)
+    connection = transfer()
+    connection.progresses()
+    agent = capture(office.ha, "eth0")
+    until(lambda: [p for p in agent.packets() if p.protocol == 17], "a renewal")
+    air = capture(twin, "lan0")
+    office.laptop.swap("twin")
+    office.mn.wait_state("outside")
+    (event, *_) = [e for e in office.mn.history() if e["event"] == "t-monitor-expired"]
+    assert event["reason"] == "t-monitor-expired"
+    office.wait_working()
+    connection.progresses()                                 # through the VPN, from here
+
+    last_answered = max(t for t, f in agent.timed()         # its source, its destination's port
+                        if f[26:30] == mip.address("10.1.0.10") and f[23] == 17
+                        and f[36:38] == struct.pack("!H", mip.PORT))
+    leaked = [t for t, frame in air.timed() if is_user_data(frame, office)]
+    assert leaked, "the node was to be deceived for a while"
+    print(f"\n  user data in the clear until {max(leaked) - last_answered:.3f} s after the last "
+          f"request that ihad answered; T_MONITOR is {T_MONITOR_S} s", end="")
+    assert max(leaked) - last_answered <= T_MONITOR_S
+    connection.finish()
+
+
+@pytest.mark.parametrize("forgery", ["without-tnc", "wrong-key", "tnc-after-authenticator",
+                                     "replayed", "denied"])
+def test_a_false_internal_agent_is_not_believed(office, capture, transfer, things, forgery):
+    """RFC 5265 §3.2.3, §3.4, §6.2."""
+    twin = office.evil_twin()
+    office.power_on("desk")
+    genuine = office.mn.last_reply("internal")
+    assert mip.parse_reply(genuine).find(mip.EXT_TNC)
+    connection = transfer()
+    connection.progresses()
+    answer = {
+        "without-tnc": accepted,
+        "wrong-key": lambda request: accepted(
+            request, TNC, sa=mip.Association(256, bytes(32), "hmac-sha256")),
+        "tnc-after-authenticator": lambda request: accepted(request) + TNC,
+        "replayed": lambda request: genuine,
+        "denied": lambda request: genuine[:1] + b"\x80" + genuine[2:],
+    }[forgery]
+    false = FalseAgent(twin, office.internal_agent, answer)
+    things.append(false)
+    air = capture(twin, "lan0")
+    office.laptop.move("twin")
+    office.wait_working()
+    assert false.answers >= 1
+    status = office.mn.status()
+    assert status["state"] == "outside" and status["vpn-state"] == "ready"
+    connection.progresses()
+    assert air.frames() and not [f for f in air.frames() if is_user_data(f, office)]
+    if forgery in ("without-tnc", "tnc-after-authenticator"):
+        assert status["reason"] == "trusted-networks-not-configured"
+    else:
+        assert status["internal"]["ignored"] >= 1
+    connection.finish()
+
+
+def test_the_key_is_what_keeps_the_false_agent_out(office, transfer, things):
+    """RFC 5265 §6.2, and that the tests above can fail: who has the key can call it inside."""
+    twin = office.evil_twin()
+    office.power_on("desk")
+    things.append(FalseAgent(twin, office.internal_agent,
+                             lambda request: accepted(request, TNC)))
+    office.laptop.move("twin")
+    office.mn.wait_state("inside")
