@@ -73,6 +73,7 @@ def wires(office, capture):
     def make(care_of):
         return Wires(office, capture, care_of, air=(office.wires, "laptop0"),
                      dmz=(office.xha, "eth0"), inner=(office.gateway, "in0"),
+                     beneath=(office.gateway, strongswan.TUN),
                      agent=(office.ha, "eth0"), server=(office.server, "eth0"),
                      intranet=(office.router, "fw0"), branch=(office.branch, "up0"),
                      airport=(office.airport, "up0"))
@@ -111,8 +112,9 @@ IPSEC = ("x-HoA>VPN-GW udp 500>500 ike", "x-HoA>VPN-GW udp 4500>4500 ike",
 
 
 def check_inside_the_gateway(on):
-    """2c, 3d, 3e: the same for cvc and fvc."""
+    """2a, 3b beneath ESP, as the gateway decrypts it; 2c, 3d, 3e: the same for cvc and fvc."""
     inner = ["VPN-TIA>i-HA udp any>434 rrq", *under("VPN-TIA>i-HA")]
+    on.check("beneath", *inner)
     on.check("inner", *inner)
     on.check("agent", *inner, *USER_DATA)
     on.check("server", *USER_DATA)
@@ -164,3 +166,86 @@ def test_mode_mc(office, wires, correspondent):
              one_way=["co-CoA>i-HA udp any>434 rrq"])
     check_inside_the_gateway(on)
     on.check("dmz")
+
+
+# --- NATs, in each place that RFC 5265 §2 names ---
+
+def test_nat_before_the_external_home_agent(office, wires, correspondent):
+    on = wires("192.168.44.10")
+    office.power_on("hotel")
+    talk(office, correspondent)
+    x_mip = ["co-CoA>x-HA udp any>434 rrq", *under("co-CoA>x-HA udp any>434 data", IPSEC)]
+    on.check("air", *x_mip, one_way=["co-CoA>i-HA udp any>434 rrq"])
+    check_inside_the_gateway(on)
+    assert office.xhad.binding(office.external_home)["source-address"] == office.nats["hotel"]
+    check_xhad_forwards_and_never_looks_inside(on, f"{office.nats['hotel']}>x-HA udp any>434 data")
+
+
+def test_nat_between_the_external_home_agent_and_the_gateway(office, wires, correspondent, capture):
+    office.nat_before_the_gateway()
+    on = wires("203.0.115.10")
+    gateway = capture(office.gateway, "eth0")
+    office.power_on("street")
+    talk(office, correspondent)
+    on.check("air", "co-CoA>x-HA udp any>434 rrq", *under("co-CoA>x-HA", IPSEC),
+             one_way=["co-CoA>i-HA udp any>434 rrq"])
+    seen = layers.stacks(gateway.packets(), on.names | {"198.51.100.30": "NAT"})
+    assert seen == set().union(*(layers.both_ways(line.replace("x-HoA", "NAT"))
+                                 for line in IPSEC))
+    check_inside_the_gateway(on)
+
+
+NATTED = [line.replace("VPN-TIA", "GW-NAT") for line in
+          ("VPN-TIA>i-HA udp any>434 rrq", *under("VPN-TIA>i-HA udp any>434 data"))]
+
+
+def check_a_gateway_that_masquerades(on, office):
+    on.names["10.9.1.2"] = "GW-NAT"
+    on.check("beneath", *(line.replace("GW-NAT", "VPN-TIA") for line in NATTED))
+    on.check("inner", *NATTED)
+    on.check("agent", *NATTED, *USER_DATA)
+    on.check("server", *USER_DATA)
+    binding = office.ihad.binding(office.home)
+    assert (binding["care-of-address"], binding["source-address"], binding["encapsulation"]) == \
+        ("10.8.0.1", "10.9.1.2", "udp")
+
+
+def test_nat_inside_the_vpn(office, wires, correspondent):
+    """The gateway masquerades its clients' inner addresses (RFC 5265 §2.3: VPN-TIA behind a NAT)."""
+    office.nat_in_the_gateway()
+    on = wires("203.0.115.10")
+    office.power_on("street")
+    talk(office, correspondent)
+    on.check("air", "co-CoA>x-HA udp any>434 rrq", *under("co-CoA>x-HA", IPSEC),
+             one_way=["co-CoA>i-HA udp any>434 rrq"])
+    check_a_gateway_that_masquerades(on, office)
+
+
+def test_nat_between_an_inside_node_and_the_internal_home_agent(office, wires, correspondent):
+    office.nat_inside()
+    on = wires("192.168.9.10")
+    on.names["10.4.1.2"] = "NAT"
+    office.power_on("lab")
+    talk(office, correspondent)
+    assert office.mn.status()["state"] == "inside"
+    c = ["co-CoA>i-HA udp any>434 rrq", *under("co-CoA>i-HA udp any>434 data")]
+    on.check("air", *c, one_way=["co-CoA>x-HA udp any>434 rrq"])
+    on.check("agent", *(line.replace("co-CoA", "NAT") for line in c), *USER_DATA)
+    on.check("inner")
+
+
+def test_all_three_nat_traversals_at_once(office, wires, correspondent, capture):
+    """3b with every NAT traversal; moreover a NAT between x-HA and gateway."""
+    office.nat_before_the_gateway()
+    office.nat_in_the_gateway()
+    on = wires("192.168.44.10")
+    gateway = capture(office.gateway, "eth0")
+    office.power_on("hotel")
+    talk(office, correspondent)
+    on.check("air", "co-CoA>x-HA udp any>434 rrq",
+             *under("co-CoA>x-HA udp any>434 data", IPSEC),
+             one_way=["co-CoA>i-HA udp any>434 rrq"])
+    seen = layers.stacks(gateway.packets(), on.names | {"198.51.100.30": "NAT"})
+    assert seen == set().union(*(layers.both_ways(line.replace("x-HoA", "NAT"))
+                                 for line in IPSEC))
+    check_a_gateway_that_masquerades(on, office)

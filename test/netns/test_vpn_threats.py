@@ -13,7 +13,7 @@ import pytest
 from fixtures import mobileip as mip
 from fixtures import strongswan
 from fixtures.deployment import INTERNAL_KEY
-from fixtures.traffic import MARK, Transfer
+from fixtures.traffic import MARK, Pings, Transfer
 from fixtures.wait import until
 
 pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
@@ -68,12 +68,14 @@ def transfer(office, things):
     return make
 
 
-def test_t_monitor_catches_a_swapped_network_within_its_bound(office, capture, transfer):
+def test_t_monitor_catches_a_swapped_network_within_its_bound(office, capture, transfer, workdir,
+                                                                things):
     """RFC 5265 §3.2.4: the node sees nothing of it, and believes for T_MONITOR, not longer."""
     twin = office.evil_twin()
     office.power_on("desk", t_monitor=T_MONITOR_S, grace=2)
     connection = transfer()
     connection.progresses()
+    things.append(Pings(office, workdir))
     agent = capture(office.ha, "eth0")
     until(lambda: [p for p in agent.packets() if p.protocol == 17], "a renewal")
     air = capture(twin, "lan0")
