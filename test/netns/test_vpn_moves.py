@@ -149,3 +149,26 @@ def test_nothing_in_the_clear_outside_and_the_search_does_find(office, session, 
     assert untrusted.user_data() == {}
     assert all(untrusted.packets(name) for name in untrusted.LINKS)
     transfer.finish()
+
+
+def test_mobike_carries_the_session_without_an_external_home_agent(office, session, untrusted):
+    """
+    RFC 5266 §3.4: the gateway is told of each move outside; ihad notices none of them. The IKE SA
+    stays. strongSwan's user-space ESP replaces its SA on such a move, so ESP's SPIs do not.
+    """
+    office.power_on_mobike("desk")
+    pings, transfer = session()
+    assert office.mn.status()["state"] == "inside"
+    carry(office, pings, transfer, "hotel", "vpn")
+    assert office.mn.status()["state"] == "outside"
+    spis, binding = office.client.ike_spis(), office.ihad.binding(office.home)
+    for place, outer in (("cafe", office.nats["cafe"]), ("street", "203.0.115.10")):
+        carry(office, pings, transfer, place, "vpn")
+        assert office.client.ike_spis() == spis
+        assert office.vpn.sa()["remote-host"] == outer
+        now = office.ihad.binding(office.home)
+        assert now["care-of-address"] == binding["care-of-address"]
+    carry(office, pings, transfer, "desk", "internal")
+    assert office.mn.status()["state"] == "inside"
+    transfer.finish()
+    assert untrusted.user_data() == {}
