@@ -4,6 +4,7 @@ Whoever owns the network the laptop is in wants it to believe that it is inside 
 network swapped unseen, and a false internal home agent. Not one octet may leave in the clear.
 """
 
+import signal
 import socket
 import struct
 import threading
@@ -12,7 +13,7 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures import strongswan
-from fixtures.deployment import INTERNAL_KEY
+from fixtures.deployment import INTERNAL_KEY, Deployment, recipe
 from fixtures.traffic import MARK, Pings, Transfer
 from fixtures.wait import until
 
@@ -140,3 +141,87 @@ def test_the_key_is_what_keeps_the_false_agent_out(office, transfer, things):
                              lambda request: accepted(request, TNC)))
     office.laptop.move("twin")
     office.mn.wait_state("inside")
+
+
+# --- a company set up wrongly (RFC 5265 §3.5, §6.1) ---
+
+def test_a_wrong_firewall_alone_leaks_nothing(office, capture, transfer):
+    """Requests from outside reach ihad unfiltered: it stays silent and logs, IPsec stays up."""
+    office.fw.nft("flush ruleset")
+    office.fw.route("10.8.0.0/24", "10.9.0.1")
+    office.power_on("desk")
+    connection = transfer()
+    connection.progresses()
+    office.laptop.unplug()
+    air = capture(office.wires, "laptop0")
+    office.laptop.plug("street")            # no NAT: the request keeps its true source
+    office.wait_working()
+    connection.progresses()
+    assert office.mn.status()["state"] == "outside"
+    (event, *_) = office.ihad.events("untrusted-rrq")
+    assert (event["src"], event["home-address"]) == ("203.0.115.10", office.home)
+    assert office.ihad.counter("requests-dropped-untrusted") >= 1
+    frames = air.frames()
+    assert not [f for f in frames if f[26:30] == mip.address(office.internal_agent)]
+    assert not [f for f in frames if is_user_data(f, office)]
+    spis = office.client.spis()
+    office.mn.reregister()
+    connection.progresses()
+    assert office.client.spis() == spis and office.mn.status()["state"] == "outside"
+    connection.finish()
+
+
+def test_one_address_for_both_agents_means_outside(office):
+    """RFC 5265 §3.5, R-40: detection is skipped, and IPsec stays required even at the desk."""
+    office.laptop.plug("desk")
+    office.start_client()
+    office.switch_on(vici=office.client.socket, internal_agent=office.external_agent)
+    status = office.mn.wait_state("outside")
+    assert status["reason"] == "same-agent-address"
+    assert status["internal"]["requests"] == 0
+
+
+def test_an_external_agent_that_answers_inside_changes_nothing(net, workdir, bindir, things):
+    """RFC 5265 §3.3: without `inside` in xhad's file both agents answer; the node ends inside."""
+    conf = f"{workdir}/reachable.yaml"
+    with open(recipe("xhad.yaml"), encoding="utf-8") as f, \
+            open(conf, "w", encoding="utf-8") as out:
+        out.write(f.read().partition("inside:")[0])
+    office = Deployment(net, workdir, bindir, things)
+    office.start_agents(xhad_conf=conf)
+    office.start_gateway()
+    office.power_on("desk")
+    assert office.mn.status()["state"] == "inside"
+    # It SHOULD deregister from the external one, and does (R-37).
+    until(lambda: office.xhad.counter("deregistrations") >= 1, "the deregistration")
+    assert office.xhad.bindings() == []
+    assert office.client.sas() == []
+
+
+@pytest.mark.parametrize("detection_ms", [0, 5000])
+def test_an_internal_answer_after_the_external_one_still_means_inside(net, workdir, bindir, things,
+                                                                      detection_ms):
+    """
+    RFC 5265 §3.3, R-39: ihad is 300 ms slower than xhad. Within the detection period that is inside
+    at once; after it the node asks again, directly, and comes inside from the VPN.
+    """
+    conf = f"{workdir}/reachable.yaml"
+    with open(recipe("xhad.yaml"), encoding="utf-8") as f, \
+            open(conf, "w", encoding="utf-8") as out:
+        out.write(f.read().partition("inside:")[0])
+    office = Deployment(net, workdir, bindir, things)
+    office.start_agents(xhad_conf=conf)
+    office.start_gateway()
+    office.laptop.plug("desk")
+    office.start_client()
+    office.ihad.process.send_signal(signal.SIGSTOP)
+    try:
+        office.switch_on(vici=office.client.socket, detection_ms=detection_ms)
+        until(lambda: office.mn.status()["external"]["code"] == 0, "xhad has answered")
+        office.mn.wait_state("tentative-outside" if detection_ms else "outside")
+    finally:
+        office.ihad.process.send_signal(signal.SIGCONT)
+    office.mn.wait_state("inside")
+    states = [e["state"] for e in office.mn.history() if e["event"] == "decided"]
+    assert states == (["inside"] if detection_ms else ["outside", "inside"])
+    until(lambda: office.client.sas() == [], "IPsec is down")
