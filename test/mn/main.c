@@ -28,6 +28,7 @@ enum {
 	OPT_NAI = OPT_DEVICE + DETECT_AGENT_CNT,
 	OPT_INTERFACE,
 	OPT_FOREIGN_AGENT,
+	OPT_HOME_ROUTER,
 	OPT_VICI,
 	OPT_VPN_IKE,
 	OPT_VPN_CHILD,
@@ -65,6 +66,7 @@ static const struct option options[] = {
 	{ "nai", required_argument, NULL, OPT_NAI },
 	{ "interface", required_argument, NULL, OPT_INTERFACE },
 	{ "foreign-agent", required_argument, NULL, OPT_FOREIGN_AGENT },
+	{ "home-router", required_argument, NULL, OPT_HOME_ROUTER },
 	{ "vici", required_argument, NULL, OPT_VICI },
 	{ "vpn-connection", required_argument, NULL, OPT_VPN_IKE },
 	{ "vpn-child", required_argument, NULL, OPT_VPN_CHILD },
@@ -114,6 +116,7 @@ static const char help[] =
 	"  --foreign-agent ROUTER[=CARE-OF]\n"
 	"                                 where this is the router, register through it; may be\n"
 	"                                 repeated\n"
+	"  --home-router ADDRESS          where this is the router, we are at home: deregister\n"
 	"  --lifetime S                   asked for (1800)\n"
 	"  --udp auto|forced|off          tunnel in UDP: behind a NAT, always, never (auto)\n"
 	"  --no-reverse-tunnel            inside, send user data untunnelled\n"
@@ -233,6 +236,8 @@ static bool take_option(struct gathered *g, int opt, const char *arg)
 	switch (opt) {
 	case OPT_FOREIGN_AGENT:
 		return take_foreign_agent(conf, arg);
+	case OPT_HOME_ROUTER:
+		return options_unicast(arg, &conf->home_router);
 	case OPT_NAI:
 		both[DETECT_INTERNAL].nai = both[DETECT_EXTERNAL].nai = arg;
 		return strlen(arg) > 0 && strlen(arg) <= NAI_MAX;

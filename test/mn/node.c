@@ -6,7 +6,8 @@
  * User data of the internal home address passes in the clear in state INSIDE only. Outside it goes
  * through the VPN, which runs from the external home address through the external agent's tunnel
  * (RFC 5265 §3.3), or by itself (RFC 5266). The VPN's inner address is one more point of attachment
- * to the internal agent: a correspondence of its own, DETECT_VPN, under the same association.
+ * to the internal agent: a correspondence of its own, DETECT_VPN, under the same association. On the
+ * home link we deregister, and the agent's yes, with TNC, says that we are inside.
  */
 #include "test/mn/node.h"
 
@@ -14,6 +15,7 @@
 #include "common/log.h"
 #include "ha-core/wire/udp_tunnel.h"
 #include "test/instrument/status.h"
+#include "test/mn/arp.h"
 #include "test/mn/link.h"
 #include "test/mn/path.h"
 #include "test/mn/tun.h"
@@ -60,6 +62,7 @@ struct node {
 	size_t agent_addr_cnt;
 	const char *devices[DETECT_AGENT_CNT]; /* never points of attachment */
 	const struct node_foreign *foreign;    /* where we are; NULL: none */
+	bool at_home; /* with the internal agent we then deregister, instead */
 	struct vpn *vpn;
 	struct in_addr inner; /* the VPN's address for us; any: it is down */
 	struct loop_timer *tick, *end;
@@ -126,9 +129,11 @@ static void request(struct correspondence *c, bool dereg)
 {
 	struct node *n = c->node;
 	struct in_addr care_of = care_of_address(n, c->which);
+	bool at_home = n->at_home && c->which == DETECT_INTERNAL;
 	const uint8_t *message;
 	int ret;
 
+	dereg |= at_home;
 	ret = agent_request(&c->agent, care_of, dereg, random_u32(), loop_now(n->loop), &message);
 	if (ret >= 0)
 		ret = paths_send(n->paths, c->which, c->agent.address, message, (size_t)ret);
@@ -262,6 +267,16 @@ static const struct node_foreign *find_foreign(const struct node *n, struct in_a
 	return NULL;
 }
 
+/* The link is to know that the home address is ours again (RFC 5944 §4.6). */
+static void announce(struct node *n, unsigned int ifindex)
+{
+	int err = arp_announce(ifindex, n->conf.agent[DETECT_INTERNAL].home_addr);
+
+	if (err < 0)
+		log_warning("cannot announce the home address", "event=arp-refused error=\"%s\"",
+			    err_text(err));
+}
+
 static void move_to(struct node *n, const struct link_state *s)
 {
 	struct path_place place = { .ifindex = s->index, .local = s->care_of };
@@ -269,9 +284,13 @@ static void move_to(struct node *n, const struct link_state *s)
 	n->foreign = find_foreign(n, s->gateway);
 	if (n->foreign)
 		place.foreign_agent = n->foreign->router;
-	paths_move(n->paths, DETECT_INTERNAL, &place);
 	if (n->with[DETECT_EXTERNAL].used)
 		paths_move(n->paths, DETECT_EXTERNAL, &place);
+	n->at_home = !addr_is_any(s->gateway) && addr_eq(s->gateway, n->conf.home_router);
+	place.home = n->at_home;
+	paths_move(n->paths, DETECT_INTERNAL, &place);
+	if (n->at_home)
+		announce(n, s->index);
 }
 
 /* With a VPN, what fits the worst stack at once: a connection survives every move unchanged. */
@@ -336,6 +355,7 @@ static void on_message(void *ctx, enum detect_agent which, const uint8_t *data, 
 {
 	struct node *n = ctx;
 	struct correspondence *c = &n->with[which];
+	bool at_home = n->at_home && which == DETECT_INTERNAL;
 	struct agent_result res;
 	struct detect_reply reply;
 	struct detect_todo todo;
@@ -369,10 +389,10 @@ static void on_message(void *ctx, enum detect_agent which, const uint8_t *data, 
 	}
 	reply = (struct detect_reply){
 		.accepted = agent_code_accepts(res.code),
-		.dereg = res.dereg,
+		.dereg = res.dereg && !at_home,
 		.tnc = res.tnc,
 		.correctable = res.resynced || res.redirected,
-		.lifetime_s = res.lifetime_s,
+		.lifetime_s = at_home ? REG_LIFETIME_INFINITE : res.lifetime_s,
 		.sent_ms = res.sent_ms,
 	};
 	detect_reply(&n->detect, which, &reply, now_ms(n), &todo);
@@ -502,10 +522,11 @@ static void put_status(FILE *out, const struct node *n)
 
 	fprintf(out,
 		"{\"state\":\"%s\",\"reason\":\"%s\",\"interface\":\"%s\",\"care-of\":\"%s\","
+		"\"at-home\":%s,"
 		"\"decided-ms-ago\":%" PRIu64 ",\"vpn-state\":\"%s\",\"inner\":\"%s\"",
 		detect_state_name(n->detect.state), detect_reason_name(n->detect.reason), l->name,
-		addr_text(l->care_of).s, now_ms(n) - n->detect.since_ms, vpn_state(n),
-		addr_text(n->inner).s);
+		addr_text(l->care_of).s, n->at_home ? "true" : "false",
+		now_ms(n) - n->detect.since_ms, vpn_state(n), addr_text(n->inner).s);
 	put_agent(out, n, DETECT_INTERNAL);
 	put_agent(out, n, DETECT_EXTERNAL);
 	put_agent(out, n, DETECT_VPN);

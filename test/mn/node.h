@@ -40,6 +40,7 @@ struct node_conf {
 	size_t interface_cnt;
 	struct node_foreign foreign[NODE_FOREIGN_MAX];
 	size_t foreign_cnt;
+	struct in_addr home_router; /* where this is the router, we are at home; any: nowhere */
 	struct node_vpn vpn;
 	uint32_t table; /* routing tables: this one and, for the external home address, the next */
 	const char *control;

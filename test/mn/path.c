@@ -12,9 +12,9 @@
  * (RFC 5265 §3.2.4); the external tunnel carries IPsec, which retransmits, and has no queue.
  *
  * Through the VPN is one more path to the internal agent, with a socket and a place of its own (the
- * inner address), but for the same home address and so the same device. Behind a foreign agent
- * packets leave as they are, to it as the link's router. What it delivers, the kernel takes for
- * the home address without asking us: the gate then holds for what we send only.
+ * inner address), but for the same home address and so the same device. Behind a foreign agent, and
+ * at home, packets leave as they are, to the link's router. What is delivered there, the kernel
+ * takes for the home address without asking us: the gate then holds for what we send only.
  */
 #include "test/mn/path.h"
 
@@ -107,16 +107,22 @@ static bool has_foreign_agent(const struct path *path)
 	return !addr_is_any(path->place.foreign_agent);
 }
 
-/* A foreign agent speaks to the home address (RFC 5944 §3.7.3.2). */
+/* No tunnel of ours: a foreign agent has it, or we are at home. */
+static bool is_untunnelled(const struct path *path)
+{
+	return has_foreign_agent(path) || path->place.home;
+}
+
+/* A foreign agent speaks to the home address (RFC 5944 §3.7.3.2); at home there is no other. */
 static bool is_here(const struct path *path, const struct arrival *from)
 {
 	const struct path_place *here = &path->place;
 
 	if (addr_is_any(here->local) || from->ifindex != here->ifindex)
 		return false;
-	if (has_foreign_agent(path))
+	if (is_untunnelled(path))
 		return addr_eq(from->dst, path->home_addr) &&
-		       addr_eq(from->src, here->foreign_agent);
+		       (here->home || addr_eq(from->src, here->foreign_agent));
 	return addr_eq(from->dst, here->local);
 }
 
@@ -154,10 +160,10 @@ static int send_from_here(const struct path *path, int fd, struct in_addr to, ui
 }
 
 /* The source is the home address, which lives on another device than the link's. */
-static int send_to_foreign_agent(struct path *path, const void *message, size_t len)
+static int send_from_home_address(struct path *path, struct in_addr to, const void *message,
+				  size_t len)
 {
 	uint8_t *packet = path->set->buffer, *udp = packet + IPV4_HEADER_MIN;
-	struct in_addr to = path->place.foreign_agent;
 	size_t whole = IPV4_HEADER_MIN + UDP_HEADER_LEN + len;
 
 	if (whole > ENCAP_PACKET_MAX)
@@ -184,8 +190,10 @@ int paths_send(struct paths *p, enum detect_agent agent, struct in_addr to, cons
 	struct path *path = p->path[agent];
 
 	path->last_sent_ms = now_ms(p);
-	if (has_foreign_agent(path))
-		return send_to_foreign_agent(path, message, len);
+	if (is_untunnelled(path))
+		return send_from_home_address(
+			path, has_foreign_agent(path) ? path->place.foreign_agent : to, message,
+			len);
 	return send_from_here(path, path->udp_fd, to, REG_PORT, message, len);
 }
 
@@ -215,7 +223,7 @@ static void send_user_data(struct path *path, uint8_t *inner, size_t len)
 {
 	int err;
 
-	if (path->agreement.reverse && !has_foreign_agent(path))
+	if (path->agreement.reverse && !is_untunnelled(path))
 		err = send_tunnelled(path, inner, len);
 	else
 		err = send_from_here(path, path->set->raw_fd, ipv4_dst(inner), 0, inner, len);
@@ -384,7 +392,7 @@ static struct path *find_tunnel(const struct paths *p, const struct arrival *fro
 
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++) {
 		path = p->path[i];
-		if (path && !has_foreign_agent(path) && is_here(path, from) &&
+		if (path && !is_untunnelled(path) && is_here(path, from) &&
 		    path->agreement.udp == udp && addr_eq(path->agreement.home_agent, from->src))
 			return path;
 	}

@@ -52,6 +52,7 @@ struct path_place {
 	unsigned int ifindex;
 	struct in_addr local;         /* our address there; any: nowhere */
 	struct in_addr foreign_agent; /* the way to the home agent; any: straight from local */
+	bool home;                    /* the home link: packets leave as they are */
 };
 
 /** Where we are on the way to an agent. Ports stay as they are. */

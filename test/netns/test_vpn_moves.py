@@ -8,6 +8,7 @@ import pytest
 
 from fixtures import layers, strongswan
 from fixtures import mobileip as mip
+from fixtures.deployment import Deployment, recipe
 from fixtures.traffic import MARK, Gap, Pings, Transfer
 from fixtures.wait import until
 
@@ -15,10 +16,11 @@ pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwa
 
 
 @pytest.fixture
-def session(office, workdir, things):
+def session(request, workdir, things):
     """session(): what the user does from now on, over i-HoA."""
 
-    def make():
+    def make(place=None):
+        office = place or request.getfixturevalue("office")
         things.append(Pings(office, workdir))
         until(lambda: len(things[-1].answers()) > 20, "pings are answered")
         pings = things[-1]
@@ -172,3 +174,48 @@ def test_mobike_carries_the_session_without_an_external_home_agent(office, sessi
     assert office.mn.status()["state"] == "inside"
     transfer.finish()
     assert untrusted.user_data() == {}
+
+
+def home_conf(workdir):
+    """The recipe's ihad with a physical home link."""
+    with open(recipe("ihad.yaml"), encoding="utf-8") as f:
+        text = f.read()
+    path = f"{workdir}/home.yaml"
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(text.replace("  - prefix: 10.50.0.0/16", "  - interface: lan0\n"
+                               "    prefix: 10.50.0.0/16")
+                  .replace("trusted-networks:", "trusted-networks:\n  - 10.50.0.0/16", 1))
+    return path
+
+
+def test_mode_h_from_the_home_link_to_the_hotel_and_back(net, workdir, bindir, things, capture,
+                                                         session):
+    """RFC 5266, draft -02 §3.1.1: at home deregistered and untunnelled; away by MOBIKE."""
+    office = Deployment(net, workdir, bindir, things)
+    office.home_link()
+    office.start_agents(ihad_conf=home_conf(workdir))
+    office.start_gateway()
+    air = capture(office.wires, "laptop0")
+    office.power_on_mobike("home", home_router="10.50.0.1")
+    pings, transfer = session(office)
+    status = office.mn.status()
+    assert status["at-home"] and status["state"] == "inside"
+    assert mip.parse_reply(office.mn.last_reply("internal")).find(mip.EXT_TNC)
+    assert office.ihad.bindings() == [] and office.client.sa() is None
+    names = {office.home: "i-HoA", office.server_address: "CN", office.internal_agent: "i-HA"}
+    assert {s for s in layers.stacks(air.packets(), names) if "i-HoA" in s} == set().union(*map(
+        layers.both_ways, ("i-HoA>CN ping", "i-HoA>CN tcp", "i-HoA>i-HA udp any>434 rrq")))
+
+    office.laptop.unplug()
+    air.clear()
+    office.laptop.plug("hotel")
+    office.wait_working()
+    pings.wait()
+    transfer.progresses()
+    assert office.mn.status()["state"] == "outside"
+    assert office.ihad.binding(office.home)["care-of-address"] == "10.8.0.1"
+    assert not [f for f in air.frames() if MARK[:16] in f]
+
+    carry(office, pings, transfer, "home", "internal")
+    assert office.mn.status()["at-home"] and office.ihad.bindings() == []
+    transfer.finish()
