@@ -242,9 +242,16 @@ def company(net, run_daemon, workdir, bindir, things):
 
 
 @pytest.fixture
-def office(net, workdir, bindir, things):
+def deploy(net, workdir, bindir, things, frames):
+    """deploy(): the network of etc/deployment, with nothing started on it yet."""
+    return lambda: Deployment(net, workdir, bindir, things,
+                              lambda daemon: things.append(Tapped(daemon, frames)))
+
+
+@pytest.fixture
+def office(deploy):
     """The deployment of etc/deployment, its home agents and VPN gateway running."""
-    place = Deployment(net, workdir, bindir, things)
+    place = deploy()
     place.start_agents()
     place.start_gateway()
     return place

@@ -8,7 +8,7 @@ import pytest
 
 from fixtures import layers, strongswan
 from fixtures import mobileip as mip
-from fixtures.deployment import Deployment, recipe
+from fixtures.deployment import recipe
 from fixtures.traffic import MARK, Gap, Pings, Transfer
 from fixtures.wait import until
 
@@ -188,10 +188,9 @@ def home_conf(workdir):
     return path
 
 
-def test_mode_h_from_the_home_link_to_the_hotel_and_back(net, workdir, bindir, things, capture,
-                                                         session):
+def test_mode_h_from_the_home_link_to_the_hotel_and_back(deploy, workdir, capture, session):
     """RFC 5266, draft -02 §3.1.1: at home deregistered and untunnelled; away by MOBIKE."""
-    office = Deployment(net, workdir, bindir, things)
+    office = deploy()
     office.home_link()
     office.start_agents(ihad_conf=home_conf(workdir))
     office.start_gateway()

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 from fixtures import layers, strongswan
-from fixtures.deployment import Deployment, recipe
+from fixtures.deployment import recipe
 from fixtures.wait import until
 
 pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
@@ -96,12 +96,12 @@ def test_path_mtu_discovery_works_between_laptop_and_gateway(office, capture):
     assert " 0 received" not in done.stdout, done.stdout
 
 
-def test_policy_any_is_warned_of_and_lets_clear_text_pass(net, workdir, bindir, things):
+def test_policy_any_is_warned_of_and_lets_clear_text_pass(deploy, workdir):
     conf = f"{workdir}/any.yaml"
     with open(recipe("xhad.yaml"), encoding="utf-8") as f, \
             open(conf, "w", encoding="utf-8") as out:
         out.write(f.read().replace("policy: ipsec-only", "policy: any"))
-    office = Deployment(net, workdir, bindir, things)
+    office = deploy()
     office.start_agents(xhad_conf=conf)
     assert office.xhad.events("policy-any")
     assert any("warning" in line for line in office.xhad.log().splitlines()

@@ -13,7 +13,7 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures import strongswan
-from fixtures.deployment import INTERNAL_KEY, Deployment, recipe
+from fixtures.deployment import INTERNAL_KEY, recipe
 from fixtures.traffic import MARK, Pings, Transfer
 from fixtures.wait import until
 
@@ -181,13 +181,13 @@ def test_one_address_for_both_agents_means_outside(office):
     assert status["internal"]["requests"] == 0
 
 
-def test_an_external_agent_that_answers_inside_changes_nothing(net, workdir, bindir, things):
+def test_an_external_agent_that_answers_inside_changes_nothing(deploy, workdir):
     """RFC 5265 §3.3: without `inside` in xhad's file both agents answer; the node ends inside."""
     conf = f"{workdir}/reachable.yaml"
     with open(recipe("xhad.yaml"), encoding="utf-8") as f, \
             open(conf, "w", encoding="utf-8") as out:
         out.write(f.read().partition("inside:")[0])
-    office = Deployment(net, workdir, bindir, things)
+    office = deploy()
     office.start_agents(xhad_conf=conf)
     office.start_gateway()
     office.power_on("desk")
@@ -199,7 +199,7 @@ def test_an_external_agent_that_answers_inside_changes_nothing(net, workdir, bin
 
 
 @pytest.mark.parametrize("detection_ms", [0, 5000])
-def test_an_internal_answer_after_the_external_one_still_means_inside(net, workdir, bindir, things,
+def test_an_internal_answer_after_the_external_one_still_means_inside(deploy, workdir,
                                                                       detection_ms):
     """
     RFC 5265 §3.3, R-39: ihad is 300 ms slower than xhad. Within the detection period that is inside
@@ -209,7 +209,7 @@ def test_an_internal_answer_after_the_external_one_still_means_inside(net, workd
     with open(recipe("xhad.yaml"), encoding="utf-8") as f, \
             open(conf, "w", encoding="utf-8") as out:
         out.write(f.read().partition("inside:")[0])
-    office = Deployment(net, workdir, bindir, things)
+    office = deploy()
     office.start_agents(xhad_conf=conf)
     office.start_gateway()
     office.laptop.plug("desk")
