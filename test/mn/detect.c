@@ -100,6 +100,18 @@ static bool wants_vpn(const struct detect *d)
 	return d->state == DETECT_OUTSIDE && d->track[DETECT_EXTERNAL].valid_until_ms > 0;
 }
 
+/*
+ * Something is to be said, to charon or through the VPN. Not through it while we are undecided: the
+ * internal agent would hear of two places at once, and its answer to the plain request be lost
+ * (RFC 5266 §3.4.2: only if that has not been answered).
+ */
+static bool vpn_has_business(const struct detect *d)
+{
+	if (!wants_vpn(d) || d->vpn == DETECT_VPN_CONNECTING)
+		return false;
+	return d->vpn == DETECT_VPN_DOWN || d->state == DETECT_OUTSIDE;
+}
+
 static void vpn_start(struct detect *d, uint64_t at_ms)
 {
 	d->track[DETECT_VPN].valid_until_ms = 0;
@@ -301,7 +313,7 @@ static void advance_vpn(struct detect *d, uint64_t now_ms, struct detect_todo *t
 	}
 	if (!track_is_valid(t, now_ms))
 		t->valid_until_ms = 0;
-	if (!wants_vpn(d) || d->vpn == DETECT_VPN_CONNECTING || !track_take_due(t, now_ms))
+	if (!vpn_has_business(d) || !track_take_due(t, now_ms))
 		return;
 	if (d->vpn == DETECT_VPN_UP) {
 		todo->request[DETECT_VPN] = true;
@@ -414,7 +426,7 @@ uint64_t detect_deadline(const struct detect *d)
 	uint64_t next = min_u64(d->track[DETECT_INTERNAL].due_ms, d->track[DETECT_EXTERNAL].due_ms);
 
 	next = min_u64(next, d->period_end_ms);
-	if (wants_vpn(d) && d->vpn != DETECT_VPN_CONNECTING)
+	if (vpn_has_business(d))
 		next = min_u64(next, d->track[DETECT_VPN].due_ms);
 	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
 		if (d->track[i].valid_until_ms > 0)

@@ -990,11 +990,15 @@ static void k10_without_an_external_agent_nothing_passes_while_undecided(void **
 	node_has_a_vpn(false);
 	moves();
 	vpn_is(true);
-	answers(DETECT_VPN, trusted);
+	assert_false(
+		todo.request[DETECT_VPN]); /* nor is the binding moved under the plain request */
 	assert_int_equal(d.state, DETECT_UNKNOWN);
 	assert_false(detect_permits_vpn(&d, now));
-	waits(PERIOD);
+	now += PERIOD;
+	detect_tick(&d, now, &todo);
 	assert_int_equal(d.state, DETECT_OUTSIDE);
+	assert_true(todo.request[DETECT_VPN]);
+	answers(DETECT_VPN, trusted);
 	assert_true(detect_permits_vpn(&d, now));
 }
 
