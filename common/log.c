@@ -249,25 +249,53 @@ void log_suppress(struct log_limit *limit, enum log_level level)
 	}
 }
 
-bool log_write_limited(struct log_limit *limit, uint64_t now_ms, enum log_level level,
-		       const char *message, const char *pairs_fmt, ...)
+bool log_take(struct log_limit *limit, uint64_t now_ms, enum log_level level)
 {
-	char text[LINE_MAX_LEN];
-	va_list ap;
-
 	if (!log_enabled(level))
 		return false;
-	if (!limit_take(limit, now_ms)) {
-		log_suppress(limit, level);
-		return false;
-	}
-	va_start(ap, pairs_fmt);
+	if (limit_take(limit, now_ms))
+		return true;
+	log_suppress(limit, level);
+	return false;
+}
+
+static bool __attribute__((format(printf, 4, 0)))
+write_taken(struct log_limit *limit, enum log_level level, const char *message,
+	    const char *pairs_fmt, va_list ap)
+{
+	char text[LINE_MAX_LEN];
+
 	format_text(text, message, limit->suppressed, pairs_fmt, ap);
-	va_end(ap);
 	if (!write_line(level, text))
 		return false;
 	limit->suppressed = 0; /* log_flush_limits() takes it off the list */
 	return true;
+}
+
+bool log_write_taken(struct log_limit *limit, enum log_level level, const char *message,
+		     const char *pairs_fmt, ...)
+{
+	va_list ap;
+	bool written;
+
+	va_start(ap, pairs_fmt);
+	written = write_taken(limit, level, message, pairs_fmt, ap);
+	va_end(ap);
+	return written;
+}
+
+bool log_write_limited(struct log_limit *limit, uint64_t now_ms, enum log_level level,
+		       const char *message, const char *pairs_fmt, ...)
+{
+	va_list ap;
+	bool written;
+
+	if (!log_take(limit, now_ms, level))
+		return false;
+	va_start(ap, pairs_fmt);
+	written = write_taken(limit, level, message, pairs_fmt, ap);
+	va_end(ap);
+	return written;
 }
 
 /* The line that tells what a limit holds back is itself under the limit. */

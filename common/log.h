@@ -75,7 +75,17 @@ struct log_value log_value(const void *octets, size_t len);
 void log_write(enum log_level level, const char *message, const char *pairs_fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/** The same under a limit; @param now_ms monotonic. True if the line was written. */
+/**
+ * Asks a limit before a line is put together: may it be written, now, with log_write_taken()? If
+ * not it is counted as suppressed (unless nobody wants its level). @param now_ms monotonic
+ */
+bool log_take(struct log_limit *limit, uint64_t now_ms, enum log_level level);
+
+/** The line for which log_take() said yes. True if it was written. */
+bool log_write_taken(struct log_limit *limit, enum log_level level, const char *message,
+		     const char *pairs_fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/** The same in one call. @param now_ms monotonic. True if the line was written. */
 bool log_write_limited(struct log_limit *limit, uint64_t now_ms, enum log_level level,
 		       const char *message, const char *pairs_fmt, ...)
 	__attribute__((format(printf, 5, 6)));

@@ -95,24 +95,27 @@ void ha_log_result(const struct engine_result *res, const struct reg_origin *fro
 		log_suppress(limit_of(&res->outcome), level);
 		return;
 	}
-	log_write_limited(limit_of(&res->outcome), now->mono_ms, level,
-			  reg_reason_text(res->outcome.reason),
-			  "event=%s src=%s port=%u interface=%s home-address=%s care-of=%s%s%s",
-			  reg_reason_name(res->outcome.reason), addr_text(from->src).s,
-			  from->src_port, from->interface[0] ? from->interface : "-",
-			  res->has_request ? addr_text(res->req.home_addr).s : "-",
-			  res->has_request ? addr_text(res->req.care_of).s : "-",
-			  details(res, more, sizeof(more)), nai_pair(res->node, nai, sizeof(nai)));
+	if (!log_take(limit_of(&res->outcome), now->mono_ms, level))
+		return;
+	log_write_taken(limit_of(&res->outcome), level, reg_reason_text(res->outcome.reason),
+			"event=%s src=%s port=%u interface=%s home-address=%s care-of=%s%s%s",
+			reg_reason_name(res->outcome.reason), addr_text(from->src).s,
+			from->src_port, from->interface[0] ? from->interface : "-",
+			res->has_request ? addr_text(res->req.home_addr).s : "-",
+			res->has_request ? addr_text(res->req.care_of).s : "-",
+			details(res, more, sizeof(more)), nai_pair(res->node, nai, sizeof(nai)));
 }
 
 void ha_log_expired(const struct binding *b, const struct clock *now)
 {
 	char nai[300];
 
-	log_write_limited(&expired_limit, now->mono_ms, LOG_LEVEL_INFO, "binding expired",
-			  "event=expired home-address=%s care-of=%s lifetime=%u%s",
-			  addr_text(b->key.home_addr).s, addr_text(b->care_of).s, b->lifetime_s,
-			  nai_pair(b->node, nai, sizeof(nai)));
+	if (!log_take(&expired_limit, now->mono_ms, LOG_LEVEL_INFO))
+		return;
+	log_write_taken(&expired_limit, LOG_LEVEL_INFO, "binding expired",
+			"event=expired home-address=%s care-of=%s lifetime=%u%s",
+			addr_text(b->key.home_addr).s, addr_text(b->care_of).s, b->lifetime_s,
+			nai_pair(b->node, nai, sizeof(nai)));
 }
 
 void ha_log_sent(const uint8_t *msg, size_t len, struct in_addr dst, uint16_t port,
