@@ -20,6 +20,7 @@
 #include "ha-core/ha_state.h"
 #include "ha-core/io/home_link.h"
 #include "ha-core/io/reg_socket.h"
+#include "ha-core/io/source_share.h"
 #include "ha-core/tunnel/tunnel.h"
 #include "ha-core/wire/advert.h"
 
@@ -31,6 +32,7 @@
 #include <sys/random.h>
 
 #define TICK_MS            1000 /* lifetimes are in seconds */
+#define RANDOM_STOCK       64   /* numbers fetched at once: 256 octets never come short */
 #define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
 
 struct ha {
@@ -56,6 +58,7 @@ struct ha {
 	struct ha_state *state; /* NULL: nothing is remembered */
 	unsigned int batch_replies;
 	struct reg_socket *socket;
+	struct source_share_table shares;
 	struct ha_ctl *ctl;
 };
 
@@ -291,12 +294,17 @@ static int tell_route(void *ctx, struct addr_prefix network, struct in_addr home
 
 static uint32_t random_number(void *ctx)
 {
-	uint32_t n = 0;
+	static uint32_t stock[RANDOM_STOCK];
+	static size_t left;
+	uint32_t n;
 
 	(void)ctx;
 	/* Never short for so few octets once the pool is ready, which it is at boot's end. */
-	while (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
-		;
+	while (left == 0)
+		if (getrandom(stock, sizeof(stock), 0) == (ssize_t)sizeof(stock))
+			left = RANDOM_STOCK;
+	n = stock[--left];
+	stock[left] = 0; /* a nonce that is still to be given is nobody's to find */
 	return n;
 }
 
@@ -439,6 +447,24 @@ static int commit_batch(void *ctx)
 	}
 	ha->batch_replies = 0;
 	return rc;
+}
+
+/* One source's flood under overload: heard is its share, and the rest costs no more than reading. */
+static bool is_heard(void *ctx, struct in_addr src)
+{
+	static struct log_limit limit = { .burst = 5, .interval_ms = 10000, .event = "over-share" };
+	struct ha *ha = ctx;
+	const uint64_t now_ms = loop_now(ha->loop)->mono_ms;
+	const uint32_t share_s = ha->conf->registration.overload_share_s;
+
+	if (source_share_take(&ha->shares, src, share_s, now_ms * 1000))
+		return true;
+	ha->engine.stats.requests_over_share++;
+	if (log_take(&limit, now_ms, LOG_LEVEL_NOTICE))
+		log_write_taken(&limit, LOG_LEVEL_NOTICE,
+				"more comes than can be handled, and most of it from one source",
+				"event=over-share src=%s share=%u", addr_text(src).s, share_s);
+	return false;
 }
 
 static void send_failed(void *ctx, struct in_addr dst, const uint8_t *msg, int err)
@@ -670,6 +696,7 @@ static int open_socket(struct ha *ha)
 		.broadcast_cnt = ha->conf->home_network_cnt,
 		.handle = handle_datagram,
 		.commit = commit_batch,
+		.heard = is_heard,
 		.send_failed = send_failed,
 		.ctx = ha,
 	};

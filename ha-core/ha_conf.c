@@ -327,6 +327,12 @@ const struct conf_key ha_conf_rows[] = {
 	{ "registration.max-denials", CONF_UINT, FIELD(registration.max_denials_s), .max = 1000000,
 	  .dflt = "1000", .unit = "a second",
 	  .doc = "Denials that all mobile nodes together are sent; 0 is no limit." },
+	{ "registration.overload-share", CONF_UINT, FIELD(registration.overload_share_s),
+	  .max = 1000000, .dflt = "20000", .unit = "a second",
+	  .doc = "Messages that one source address is heard with while more come than can be "
+		 "handled; others are then dropped unread, so that its flood costs other sources "
+		 "little. Without overload nothing is dropped. Many nodes may share a source: a "
+		 "foreign agent, a NAT. 0 is no limit." },
 	{ "registration.strict-reserved-bits", CONF_BOOL, FIELD(registration.strict_reserved_bits),
 	  .dflt = "false",
 	  .doc = "Deny requests that set the reserved bit x (RFC 5944 3.8.2.3), which is otherwise "

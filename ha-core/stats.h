@@ -25,13 +25,14 @@
 	X(auth_failures, "auth-failures") /* the mobile node's authenticator */                \
 	X(foreign_agent_auth_failures, "foreign-agent-auth-failures")                          \
 	X(replay_failures, "replay-failures")                                                  \
+	X(requests_over_share, "requests-dropped-over-share") /* unread, under overload */     \
+	X(replies_withheld, "replies-withheld")     /* the store did not take the change */    \
 	X(denials_unanswered, "denials-unanswered") /* beyond registration.max-denials */      \
 	X(leases_taken_over, "leases-taken-over")   /* idle, of an exhausted pool */           \
 	X(deregistrations, "deregistrations")       /* accepted, Lifetime 0 */                 \
 	X(bindings_expired, "bindings-expired")                                                \
 	X(replies_sent, "replies-sent")                                                        \
 	X(reply_send_failures, "reply-send-failures")                                          \
-	X(replies_withheld, "replies-withheld") /* what they say could not be stored */        \
 	X(state_commits, "state-commits")                                                      \
 	X(state_commit_failures, "state-commit-failures")                                      \
 	X(replies_with_tnc, "replies-with-tnc")                                                \

@@ -4,6 +4,11 @@
  * control clients and the data path get their turn under a flood; libev comes back at once if
  * there is more.
  *
+ * Overload: a socket that has filled SATURATED_AFTER batches in a row has more waiting than was
+ * handled meanwhile. Then, and only then, each datagram's source is asked for (conf.heard): who
+ * floods is dropped at the cost of reading him, so that the queue, which all share, is drained
+ * faster than he fills it. One batch that is not full ends it.
+ *
  * The kernel has verified UDP checksums before we see anything (RFC 5944 §3.8.2.1).
  */
 #include "ha-core/io/reg_socket.h"
@@ -18,7 +23,8 @@
 #include <unistd.h>
 
 #define SOCKETS_MAX        16
-#define RECEIVE_BUFFER     (4 << 20) /* a burst of 50,000 requests */
+#define RECEIVE_BUFFER     (16 << 20) /* the kernel doubles it: a burst of 40,000 requests */
+#define SATURATED_AFTER    16         /* full batches: 1,024 requests have been waiting */
 #define INTERFACE_MEMORY   16
 #define INTERFACE_FRESH_MS 1000 /* a name may change; it is asked for anew after this */
 #define REPLY_MAX          1500
@@ -34,6 +40,7 @@ struct endpoint {
 	struct reg_socket *owner;
 	struct loop_fd *watch;
 	int fd;
+	unsigned int full_batches; /* in a row */
 };
 
 struct slot {
@@ -66,6 +73,11 @@ static void flush_replies(struct reg_socket *s)
 	unsigned int done = 0;
 	int n;
 
+	if (s->conf.commit && s->conf.commit(s->conf.ctx) < 0) {
+		/* Who hears nothing asks again; who hears yes must not find it forgotten. */
+		s->out_cnt = 0;
+		return;
+	}
 	while (done < s->out_cnt) {
 		n = sendmmsg(s->endpoints[0].fd, s->out + done, s->out_cnt - done, MSG_DONTWAIT);
 		if (n > 0) {
@@ -110,10 +122,19 @@ void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const u
 void reg_socket_send(struct reg_socket *s, struct in_addr dst, uint16_t port, const uint8_t *msg,
 		     size_t len)
 {
-	const struct reg_origin to = { .src = dst, .src_port = port };
+	const struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr = dst,
+		.sin_port = htons(port),
+	};
+	ssize_t n;
 
-	reg_socket_reply(s, &to, msg, len);
-	flush_replies(s);
+	do
+		n = sendto(s->endpoints[0].fd, msg, len, MSG_DONTWAIT, (const struct sockaddr *)&to,
+			   sizeof(to));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		s->conf.send_failed(s->conf.ctx, dst, msg, -errno);
 }
 
 static const char *interface_name(struct reg_socket *s, int index)
@@ -154,6 +175,7 @@ static void receive(void *ctx, int events)
 	struct endpoint *ep = ctx;
 	struct reg_socket *s = ep->owner;
 	struct reg_datagram dgram;
+	bool saturated;
 	int i, n;
 
 	(void)events;
@@ -170,7 +192,11 @@ static void receive(void *ctx, int events)
 	}
 	/* An error here is one of an earlier send (ECONNREFUSED and its like); none is ours. */
 	n = recvmmsg(ep->fd, s->in, REG_SOCKET_BATCH, MSG_DONTWAIT, NULL);
+	ep->full_batches = n == REG_SOCKET_BATCH ? ep->full_batches + 1 : 0;
+	saturated = s->conf.heard && ep->full_batches > SATURATED_AFTER;
 	for (i = 0; i < n; i++) {
+		if (saturated && !s->conf.heard(s->conf.ctx, s->in_addr[i].sin_addr))
+			continue;
 		dgram = (struct reg_datagram){
 			.data = s->slots[i].data,
 			.len = s->in[i].msg_len,
@@ -182,9 +208,8 @@ static void receive(void *ctx, int events)
 		read_control(s, &s->in[i].msg_hdr, &dgram);
 		s->conf.handle(s->conf.ctx, &dgram);
 	}
-	if (s->conf.commit && s->conf.commit(s->conf.ctx) < 0)
-		s->out_cnt = 0;
-	flush_replies(s);
+	if (n > 0)
+		flush_replies(s);
 }
 
 static int add_endpoint(struct reg_socket *s, struct in_addr address, bool shared)

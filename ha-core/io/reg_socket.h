@@ -26,7 +26,7 @@ struct reg_datagram {
 
 /**
  * Handles one datagram of a batch. It may queue one answer with reg_socket_reply(); the answers
- * of a batch leave together, after its last datagram was handled.
+ * of a batch leave together, after its last datagram was handled and the batch was committed.
  */
 typedef void reg_socket_fn(void *ctx, const struct reg_datagram *dgram);
 
@@ -38,10 +38,15 @@ struct reg_socket_conf {
 	size_t broadcast_cnt;
 	reg_socket_fn *handle;
 	/**
-	 * The datagrams of a batch have been handled: what they changed is made to last. Negative:
-	 * it could not be, and the replies queued in this batch are not sent. May be NULL.
+	 * Makes lasting what the datagrams handled so far have changed: called before the answers
+	 * to them leave. Negative: those answers are not sent. NULL: there is nothing to do.
 	 */
 	int (*commit)(void *ctx);
+	/**
+	 * May this source be heard while more comes than can be handled? False: its datagram is
+	 * dropped unread. NULL: every one may.
+	 */
+	bool (*heard)(void *ctx, struct in_addr src);
 	/** A message could not be sent. */
 	void (*send_failed)(void *ctx, struct in_addr dst, const uint8_t *msg, int err);
 	void *ctx;
@@ -59,7 +64,10 @@ struct reg_socket *reg_socket_close(struct reg_socket *s);
 void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const uint8_t *reply,
 		      size_t len);
 
-/** Sends a message that answers none, at once; at any time, a batch being handled or not. */
+/**
+ * Sends a message that answers none, at once; at any time, a batch being handled or not. Answers
+ * queued meanwhile stay where they are: they wait for the commit.
+ */
 void reg_socket_send(struct reg_socket *s, struct in_addr dst, uint16_t port, const uint8_t *msg,
 		     size_t len);
 

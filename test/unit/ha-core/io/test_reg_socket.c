@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The registration socket over the loopback: batches, the commit before the replies, overload. */
+#include "ha-core/io/reg_socket.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ADDRESS     0x7f05f0a1 /* 127.5.240.161: the host's own, and nobody else's */
+#define PORT        434
+#define QUIET       0x7f000002
+#define LOUD        0x7f000003
+#define FLOOD       (30 * REG_SOCKET_BATCH)
+#define DEADLINE_MS 20000
+#define UNLIMITED   16 /* batches that are not asked about */
+
+static struct loop *loop;
+static struct reg_socket *sock;
+static int client, loud;
+static unsigned int handled, commits, asked, wanted;
+static int commit_result;
+static bool answers, sends_between;
+
+static int client_new(uint32_t addr)
+{
+	const struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr = addr_from_host(addr) };
+	const struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr = addr_from_host(ADDRESS),
+		.sin_port = htons(PORT),
+	};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	return fd;
+}
+
+static unsigned int received(void)
+{
+	unsigned int cnt = 0;
+	char buf[16];
+
+	while (recv(client, buf, sizeof(buf), 0) > 0)
+		cnt++;
+	return cnt;
+}
+
+static void handle(void *ctx, const struct reg_datagram *dgram)
+{
+	(void)ctx;
+	handled++;
+	if (answers)
+		reg_socket_reply(sock, &dgram->from, (const uint8_t *)"yes", 3);
+	if (sends_between) {
+		reg_socket_send(sock, dgram->from.src, dgram->from.src_port,
+				(const uint8_t *)"more", 4);
+		assert_int_equal(received(), 1); /* it has left alone: the answer waits */
+	}
+	if (handled == wanted)
+		loop_stop(loop);
+}
+
+static int commit(void *ctx)
+{
+	(void)ctx;
+	commits++;
+	if (answers)
+		assert_int_equal(received(), 0); /* nobody has heard yes yet */
+	return commit_result;
+}
+
+static bool is_heard(void *ctx, struct in_addr src)
+{
+	(void)ctx;
+	asked++;
+	return !addr_eq(src, addr_from_host(LOUD));
+}
+
+static void send_failed(void *ctx, struct in_addr dst, const uint8_t *msg, int err)
+{
+	(void)ctx;
+	(void)dst;
+	(void)msg;
+	fail_msg("a message could not be sent: %d", err);
+}
+
+static int open_all(void **state)
+{
+	struct reg_socket_conf conf = {
+		.address = addr_from_host(ADDRESS),
+		.port = PORT,
+		.handle = handle,
+		.commit = commit,
+		.heard = is_heard,
+		.send_failed = send_failed,
+	};
+
+	(void)state;
+	handled = commits = asked = 0;
+	commit_result = 0;
+	answers = true;
+	sends_between = false;
+	loop = loop_new();
+	if (!loop)
+		return -1;
+	conf.loop = loop;
+	if (reg_socket_open(&conf, &sock) < 0) {
+		print_message("skipped: port 434 of a loopback address is not to be had\n");
+		loop = loop_free(loop);
+		return 0;
+	}
+	client = client_new(QUIET);
+	loud = client_new(LOUD);
+	return 0;
+}
+
+static int close_all(void **state)
+{
+	(void)state;
+	if (!loop)
+		return 0;
+	close(client);
+	close(loud);
+	reg_socket_close(sock);
+	loop = loop_free(loop);
+	return 0;
+}
+
+static void send_many(int fd, unsigned int cnt)
+{
+	while (cnt-- > 0)
+		assert_int_equal(send(fd, "request", 7, 0), 7);
+}
+
+static void stop(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+static void run_until_handled(unsigned int cnt)
+{
+	struct loop_timer *deadline = loop_timer_new(loop, stop, loop);
+
+	assert_non_null(deadline);
+	loop_timer_start(deadline, DEADLINE_MS, 0);
+	wanted = cnt;
+	loop_run(loop); /* to the end of the batch, its answers included */
+	loop_timer_free(deadline);
+	assert_true(handled >= cnt);
+}
+
+static void a_batch_is_committed_once_and_before_its_answers(void **state)
+{
+	(void)state;
+	if (!loop)
+		skip();
+	send_many(client, 10);
+	run_until_handled(10);
+	assert_int_equal(commits, 1);
+	assert_int_equal(received(), 10);
+}
+
+static void what_was_not_committed_is_not_answered(void **state)
+{
+	(void)state;
+	if (!loop)
+		skip();
+	commit_result = -1;
+	send_many(client, 10);
+	run_until_handled(10);
+	assert_int_equal(received(), 0);
+	commit_result = 0; /* and the next batch does not bring it after all */
+	send_many(client, 1);
+	run_until_handled(11);
+	assert_int_equal(received(), 1);
+}
+
+static void a_message_of_its_own_does_not_let_answers_out(void **state)
+{
+	(void)state;
+	if (!loop)
+		skip();
+	sends_between = true;
+	send_many(client, 3);
+	run_until_handled(3);
+	assert_int_equal(received(), 3);
+}
+
+static void who_floods_is_dropped_under_overload_and_others_are_not(void **state)
+{
+	(void)state;
+	if (!loop)
+		skip();
+	answers = false;
+	send_many(loud, FLOOD / 2);
+	send_many(client, 5);
+	send_many(loud, FLOOD / 2);
+	run_until_handled(UNLIMITED * REG_SOCKET_BATCH + 5);
+	assert_int_equal(handled, UNLIMITED * REG_SOCKET_BATCH + 5);
+	assert_in_range(asked, 1, FLOOD - UNLIMITED * REG_SOCKET_BATCH + 5);
+}
+
+static void a_burst_is_no_overload(void **state)
+{
+	(void)state;
+	if (!loop)
+		skip();
+	answers = false;
+	send_many(loud, UNLIMITED * REG_SOCKET_BATCH);
+	run_until_handled(UNLIMITED * REG_SOCKET_BATCH);
+	assert_int_equal(asked, 0);
+}
+
+#define SOCKET_TEST(t) cmocka_unit_test_setup_teardown(t, open_all, close_all)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		SOCKET_TEST(a_batch_is_committed_once_and_before_its_answers),
+		SOCKET_TEST(what_was_not_committed_is_not_answered),
+		SOCKET_TEST(a_message_of_its_own_does_not_let_answers_out),
+		SOCKET_TEST(who_floods_is_dropped_under_overload_and_others_are_not),
+		SOCKET_TEST(a_burst_is_no_overload),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
