@@ -123,6 +123,55 @@ static inline struct hash_node *hash_next(struct hash_node *n, uint64_t h)
 	return n;
 }
 
+/*
+ * A place in a table whose keys are as cheap to hash again as to keep the hash of (an address): at
+ * half the memory. All that lies in one bucket is walked, so the caller compares keys.
+ *
+ *	struct hash_link *n = hash_link_first(&t, key_hash);
+ *	for (; n; n = n->next)
+ *		if (same_key(hash_entry(n, struct thing, link))) ...
+ */
+struct hash_link {
+	struct hash_link *next;
+};
+
+/* A table holds links or nodes, never both. */
+static inline struct hash_link **hash_link_slot(const struct hash *t, uint64_t h)
+{
+	return (struct hash_link **)&t->buckets[h & t->mask];
+}
+
+static inline struct hash_link *hash_link_first(const struct hash *t, uint64_t h)
+{
+	return *hash_link_slot(t, h);
+}
+
+static inline void hash_link_put(struct hash *t, struct hash_link *link, uint64_t h)
+{
+	struct hash_link **slot = hash_link_slot(t, h);
+
+	link->next = *slot;
+	*slot = link;
+	t->cnt++;
+}
+
+/** Takes the link out; it must be in, under this hash. */
+static inline void hash_link_del(struct hash *t, struct hash_link *link, uint64_t h)
+{
+	struct hash_link **p = hash_link_slot(t, h);
+
+	while (*p != link)
+		p = &(*p)->next;
+	*p = link->next;
+	t->cnt--;
+}
+
+/** As hash_bucket(). */
+static inline struct hash_link *hash_link_bucket(const struct hash *t, size_t i)
+{
+	return *hash_link_slot(t, i);
+}
+
 /**
  * The objects of bucket i, 0..mask, linked by next; NULL: none. As no table is ever rehashed, a
  * bucket's number is a place to resume a walk from, whatever was put or taken out in between.

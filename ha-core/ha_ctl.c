@@ -46,8 +46,8 @@ static void put_addr(struct ctl_reply *r, struct in_addr addr)
 
 static void put_nai(struct ctl_reply *r, const struct sa_peer *peer)
 {
-	if (peer && peer->nai)
-		ctl_octets(r, peer->nai, peer->nai_len);
+	if (peer && sa_peer_nai(peer))
+		ctl_octets(r, sa_peer_nai(peer), sa_peer_nai_len(peer));
 	else
 		ctl_null(r);
 }
@@ -87,6 +87,16 @@ static struct hash_node *next_bucket(const struct hash *t, size_t *bucket)
 	return n;
 }
 
+/* The same over a table of links. */
+static struct hash_link *next_link(const struct hash *t, size_t *bucket)
+{
+	struct hash_link *n = NULL;
+
+	for (int i = 0; i < BUCKETS_PER_STEP && !n && *bucket <= t->mask; i++)
+		n = hash_link_bucket(t, (*bucket)++);
+	return n;
+}
+
 /* ---- show bindings ---- */
 
 static const struct ctl_column binding_columns[] = {
@@ -117,8 +127,8 @@ static void put_networks(struct ctl_reply *r, const struct binding *b)
 	const struct network *net;
 	size_t i, len = 0;
 
-	for (i = 0; b->networks != 0 && i < b->node->networks->cnt; i++) {
-		net = &b->node->networks->networks[i];
+	for (i = 0; b->networks != 0 && i < sa_peer_networks(b->node)->cnt; i++) {
+		net = &sa_peer_networks(b->node)->networks[i];
 		if (b->networks & network_bit(net))
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
 						len > 0 ? " " : "",
@@ -158,9 +168,9 @@ static int next_bindings(void *cursor, struct ctl_reply *r)
 {
 	struct walk *w = cursor;
 	const struct hash *t = &w->ctl->env.engine->cache.by_key;
-	const struct hash_node *n;
+	const struct hash_link *n;
 
-	for (n = next_bucket(t, &w->bucket); n; n = n->next)
+	for (n = next_link(t, &w->bucket); n; n = n->next)
 		put_bindings_of(w->ctl, r, hash_entry(n, struct binding, link));
 	return w->bucket <= t->mask;
 }
@@ -234,7 +244,7 @@ static void put_node(const struct ha_ctl *c, struct ctl_reply *r, const struct s
 		put_nai(r, node);
 		ctl_string(r, node->is_dynamic ? "dynamic" : "static");
 		ctl_number(r, sa->spi);
-		ctl_string(r, mac_name(mac_algorithm(sa->mac)));
+		ctl_string(r, mac_name(mac_algorithm(&sa->mac)));
 		ctl_string(r, sa->replay.style == REPLAY_NONCE ? "nonce" : "timestamp");
 		ctl_number(r, binding_cnt(first));
 	}
@@ -247,12 +257,18 @@ static int next_nodes(void *cursor, struct ctl_reply *r)
 	const struct sa_table *nodes = &w->ctl->env.engine->nodes;
 	const struct hash *t = w->second_pass ? &nodes->by_addr : &nodes->by_nai;
 	const struct sa_peer *node;
-	const struct hash_node *n;
+	const struct hash_node *n = NULL;
+	const struct hash_link *link = NULL;
 
-	for (n = next_bucket(t, &w->bucket); n; n = n->next) {
-		node = w->second_pass ? hash_entry(n, struct sa_peer, by_addr)
-				      : hash_entry(n, struct sa_peer, by_nai);
-		if (w->second_pass || addr_is_any(node->addr))
+	if (w->second_pass)
+		link = next_link(t, &w->bucket);
+	else
+		n = next_bucket(t, &w->bucket);
+	for (; link; link = link->next)
+		put_node(w->ctl, r, hash_entry(link, struct sa_peer, by_addr));
+	for (; n; n = n->next) {
+		node = hash_entry(n, struct sa_more, by_nai)->peer;
+		if (addr_is_any(node->addr))
 			put_node(w->ctl, r, node);
 	}
 	if (w->bucket <= t->mask)

@@ -50,8 +50,9 @@ static enum log_level level_of(const struct reg_outcome *outcome)
 static const char *nai_pair(const struct sa_peer *node, char *buf, size_t size)
 {
 	buf[0] = '\0';
-	if (node && node->nai)
-		(void)snprintf(buf, size, " nai=%s", log_value(node->nai, node->nai_len).s);
+	if (node && sa_peer_nai(node))
+		(void)snprintf(buf, size, " nai=%s",
+			       log_value(sa_peer_nai(node), sa_peer_nai_len(node)).s);
 	return buf;
 }
 

@@ -429,15 +429,19 @@ static int export_some(void *cursor, struct ctl_reply *r)
 	struct exporting *x = cursor;
 	const struct sa_table *nodes = &x->st->engine->nodes;
 	const struct hash *t = x->second_pass ? &nodes->by_addr : &nodes->by_nai;
+	const struct hash_link *link;
 	const struct sa_peer *node;
 	const struct hash_node *n;
 	unsigned int i;
 
-	for (i = 0; i < NODES_PER_STEP && x->bucket <= t->mask; i++) {
-		for (n = hash_bucket(t, x->bucket++); n; n = n->next) {
-			node = x->second_pass ? hash_entry(n, struct sa_peer, by_addr)
-					      : hash_entry(n, struct sa_peer, by_nai);
-			if (x->second_pass || addr_is_any(node->addr))
+	for (i = 0; i < NODES_PER_STEP && x->bucket <= t->mask; i++, x->bucket++) {
+		link = x->second_pass ? hash_link_bucket(t, x->bucket) : NULL;
+		for (; link; link = link->next)
+			export_node(x, r, hash_entry(link, struct sa_peer, by_addr));
+		n = x->second_pass ? NULL : hash_bucket(t, x->bucket);
+		for (; n; n = n->next) {
+			node = hash_entry(n, struct sa_more, by_nai)->peer;
+			if (addr_is_any(node->addr))
 				export_node(x, r, node);
 		}
 	}

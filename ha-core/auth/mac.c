@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Authenticators through OpenSSL 3 (RFC 2104, RFC 2002 §3.5.1). Each algorithm is a row; HMAC
- * goes through EVP_MAC, the prefix+suffix form through EVP_MD, whose context has swallowed the
- * prefix already and is copied for each message. Fetches happen once a process, in fetch().
+ * Authenticators through OpenSSL 3 (RFC 2104, RFC 2002 §3.5.1). Each algorithm is a row with a
+ * digest that is fetched, and a context that is made, once a process.
+ *
+ * HMAC is put together here, over EVP_MD, from the raw key each time. Measured with OpenSSL 3.0,
+ * HMAC-MD5 of 54 octets and a key that changes with each message: 0.56 us this way, 1.08 us by
+ * EVP_MAC_init() with the key; 0.58 us by an EVP_MAC context prepared for each key, which is what
+ * this replaces: a million of those were 700 MB. (EVP allocates a digest's state at each
+ * EVP_DigestInit_ex2() and takes it from what it freed before; so did EVP_MAC.)
  */
 #include "ha-core/auth/mac.h"
 
@@ -12,47 +17,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-struct row {
+#define BLOCK 64 /* of MD5, SHA-1 and SHA-256 alike */
+#define IPAD  0x36
+#define OPAD  0x5c
+
+static struct row {
 	const char *name;
 	const char *digest;
 	bool hmac; /* otherwise prefix+suffix */
 	size_t len;
-};
-
-static const struct row rows[MAC_ALGORITHM_CNT] = {
+	/* shared by all associations, for the life of the process */
+	EVP_MD *md;
+	EVP_MD_CTX *ctx; /* initialised with md once, and anew for each message */
+} rows[MAC_ALGORITHM_CNT] = {
 	[MAC_HMAC_MD5] = { "hmac-md5", "MD5", true, 16 },
 	[MAC_KEYED_MD5] = { "keyed-md5", "MD5", false, 16 },
 	[MAC_HMAC_SHA1] = { "hmac-sha1", "SHA1", true, 20 },
 	[MAC_HMAC_SHA256] = { "hmac-sha256", "SHA256", true, 32 },
 };
 
-struct mac {
-	enum mac_algorithm alg;
-	unsigned int owners;
-	EVP_MAC_CTX *hmac;    /* keyed */
-	EVP_MD_CTX *prefixed; /* prefix+suffix: has swallowed the key */
-	size_t suffix_len;
-	uint8_t suffix[]; /* the key again; empty for HMAC, which keeps its own copy */
-};
-
-/* Shared by all associations, for the life of the process. */
-static EVP_MAC *hmac_method;
-static EVP_MD *md5_method;
-static EVP_MD_CTX *scratch;
-
-static int fetch(void)
+static int fetch(struct row *row)
 {
-	if (!hmac_method)
-		hmac_method = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	if (!md5_method)
-		md5_method = EVP_MD_fetch(NULL, "MD5", NULL);
-	if (!scratch)
-		scratch = EVP_MD_CTX_new();
-	return hmac_method && md5_method && scratch ? 0 : ERR_CRYPTO;
+	if (!row->md)
+		row->md = EVP_MD_fetch(NULL, row->digest, NULL);
+	if (!row->md)
+		return ERR_CRYPTO;
+	if (!row->ctx) {
+		row->ctx = EVP_MD_CTX_new();
+		if (!row->ctx || !EVP_DigestInit_ex2(row->ctx, row->md, NULL)) {
+			EVP_MD_CTX_free(row->ctx);
+			row->ctx = NULL;
+			return ERR_CRYPTO;
+		}
+	}
+	return 0;
 }
 
 const char *mac_name(enum mac_algorithm alg)
@@ -70,97 +71,103 @@ enum mac_algorithm mac_algorithm(const struct mac *m)
 	return m->alg;
 }
 
-static int prepare_hmac(struct mac *m, const void *key, size_t key_len)
+int mac_init(struct mac *m, enum mac_algorithm alg, const void *key, size_t key_len)
 {
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-						 (char *)(uintptr_t)rows[m->alg].digest, 0),
-		OSSL_PARAM_construct_end(),
-	};
-
-	m->hmac = EVP_MAC_CTX_new(hmac_method);
-	if (!m->hmac || !EVP_MAC_init(m->hmac, key, key_len, params))
-		return ERR_CRYPTO;
-	return 0;
-}
-
-static int prepare_prefixed(struct mac *m, const void *key, size_t key_len)
-{
-	m->prefixed = EVP_MD_CTX_new();
-	if (!m->prefixed || !EVP_DigestInit_ex2(m->prefixed, md5_method, NULL) ||
-	    !EVP_DigestUpdate(m->prefixed, key, key_len))
-		return ERR_CRYPTO;
-	return 0;
-}
-
-int mac_new(enum mac_algorithm alg, const void *key, size_t key_len, struct mac **ret_mac)
-{
-	size_t suffix_len = rows[alg].hmac ? 0 : key_len;
-	struct mac *m;
 	int rc;
 
 	if (key_len < 1 || key_len > MAC_KEY_MAX)
 		return ERR_INVALID;
-	rc = fetch();
+	rc = fetch(&rows[alg]);
 	if (rc < 0)
 		return rc;
-	m = calloc(1, sizeof(*m) + suffix_len);
+	m->alg = (uint8_t)alg;
+	m->key_len = (uint16_t)key_len;
+	memcpy(m->key, key, key_len);
+	return 0;
+}
+
+void mac_done(struct mac *m)
+{
+	OPENSSL_cleanse(m->key, m->key_len);
+}
+
+int mac_new(enum mac_algorithm alg, const void *key, size_t key_len, struct mac **ret_mac)
+{
+	struct mac *m = malloc(mac_size(key_len));
+	int rc;
+
 	if (!m)
 		return -ENOMEM;
-	m->alg = alg;
-	m->owners = 1;
-	m->suffix_len = suffix_len;
-	memcpy(m->suffix, key, suffix_len);
-	rc = rows[alg].hmac ? prepare_hmac(m, key, key_len) : prepare_prefixed(m, key, key_len);
+	rc = mac_init(m, alg, key, key_len);
 	if (rc < 0) {
-		mac_free(m);
+		free(m);
 		return rc;
 	}
 	*ret_mac = m;
 	return 0;
 }
 
-struct mac *mac_ref(struct mac *m)
+struct mac *mac_copy(const struct mac *m)
 {
-	m->owners++;
-	return m;
+	struct mac *copy = malloc(mac_size(m->key_len));
+
+	if (copy)
+		memcpy(copy, m, mac_size(m->key_len));
+	return copy;
 }
 
 struct mac *mac_free(struct mac *m)
 {
-	if (!m || --m->owners > 0)
-		return NULL;
-	EVP_MAC_CTX_free(m->hmac); /* both wipe what they hold */
-	EVP_MD_CTX_free(m->prefixed);
-	OPENSSL_cleanse(m->suffix, m->suffix_len);
+	if (m)
+		mac_done(m);
 	free(m);
 	return NULL;
 }
 
-static bool sign_hmac(struct mac *m, const void *data, size_t len, uint8_t *out)
+/* The digest of three runs of octets, one after the other. */
+static bool digest(const struct row *row, const void *first, size_t first_len, const void *data,
+		   size_t len, const void *last, size_t last_len, uint8_t *out)
 {
-	size_t out_len = rows[m->alg].len;
-
-	/* No key given: begin anew with the one prepared. */
-	return EVP_MAC_init(m->hmac, NULL, 0, NULL) && EVP_MAC_update(m->hmac, data, len) &&
-	       EVP_MAC_final(m->hmac, out, &out_len, out_len);
+	/* No digest given: begin anew with the one it has. */
+	return EVP_DigestInit_ex2(row->ctx, NULL, NULL) &&
+	       EVP_DigestUpdate(row->ctx, first, first_len) &&
+	       EVP_DigestUpdate(row->ctx, data, len) &&
+	       EVP_DigestUpdate(row->ctx, last, last_len) &&
+	       EVP_DigestFinal_ex(row->ctx, out, NULL);
 }
 
-static bool sign_prefixed(struct mac *m, const void *data, size_t len, uint8_t *out)
+/* RFC 2104 §2: H(K xor opad, H(K xor ipad, data)); a key longer than a block is hashed first. */
+static bool sign_hmac(const struct row *row, const struct mac *m, const void *data, size_t len,
+		      uint8_t *out)
 {
-	return EVP_MD_CTX_copy_ex(scratch, m->prefixed) && EVP_DigestUpdate(scratch, data, len) &&
-	       EVP_DigestUpdate(scratch, m->suffix, m->suffix_len) &&
-	       EVP_DigestFinal_ex(scratch, out, NULL);
+	uint8_t pad[BLOCK] = { 0 }, inner[MAC_LEN_MAX];
+	bool done = true;
+	size_t i;
+
+	if (m->key_len > BLOCK)
+		done = digest(row, m->key, m->key_len, NULL, 0, NULL, 0, pad);
+	else
+		memcpy(pad, m->key, m->key_len);
+	for (i = 0; i < BLOCK; i++)
+		pad[i] ^= IPAD;
+	done = done && digest(row, pad, BLOCK, data, len, NULL, 0, inner);
+	for (i = 0; i < BLOCK; i++)
+		pad[i] ^= IPAD ^ OPAD;
+	done = done && digest(row, pad, BLOCK, inner, row->len, NULL, 0, out);
+	OPENSSL_cleanse(pad, sizeof(pad));
+	return done;
 }
 
-int mac_sign(struct mac *m, const void *data, size_t len, uint8_t *out)
+int mac_sign(const struct mac *m, const void *data, size_t len, uint8_t *out)
 {
-	bool done = m->hmac ? sign_hmac(m, data, len, out) : sign_prefixed(m, data, len, out);
+	const struct row *row = &rows[m->alg];
+	bool done = row->hmac ? sign_hmac(row, m, data, len, out)
+			      : digest(row, m->key, m->key_len, data, len, m->key, m->key_len, out);
 
 	return done ? 0 : ERR_CRYPTO;
 }
 
-int mac_verify(struct mac *m, const void *data, size_t len, const uint8_t *expect,
+int mac_verify(const struct mac *m, const void *data, size_t len, const uint8_t *expect,
 	       size_t expect_len)
 {
 	uint8_t mac[MAC_LEN_MAX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * Authenticators of the authentication extensions (RFC 5944 §3.5.1, §5.1). One door to OpenSSL:
- * algorithms are fetched once per process, a key's context is prepared once per association, and
- * a message costs no fetch and no allocation.
+ * algorithms are fetched once per process, an association holds its key and no more, and a
+ * message costs no fetch and no allocation of ours.
  */
 #ifndef HA_CORE_AUTH_MAC_H
 #define HA_CORE_AUTH_MAC_H
@@ -22,8 +22,18 @@ enum mac_algorithm {
 	MAC_ALGORITHM_CNT
 };
 
-/** A key prepared for one algorithm. */
-struct mac;
+/** A key and what it is for. May end a larger object. */
+struct mac {
+	uint16_t key_len;
+	uint8_t alg;   /* enum mac_algorithm */
+	uint8_t key[]; /* wiped by mac_done() */
+};
+
+/** Octets of a struct mac with a key of this length. */
+static inline size_t mac_size(size_t key_len)
+{
+	return offsetof(struct mac, key) + key_len;
+}
 
 /** "hmac-md5", "keyed-md5", "hmac-sha1", "hmac-sha256" */
 const char *mac_name(enum mac_algorithm alg);
@@ -32,15 +42,21 @@ const char *mac_name(enum mac_algorithm alg);
 size_t mac_len(enum mac_algorithm alg);
 
 /**
- * Prepares a key; any octets, zeros included, 1..MAC_KEY_MAX of them. The key is copied.
+ * Fills the mac_size(key_len) octets at m. A key is any octets, zeros included, 1..MAC_KEY_MAX of
+ * them; it is copied. On failure m is as it was.
  * @retval ERR_CRYPTO  the algorithm is not to be had (a FIPS provider refuses MD5)
  * @retval ERR_INVALID the key's length
- * @retval -ENOMEM
  */
+int mac_init(struct mac *m, enum mac_algorithm alg, const void *key, size_t key_len);
+
+/** Wipes the key. */
+void mac_done(struct mac *m);
+
+/** The same on the heap. @retval -ENOMEM, and as mac_init() */
 int mac_new(enum mac_algorithm alg, const void *key, size_t key_len, struct mac **ret_mac);
 
-/** One more owner, who frees it like the first; the key is wiped when the last one does. */
-struct mac *mac_ref(struct mac *m);
+/** A copy on the heap, to be freed like any. NULL: out of memory. */
+struct mac *mac_copy(const struct mac *m);
 
 /** Wipes the key and frees. Takes NULL, returns NULL. */
 struct mac *mac_free(struct mac *m);
@@ -48,10 +64,10 @@ struct mac *mac_free(struct mac *m);
 enum mac_algorithm mac_algorithm(const struct mac *m);
 
 /** Writes mac_len() octets to out. @retval ERR_CRYPTO */
-int mac_sign(struct mac *m, const void *data, size_t len, uint8_t *out);
+int mac_sign(const struct mac *m, const void *data, size_t len, uint8_t *out);
 
 /** Compares in constant time. @retval ERR_AUTH it is another, or of another length */
-int mac_verify(struct mac *m, const void *data, size_t len, const uint8_t *expect,
+int mac_verify(const struct mac *m, const void *data, size_t len, const uint8_t *expect,
 	       size_t expect_len);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Security associations: a list of a few for each peer, and two hash tables that find the peer.
- * Peers come and go with the configuration only; a request never allocates here.
+ * Peers come and go with the configuration only, all together: so they lie in an arena. A request
+ * never allocates here.
  */
 #include "ha-core/auth/sa.h"
 
@@ -25,32 +26,16 @@ int sa_table_init(struct sa_table *t, size_t expected)
 	return rc;
 }
 
-static void peer_free(struct sa_peer *peer)
-{
-	struct sa *sa, *next;
-
-	for (sa = peer->sas; sa; sa = next) {
-		next = sa->next;
-		mac_free(sa->mac);
-		if (sa->previous)
-			mac_free(sa->previous->mac);
-		free(sa->previous);
-		free(sa);
-	}
-	service_list_free(peer->services);
-	network_list_free(peer->networks);
-	free(peer->nai);
-	free(peer);
-}
-
 void sa_table_done(struct sa_table *t)
 {
-	struct sa_peer *peer, *next;
+	struct sa_peer *peer;
 
-	for (peer = t->peers; peer; peer = next) {
-		next = peer->next;
-		peer_free(peer);
-	}
+	for (peer = t->peers; peer; peer = peer->next)
+		if (peer->more) {
+			service_list_free(peer->more->services);
+			network_list_free(peer->more->networks);
+		}
+	arena_done(&t->arena);
 	hash_done(&t->by_addr);
 	hash_done(&t->by_nai);
 	*t = (struct sa_table){ 0 };
@@ -80,15 +65,15 @@ static uint64_t nai_hash(const struct sa_table *t, const uint8_t *nai, size_t le
 	return hash_bytes(&t->by_nai, folded, i);
 }
 
-static bool nai_eq(const struct sa_peer *peer, const uint8_t *nai, size_t len)
+static bool nai_eq(const struct sa_more *more, const uint8_t *nai, size_t len)
 {
 	size_t realm = realm_offset(nai, len);
 	size_t i;
 
-	if (peer->nai_len != len || memcmp(peer->nai, nai, realm) != 0)
+	if (more->nai_len != len || memcmp(more->nai, nai, realm) != 0)
 		return false;
 	for (i = realm; i < len; i++)
-		if (tolower(peer->nai[i]) != tolower(nai[i]))
+		if (tolower(more->nai[i]) != tolower(nai[i]))
 			return false;
 	return true;
 }
@@ -96,10 +81,10 @@ static bool nai_eq(const struct sa_peer *peer, const uint8_t *nai, size_t len)
 struct sa_peer *sa_peer_find(const struct sa_table *t, struct in_addr addr)
 {
 	uint64_t h = addr_hash(t, addr);
-	struct hash_node *n;
+	struct hash_link *n;
 	struct sa_peer *peer;
 
-	for (n = hash_first(&t->by_addr, h); n; n = hash_next(n, h)) {
+	for (n = hash_link_first(&t->by_addr, h); n; n = n->next) {
 		peer = hash_entry(n, struct sa_peer, by_addr);
 		if (addr_eq(peer->addr, addr))
 			return peer;
@@ -111,12 +96,12 @@ struct sa_peer *sa_peer_find_nai(const struct sa_table *t, const uint8_t *nai, s
 {
 	uint64_t h = nai_hash(t, nai, len);
 	struct hash_node *n;
-	struct sa_peer *peer;
+	struct sa_more *more;
 
 	for (n = hash_first(&t->by_nai, h); n; n = hash_next(n, h)) {
-		peer = hash_entry(n, struct sa_peer, by_nai);
-		if (nai_eq(peer, nai, len))
-			return peer;
+		more = hash_entry(n, struct sa_more, by_nai);
+		if (nai_eq(more, nai, len))
+			return more->peer;
 	}
 	return NULL;
 }
@@ -124,32 +109,44 @@ struct sa_peer *sa_peer_find_nai(const struct sa_table *t, const uint8_t *nai, s
 void sa_peer_assign(struct sa_table *t, struct sa_peer *peer, struct in_addr addr)
 {
 	peer->addr = addr;
-	hash_put(&t->by_addr, &peer->by_addr, addr_hash(t, addr));
+	hash_link_put(&t->by_addr, &peer->by_addr, addr_hash(t, addr));
 }
 
 void sa_peer_unassign(struct sa_table *t, struct sa_peer *peer)
 {
-	hash_del(&t->by_addr, &peer->by_addr);
+	hash_link_del(&t->by_addr, &peer->by_addr, addr_hash(t, peer->addr));
 	peer->addr = (struct in_addr){ INADDR_ANY };
+}
+
+static struct sa_more *more_new(struct sa_table *t, struct sa_peer *peer, const char *nai,
+				size_t nai_len)
+{
+	struct sa_more *more = arena_get(&t->arena, offsetof(struct sa_more, nai) + nai_len);
+
+	if (!more)
+		return NULL;
+	more->peer = peer;
+	more->nai_len = (uint8_t)nai_len;
+	if (nai_len > 0) {
+		memcpy(more->nai, nai, nai_len);
+		hash_put(&t->by_nai, &more->by_nai, nai_hash(t, more->nai, nai_len));
+	}
+	peer->more = more;
+	return more;
+}
+
+struct sa_more *sa_peer_more(struct sa_table *t, struct sa_peer *peer)
+{
+	return peer->more ? peer->more : more_new(t, peer, NULL, 0);
 }
 
 static int peer_new(struct sa_table *t, struct in_addr addr, const char *nai, size_t nai_len,
 		    struct sa_peer **ret_peer)
 {
-	struct sa_peer *peer = calloc(1, sizeof(*peer));
+	struct sa_peer *peer = arena_get(&t->arena, sizeof(*peer));
 
-	if (!peer)
+	if (!peer || (nai && !more_new(t, peer, nai, nai_len)))
 		return -ENOMEM;
-	if (nai) {
-		peer->nai = malloc(nai_len);
-		if (!peer->nai) {
-			free(peer);
-			return -ENOMEM;
-		}
-		memcpy(peer->nai, nai, nai_len);
-		peer->nai_len = (uint8_t)nai_len;
-		hash_put(&t->by_nai, &peer->by_nai, nai_hash(t, peer->nai, nai_len));
-	}
 	if (addr_is_any(addr))
 		peer->is_dynamic = true;
 	else
@@ -192,8 +189,8 @@ struct sa *sa_find(const struct sa_peer *peer, uint32_t spi)
 	return sa;
 }
 
-int sa_put(struct sa_peer *peer, uint32_t spi, enum mac_algorithm alg, const void *key,
-	   size_t key_len, enum replay_style style, uint64_t tolerance_ntp)
+int sa_put(struct sa_table *t, struct sa_peer *peer, uint32_t spi, enum mac_algorithm alg,
+	   const void *key, size_t key_len, enum replay_style style, uint64_t tolerance_ntp)
 {
 	struct sa **tail = &peer->sas;
 	struct sa *sa;
@@ -201,14 +198,14 @@ int sa_put(struct sa_peer *peer, uint32_t spi, enum mac_algorithm alg, const voi
 
 	if (sa_find(peer, spi))
 		return ERR_DUPLICATE;
-	sa = calloc(1, sizeof(*sa));
+	if (key_len > MAC_KEY_MAX)
+		return ERR_INVALID;
+	sa = arena_get(&t->arena, offsetof(struct sa, mac) + mac_size(key_len));
 	if (!sa)
 		return -ENOMEM;
-	rc = mac_new(alg, key, key_len, &sa->mac);
-	if (rc < 0) {
-		free(sa);
+	rc = mac_init(&sa->mac, alg, key, key_len);
+	if (rc < 0)
 		return rc;
-	}
 	sa->spi = spi;
 	sa->replay.style = style;
 	sa->replay.tolerance_ntp = tolerance_ntp;
@@ -218,22 +215,40 @@ int sa_put(struct sa_peer *peer, uint32_t spi, enum mac_algorithm alg, const voi
 	return 0;
 }
 
-int sa_put_previous(struct sa *sa, const void *key, size_t key_len, uint64_t until_ntp)
+const struct sa_previous *sa_find_previous(const struct sa_peer *peer, uint32_t spi)
 {
+	const struct sa_previous *previous = peer->more ? peer->more->previous : NULL;
+
+	while (previous && previous->spi != spi)
+		previous = previous->next;
+	return previous;
+}
+
+int sa_put_previous(struct sa_table *t, struct sa_peer *peer, uint32_t spi, const void *key,
+		    size_t key_len, uint64_t until_ntp)
+{
+	const struct sa *sa = sa_find(peer, spi);
+	struct sa_more *more = sa_peer_more(t, peer);
 	struct sa_previous *previous;
 	int rc;
 
-	if (sa->previous)
+	if (!sa)
+		return ERR_NOT_FOUND;
+	if (sa_find_previous(peer, spi))
 		return ERR_DUPLICATE;
-	previous = calloc(1, sizeof(*previous));
+	if (key_len > MAC_KEY_MAX)
+		return ERR_INVALID;
+	previous =
+		more ? arena_get(&t->arena, offsetof(struct sa_previous, mac) + mac_size(key_len))
+		     : NULL;
 	if (!previous)
 		return -ENOMEM;
-	rc = mac_new(mac_algorithm(sa->mac), key, key_len, &previous->mac);
-	if (rc < 0) {
-		free(previous);
+	rc = mac_init(&previous->mac, mac_algorithm(&sa->mac), key, key_len);
+	if (rc < 0)
 		return rc;
-	}
+	previous->spi = spi;
 	previous->until_ntp = until_ntp;
-	sa->previous = previous;
+	previous->next = more->previous;
+	more->previous = previous;
 	return 0;
 }

@@ -9,6 +9,7 @@
 #define HA_CORE_AUTH_SA_H
 
 #include "common/addr.h"
+#include "common/arena.h"
 #include "common/hash.h"
 #include "common/limit.h"
 #include "ha-core/auth/mac.h"
@@ -16,41 +17,52 @@
 #include "ha-core/auth/replay.h"
 #include "ha-core/auth/service.h"
 
-/** The key of before, while a key is being rotated. */
-struct sa_previous {
-	struct mac *mac; /* owned */
-	uint64_t until_ntp;
-};
-
 struct sa {
 	struct sa *next; /* of the same peer */
-	uint32_t spi;
-	struct mac *mac;              /* owned */
-	struct sa_previous *previous; /* owned; NULL: none */
 	struct replay replay;
+	uint32_t spi;
+	struct mac mac; /* ends in the key */
 };
 
-struct sa_peer {
-	struct hash_node by_addr, by_nai;
-	struct sa_peer *next; /* of the table, in the order of the configuration */
-	struct in_addr addr;  /* 0.0.0.0: none yet (a dynamic home address not yet assigned) */
-	bool is_dynamic;      /* addr is, or will be, a lease from the pool */
-	uint8_t *nai;         /* owned, not terminated; NULL: none */
-	uint8_t nai_len;
-	struct sa *sas;                /* owned */
+/** The key of before, while the key of an association is being rotated. */
+struct sa_previous {
+	struct sa_previous *next; /* of the same peer */
+	uint32_t spi;
+	uint64_t until_ntp;
+	struct mac mac; /* ends in the key */
+};
+
+/** What only peers with a NAI have, or with a list of services: a million have neither. */
+struct sa_more {
+	struct hash_node by_nai;
+	struct sa_peer *peer;
 	struct service *services;      /* owned; NULL: not limited */
-	bool must_select;              /* a service by name: the default one is not allowed */
 	struct network_list *networks; /* owned; NULL: it is no router */
-	struct limit denials;          /* answered */
+	struct sa_previous *previous;
+	bool must_select; /* a service by name: the default one is not allowed */
 	/* lease.c: of leases that no binding uses */
 	bool is_idle;
 	struct sa_peer *idle_prev, *idle_next;
+	uint8_t nai_len; /* 0: none */
+	uint8_t nai[];   /* not terminated */
+};
+
+/** All of a table's lie in its arena, and go when it goes. */
+struct sa_peer {
+	struct hash_link by_addr;
+	struct sa_peer *next; /* of the table, in the order of the configuration */
+	struct sa *sas;
+	struct sa_more *more; /* NULL: nothing of it; a dynamic peer has it */
+	struct limit denials; /* answered */
+	struct in_addr addr;  /* 0.0.0.0: none yet (a dynamic home address not yet assigned) */
+	bool is_dynamic;      /* addr is, or will be, a lease from the pool */
 };
 
 struct sa_table {
-	struct hash by_addr, by_nai;
+	struct hash by_addr, by_nai; /* of struct hash_link, of struct hash_node */
 	struct sa_peer *peers, *last;
 	size_t cnt;
+	struct arena arena;
 };
 
 /** @retval -ENOMEM */
@@ -83,16 +95,44 @@ void sa_peer_assign(struct sa_table *t, struct sa_peer *peer, struct in_addr add
 /** Takes a dynamic peer's home address away again. It must have one. */
 void sa_peer_unassign(struct sa_table *t, struct sa_peer *peer);
 
-/**
- * Adds an association. The key is copied.
- * @retval ERR_DUPLICATE  the peer has this SPI already
- * @retval ERR_CRYPTO, -ENOMEM
- */
-int sa_put(struct sa_peer *peer, uint32_t spi, enum mac_algorithm alg, const void *key,
-	   size_t key_len, enum replay_style style, uint64_t tolerance_ntp);
+/** peer->more, made if it is not there. NULL: out of memory. */
+struct sa_more *sa_peer_more(struct sa_table *t, struct sa_peer *peer);
 
-/** Gives it a former key of the same algorithm. @retval ERR_DUPLICATE, ERR_CRYPTO, -ENOMEM */
-int sa_put_previous(struct sa *sa, const void *key, size_t key_len, uint64_t until_ntp);
+/** NULL: it is no router. */
+static inline struct network_list *sa_peer_networks(const struct sa_peer *peer)
+{
+	return peer->more ? peer->more->networks : NULL;
+}
+
+/** The NAI, sa_peer_nai_len() octets of it, not terminated. NULL: none. */
+static inline const uint8_t *sa_peer_nai(const struct sa_peer *peer)
+{
+	return peer->more && peer->more->nai_len > 0 ? peer->more->nai : NULL;
+}
+
+static inline size_t sa_peer_nai_len(const struct sa_peer *peer)
+{
+	return peer->more ? peer->more->nai_len : 0;
+}
+
+/**
+ * Adds an association of a peer of this table. The key is copied.
+ * @retval ERR_DUPLICATE  the peer has this SPI already
+ * @retval ERR_CRYPTO, ERR_INVALID, -ENOMEM
+ */
+int sa_put(struct sa_table *t, struct sa_peer *peer, uint32_t spi, enum mac_algorithm alg,
+	   const void *key, size_t key_len, enum replay_style style, uint64_t tolerance_ntp);
+
+/**
+ * Gives an association of this peer a former key, of the same algorithm.
+ * @retval ERR_NOT_FOUND  there is no such association
+ * @retval ERR_DUPLICATE, ERR_CRYPTO, ERR_INVALID, -ENOMEM
+ */
+int sa_put_previous(struct sa_table *t, struct sa_peer *peer, uint32_t spi, const void *key,
+		    size_t key_len, uint64_t until_ntp);
+
+/** NULL: it has none. */
+const struct sa_previous *sa_find_previous(const struct sa_peer *peer, uint32_t spi);
 
 struct sa *sa_find(const struct sa_peer *peer, uint32_t spi);
 

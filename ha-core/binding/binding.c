@@ -4,20 +4,21 @@
  * it by `sibling`. Their number is small (registration.max-simultaneous-bindings), so walking
  * them is no search. A second table is by the tunnels' other ends, for those who know nothing
  * else: ICMP errors, foreign agents' keepalives. Bindings of one end may be many, so they are a
- * list that is left without a walk. A binding is allocated once and freed once; a renewal touches
- * neither.
+ * list that is left without a walk. A binding is taken from a slab once and put back once; a
+ * renewal does neither.
  */
 #include "ha-core/binding/binding.h"
 
 #include "ha-core/wire/reg.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 int binding_cache_init(struct binding_cache *cache, size_t expected)
 {
 	int err;
 
-	*cache = (struct binding_cache){ 0 };
+	*cache = (struct binding_cache){ .slab.size = sizeof(struct binding) };
 	err = hash_init(&cache->by_key, expected);
 	if (err < 0)
 		return err;
@@ -31,10 +32,11 @@ void binding_cache_done(struct binding_cache *cache)
 {
 	struct binding *b, *next;
 
-	for (b = cache->all; b; b = next) {
-		next = b->all_next;
-		free(b);
+	for (b = cache->cnt > 0 ? binding_first(cache) : NULL; b; b = next) {
+		next = binding_next(cache, b);
+		free(b->revocation);
 	}
+	slab_done(&cache->slab);
 	hash_done(&cache->by_key);
 	hash_done(&cache->by_peer);
 	*cache = (struct binding_cache){ 0 };
@@ -54,10 +56,10 @@ static bool key_eq(struct binding_key a, struct binding_key b)
 struct binding *binding_find(const struct binding_cache *cache, struct binding_key key)
 {
 	uint64_t h = key_hash(cache, key);
-	struct hash_node *n;
+	struct hash_link *n;
 	struct binding *b;
 
-	for (n = hash_first(&cache->by_key, h); n; n = hash_next(n, h)) {
+	for (n = hash_link_first(&cache->by_key, h); n; n = n->next) {
 		b = hash_entry(n, struct binding, link);
 		if (key_eq(b->key, key))
 			return b;
@@ -88,7 +90,7 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 			    struct in_addr care_of)
 {
 	struct binding *first = binding_find(cache, key);
-	struct binding *b = calloc(1, sizeof(*b));
+	struct binding *b = slab_get(&cache->slab);
 
 	if (!b)
 		return NULL;
@@ -96,25 +98,64 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 	b->care_of = care_of;
 	b->sibling = first;
 	if (first)
-		hash_del(&cache->by_key, &first->link);
-	hash_put(&cache->by_key, &b->link, key_hash(cache, key));
-
-	b->all_next = cache->all;
-	b->all_prev = &cache->all;
-	if (cache->all)
-		cache->all->all_prev = &b->all_next;
-	cache->all = b;
+		hash_link_del(&cache->by_key, &first->link, key_hash(cache, key));
+	hash_link_put(&cache->by_key, &b->link, key_hash(cache, key));
 	cache->cnt++;
 	return b;
 }
 
+/* The first of the buckets from this one on. */
+static struct binding *first_from(const struct binding_cache *cache, size_t bucket)
+{
+	const struct hash *t = &cache->by_key;
+	struct hash_link *n = NULL;
+
+	while (!n && bucket <= t->mask)
+		n = hash_link_bucket(t, bucket++);
+	return n ? hash_entry(n, struct binding, link) : NULL;
+}
+
+struct binding *binding_first(const struct binding_cache *cache)
+{
+	return first_from(cache, 0);
+}
+
+struct binding *binding_next(const struct binding_cache *cache, const struct binding *b)
+{
+	if (b->sibling)
+		return b->sibling;
+	b = binding_find(cache, b->key); /* the one that has a place in the table */
+	if (b->link.next)
+		return hash_entry(b->link.next, struct binding, link);
+	return first_from(cache, (key_hash(cache, b->key) & cache->by_key.mask) + 1);
+}
+
+int binding_set_revocation(struct binding *b, const struct binding_revocation *revocation)
+{
+	if (!revocation) {
+		free(b->revocation);
+		b->revocation = NULL;
+		return 0;
+	}
+	if (!b->revocation)
+		b->revocation = malloc(sizeof(*b->revocation));
+	if (!b->revocation)
+		return -ENOMEM;
+	*b->revocation = *revocation;
+	return 0;
+}
+
+static uint64_t peer_hash(const struct binding_cache *cache, struct in_addr peer)
+{
+	return hash_u64(&cache->by_peer, peer.s_addr);
+}
+
 struct binding *binding_find_peer(const struct binding_cache *cache, struct in_addr peer)
 {
-	uint64_t h = hash_u64(&cache->by_peer, peer.s_addr);
-	struct hash_node *n;
+	struct hash_link *n = hash_link_first(&cache->by_peer, peer_hash(cache, peer));
 	struct binding *b;
 
-	for (n = hash_first(&cache->by_peer, h); n; n = hash_next(n, h)) {
+	for (; n; n = n->next) {
 		b = hash_entry(n, struct binding, peer_link);
 		if (addr_eq(b->tunnel.peer, peer))
 			return b;
@@ -122,40 +163,57 @@ struct binding *binding_find_peer(const struct binding_cache *cache, struct in_a
 	return NULL;
 }
 
+static void put_first_of_peer(struct binding_cache *cache, struct binding *b)
+{
+	b->is_first_of_peer = true;
+	hash_link_put(&cache->by_peer, &b->peer_link, peer_hash(cache, b->tunnel.peer));
+}
+
+static void del_first_of_peer(struct binding_cache *cache, struct binding *b)
+{
+	hash_link_del(&cache->by_peer, &b->peer_link, peer_hash(cache, b->tunnel.peer));
+	b->is_first_of_peer = false;
+}
+
 /* To the front: the one before it leaves its place in the table to it. */
 static void link_peer(struct binding_cache *cache, struct binding *b)
 {
 	struct binding *first = binding_find_peer(cache, b->tunnel.peer);
 
-	b->peer_prev = NULL;
 	b->peer_next = first;
 	if (first) {
-		hash_del(&cache->by_peer, &first->peer_link);
+		del_first_of_peer(cache, first);
 		first->peer_prev = b;
 	}
-	hash_put(&cache->by_peer, &b->peer_link, hash_u64(&cache->by_peer, b->tunnel.peer.s_addr));
+	put_first_of_peer(cache, b);
 	b->has_peer = true;
 }
 
 static void unlink_peer(struct binding_cache *cache, struct binding *b)
 {
+	struct binding *next = b->peer_next;
+
 	if (!b->has_peer)
 		return;
-	if (b->peer_next)
-		b->peer_next->peer_prev = b->peer_prev;
-	if (b->peer_prev) {
-		b->peer_prev->peer_next = b->peer_next;
-	} else {
-		hash_del(&cache->by_peer, &b->peer_link);
-		if (b->peer_next)
-			hash_put(&cache->by_peer, &b->peer_next->peer_link, b->peer_link.hash);
-	}
 	b->has_peer = false;
+	if (!b->is_first_of_peer) {
+		b->peer_prev->peer_next = next;
+		if (next)
+			next->peer_prev = b->peer_prev;
+		return;
+	}
+	del_first_of_peer(cache, b);
+	if (next)
+		put_first_of_peer(cache, next);
 }
 
 void binding_set_tunnel(struct binding_cache *cache, struct binding *b,
 			const struct binding_tunnel *tunnel)
 {
+	if (b->has_peer && addr_eq(b->tunnel.peer, tunnel->peer)) {
+		b->tunnel = *tunnel; /* a renewal: the list is the same */
+		return;
+	}
 	unlink_peer(cache, b);
 	b->tunnel = *tunnel;
 	link_peer(cache, b);
@@ -167,20 +225,17 @@ void binding_del(struct binding_cache *cache, struct binding *b)
 
 	unlink_peer(cache, b);
 	if (before == b) {
-		hash_del(&cache->by_key, &b->link);
+		hash_link_del(&cache->by_key, &b->link, key_hash(cache, b->key));
 		if (b->sibling)
-			hash_put(&cache->by_key, &b->sibling->link, b->link.hash);
+			hash_link_put(&cache->by_key, &b->sibling->link, key_hash(cache, b->key));
 	} else {
 		while (before->sibling != b)
 			before = before->sibling;
 		before->sibling = b->sibling;
 	}
-
-	*b->all_prev = b->all_next;
-	if (b->all_next)
-		b->all_next->all_prev = b->all_prev;
 	cache->cnt--;
-	free(b);
+	free(b->revocation);
+	slab_put(&cache->slab, b);
 }
 
 uint32_t binding_remaining_s(const struct binding *b, uint64_t now_ms)

@@ -8,6 +8,7 @@
 #define HA_CORE_BINDING_BINDING_H
 
 #include "common/addr.h"
+#include "common/arena.h"
 #include "common/hash.h"
 
 #include <stdbool.h>
@@ -34,10 +35,10 @@ struct binding_tunnel {
 		peer;       /* where it ends: the care-of address, or the request's source if udp */
 	uint16_t peer_port; /* udp only: the request's source port; host order */
 	uint8_t encap;      /* enum encap_mode; inside UDP the Next Header */
-	bool udp;           /* RFC 3519 */
-	bool half_bound;    /* udp: peer_port is to be learnt from a keepalive, RFC 3519 §4.6;
+	bool udp : 1;       /* RFC 3519 */
+	bool half_bound : 1; /* udp: peer_port is to be learnt from a keepalive, RFC 3519 §4.6;
 			     * until then it is the one before, or 0: hold */
-	bool reverse;       /* T granted: inner packets may leave through us, RFC 3024 */
+	bool reverse : 1;    /* T granted: inner packets may leave through us, RFC 3024 */
 };
 
 /** What was agreed on revocation when the binding was made or renewed (RFC 3543 §4.2.1). */
@@ -51,16 +52,19 @@ struct binding_revocation {
 	uint64_t replied_ms;     /* when that was, monotonic */
 };
 
+/* A million of these are to fit: what is not in every one is not in it. */
 struct binding {
-	struct hash_node link;
+	struct hash_link link; /* of the first of its key */
 	struct binding_key key;
 	struct in_addr care_of; /* as registered */
 	struct in_addr src;     /* of the last accepted request */
 	uint16_t src_port;      /* host order */
 	uint8_t flags;          /* enum reg_flag of the last accepted request */
+	bool udp_forced : 1;
+	bool from_fa : 1;  /* a foreign agent asked for the UDP tunnel, RFC 3519 §4.5 */
+	bool has_peer : 1; /* it is in the list of tunnel.peer, ... */
+	bool is_first_of_peer : 1;
 	struct binding_tunnel tunnel;
-	bool udp_forced;
-	bool from_fa;         /* a foreign agent asked for the UDP tunnel, RFC 3519 §4.5 */
 	uint16_t keepalive_s; /* told to the mobile node; 0: none */
 	uint16_t lifetime_s;  /* granted */
 	uint32_t spi;
@@ -68,24 +72,24 @@ struct binding {
 	uint64_t ident;      /* of the reply */
 	uint64_t expires_ms; /* monotonic; BINDING_NEVER_MS */
 	struct binding_count count;
-	struct binding_revocation revocation;
-	struct sa_peer *node; /* not owned; outlives the binding */
+	struct binding_revocation *revocation; /* owned; NULL: none was negotiated */
+	struct sa_peer *node;                  /* not owned; outlives the binding */
 	struct binding *sibling;
 	/* bindings whose tunnels end at one address: the first is in by_peer */
-	struct hash_node peer_link;
-	struct binding *peer_next, *peer_prev;
-	bool has_peer;
+	struct binding *peer_next;
+	union {
+		struct hash_link peer_link; /* of the first */
+		struct binding *peer_prev;  /* of the others */
+	};
 	/* expiry.c */
 	struct binding *expiry_next, **expiry_prev;
-	/* order of "show": all bindings in the order they came to the cache */
-	struct binding *all_next, **all_prev;
 };
 
 struct binding_cache {
-	struct hash by_key;  /* of the first binding of each key */
-	struct hash by_peer; /* of the first binding of each tunnel.peer */
-	struct binding *all; /* every binding, siblings included */
+	struct hash by_key;  /* struct hash_link of the first binding of each key */
+	struct hash by_peer; /* ... of each tunnel.peer */
 	size_t cnt;          /* bindings, siblings included */
+	struct slab slab;
 };
 
 /** @param expected  mobile nodes configured. @retval -ENOMEM */
@@ -107,6 +111,16 @@ unsigned int binding_cnt(const struct binding *first);
 /** A zeroed binding, in the cache, first among its siblings. NULL: out of memory. */
 struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 			    struct in_addr care_of);
+
+/**
+ * A walk over all bindings, siblings one after the other, otherwise in no order. During it
+ * bindings may be deleted, but not the one that is next. NULL: there is none, there is no more.
+ */
+struct binding *binding_first(const struct binding_cache *cache);
+struct binding *binding_next(const struct binding_cache *cache, const struct binding *b);
+
+/** Keeps a copy of what was agreed; NULL: nothing. Without memory nothing is kept. @retval -ENOMEM */
+int binding_set_revocation(struct binding *b, const struct binding_revocation *revocation);
 
 /** Sets where and how the binding's tunnel goes; the only way to change tunnel.peer. */
 void binding_set_tunnel(struct binding_cache *cache, struct binding *b,

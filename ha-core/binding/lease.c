@@ -6,13 +6,15 @@
 
 void lease_idle(struct lease_list *list, struct sa_peer *peer)
 {
-	if (peer->is_idle)
+	struct sa_more *more = peer->more;
+
+	if (more->is_idle)
 		return;
-	peer->is_idle = true;
-	peer->idle_next = NULL;
-	peer->idle_prev = list->newest;
+	more->is_idle = true;
+	more->idle_next = NULL;
+	more->idle_prev = list->newest;
 	if (list->newest)
-		list->newest->idle_next = peer;
+		list->newest->more->idle_next = peer;
 	else
 		list->oldest = peer;
 	list->newest = peer;
@@ -20,15 +22,17 @@ void lease_idle(struct lease_list *list, struct sa_peer *peer)
 
 void lease_use(struct lease_list *list, struct sa_peer *peer)
 {
-	if (!peer->is_idle)
+	struct sa_more *more = peer->more;
+
+	if (!more->is_idle)
 		return;
-	peer->is_idle = false;
-	if (peer->idle_prev)
-		peer->idle_prev->idle_next = peer->idle_next;
+	more->is_idle = false;
+	if (more->idle_prev)
+		more->idle_prev->more->idle_next = more->idle_next;
 	else
-		list->oldest = peer->idle_next;
-	if (peer->idle_next)
-		peer->idle_next->idle_prev = peer->idle_prev;
+		list->oldest = more->idle_next;
+	if (more->idle_next)
+		more->idle_next->more->idle_prev = more->idle_prev;
 	else
-		list->newest = peer->idle_prev;
+		list->newest = more->idle_prev;
 }

@@ -126,24 +126,24 @@ static struct reg_outcome check_mobile_node_is_known(struct engine *e, struct ex
 	return outcome_go_on();
 }
 
-static bool verifies_by(struct mac *mac, const struct exchange *x, const struct reg_auth *auth)
+static bool verifies(const struct mac *mac, const struct exchange *x, const struct reg_auth *auth)
 {
 	return mac_verify(mac, x->msg, auth->covered_len, auth->mac, auth->mac_len) == 0;
 }
 
 /* Which key of the association it was made with; NULL: none that is good now. */
-static struct mac *verifier(const struct sa *sa, const struct exchange *x,
-			    const struct reg_auth *auth)
+static const struct mac *verifier(const struct sa_peer *peer, const struct sa *sa,
+				  const struct exchange *x, const struct reg_auth *auth)
 {
-	const struct sa_previous *old = sa ? sa->previous : NULL;
+	const struct sa_previous *old;
 
 	if (!sa)
 		return NULL;
-	if (verifies_by(sa->mac, x, auth))
-		return sa->mac;
-	if (old && clock_ntp_diff(x->now->ntp, old->until_ntp) < 0 &&
-	    verifies_by(old->mac, x, auth))
-		return old->mac;
+	if (verifies(&sa->mac, x, auth))
+		return &sa->mac;
+	old = sa_find_previous(peer, sa->spi);
+	if (old && clock_ntp_diff(x->now->ntp, old->until_ntp) < 0 && verifies(&old->mac, x, auth))
+		return &old->mac;
 	return NULL;
 }
 
@@ -164,7 +164,7 @@ static void find_foreign_agent(struct engine *e, struct exchange *x)
 	if (x->fhae_cnt > 0) {
 		struct sa *sa = sa_find(x->agent, x->fhae.spi);
 
-		x->agent_verified = x->fhae_cnt == 1 && verifier(sa, x, &x->fhae);
+		x->agent_verified = x->fhae_cnt == 1 && verifier(x->agent, sa, x, &x->fhae);
 		if (sa)
 			x->agent_sa = sa;
 	}
@@ -173,7 +173,7 @@ static void find_foreign_agent(struct engine *e, struct exchange *x)
 static struct reg_outcome check_authentication(struct engine *e, struct exchange *x)
 {
 	enum reg_reason failure = REG_REASON_AUTH_FAILURE;
-	struct mac *mac;
+	const struct mac *mac;
 	unsigned int i;
 
 	find_foreign_agent(e, x);
@@ -182,7 +182,7 @@ static struct reg_outcome check_authentication(struct engine *e, struct exchange
 
 		if (!sa)
 			failure = REG_REASON_UNKNOWN_SPI;
-		mac = verifier(sa, x, &x->mhae[i]);
+		mac = verifier(x->node, sa, x, &x->mhae[i]);
 		if (!mac)
 			break;
 		if (i == 0) {
@@ -196,7 +196,7 @@ static struct reg_outcome check_authentication(struct engine *e, struct exchange
 		return outcome_discard(failure);
 	/* §3.8.2.1a: sign with the association the node is likeliest to hold, its first. */
 	x->sa = x->node->sas;
-	x->mac = x->sa->mac;
+	x->mac = &x->sa->mac;
 	if (x->sa->replay.style ==
 	    REPLAY_NONCE) /* every reply has a new one; not given, not kept */
 		x->reply_ident = (uint64_t)e->hooks.random(e->hooks.ctx) << 32 |

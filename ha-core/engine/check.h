@@ -46,9 +46,9 @@ struct exchange {
 	bool fhae_first; /* an authentication extension stands before the mobile node's */
 
 	/* what the rules found out */
-	struct sa_peer *node; /* the mobile node */
-	struct mac *mac;      /* the key of sa that the request was made with, and its reply is */
-	struct sa *sa;        /* the association that signs the reply; NULL: no reply can be made */
+	struct sa_peer *node;  /* the mobile node */
+	const struct mac *mac; /* the key of sa that the request was made with, and its reply is */
+	struct sa *sa; /* the association that signs the reply; NULL: no reply can be made */
 	struct sa_peer *agent; /* the foreign agent, if we share an association with it */
 	struct sa *agent_sa;
 	bool agent_verified;      /* its authenticator is good */
@@ -122,7 +122,7 @@ static inline struct reg_outcome outcome_discard(enum reg_reason reason)
 }
 
 /** Appends an authentication extension over all that has been written. */
-void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, struct mac *mac);
+void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, const struct mac *mac);
 
 /** Its bindings were put back: the data path is told. @return what it said; then there are none */
 int engine_restored(struct engine *e, struct sa_peer *node);

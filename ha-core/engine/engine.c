@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "ha-core/engine/check.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -78,7 +79,7 @@ int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai,
 	rc = sa_peer_put(&e->nodes, home_addr, nai, &peer);
 	if (rc < 0)
 		return rc;
-	rc = sa_put(peer, spi, alg, key, key_len, style, tolerance_ntp);
+	rc = sa_put(&e->nodes, peer, spi, alg, key, key_len, style, tolerance_ntp);
 	if (rc < 0)
 		return rc;
 	if (style == REPLAY_TIMESTAMP) {
@@ -103,23 +104,29 @@ int engine_add_previous_key(struct engine *e, struct in_addr home_addr, const ch
 			    uint32_t spi, const void *key, size_t key_len, uint64_t until_ntp)
 {
 	struct sa_peer *peer = node_named(e, home_addr, nai);
-	struct sa *sa = peer ? sa_find(peer, spi) : NULL;
 
-	return sa ? sa_put_previous(sa, key, key_len, until_ntp) : ERR_NOT_FOUND;
+	return peer ? sa_put_previous(&e->nodes, peer, spi, key, key_len, until_ntp)
+		    : ERR_NOT_FOUND;
 }
 
 int engine_limit_services(struct engine *e, struct in_addr home_addr, const char *nai,
 			  const char *const *names, size_t cnt, bool must_select)
 {
 	struct sa_peer *peer = node_named(e, home_addr, nai);
+	struct sa_more *more;
 	size_t i;
 	int rc = 0;
 
 	if (!peer)
 		return ERR_NOT_FOUND;
-	peer->must_select |= must_select;
+	if (cnt == 0 && !must_select)
+		return 0;
+	more = sa_peer_more(&e->nodes, peer);
+	if (!more)
+		return -ENOMEM;
+	more->must_select |= must_select;
 	for (i = 0; i < cnt && rc == 0; i++)
-		rc = service_list_add(&peer->services, names[i]);
+		rc = service_list_add(&more->services, names[i]);
 	return rc;
 }
 
@@ -127,13 +134,17 @@ int engine_add_network(struct engine *e, struct in_addr home_addr, const char *n
 		       struct addr_prefix network, bool implicit)
 {
 	struct sa_peer *peer = node_named(e, home_addr, nai);
+	struct sa_more *more;
 	int rc;
 
 	if (!peer)
 		return ERR_NOT_FOUND;
-	rc = network_list_add(&peer->networks, peer, network);
+	more = sa_peer_more(&e->nodes, peer);
+	if (!more)
+		return -ENOMEM;
+	rc = network_list_add(&more->networks, peer, network);
 	if (rc == 0)
-		peer->networks->implicit |= implicit;
+		more->networks->implicit |= implicit;
 	return rc;
 }
 
@@ -147,7 +158,7 @@ int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi
 	if (rc < 0)
 		return rc;
 	/* Identification is between the mobile node and us; an agent has no replay state. */
-	return sa_put(peer, spi, alg, key, key_len, REPLAY_TIMESTAMP, 0);
+	return sa_put(&e->agents, peer, spi, alg, key, key_len, REPLAY_TIMESTAMP, 0);
 }
 
 /* --- bindings --- */
@@ -366,7 +377,7 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	mobile_network_release(e, b->node, b->networks); /* §6.3: those not named again go */
 	b->networks = x->networks;
 	b->node = x->node;
-	revocation_note(e, x, b);
+	revocation_note(e, x, b); /* before the reply, which tells of it */
 	b->expires_ms = b->lifetime_s == REG_LIFETIME_INFINITE
 				? BINDING_NEVER_MS
 				: x->now->mono_ms + (uint64_t)b->lifetime_s * 1000;
@@ -381,7 +392,7 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 
 /* --- the reply --- */
 
-void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, struct mac *mac)
+void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, const struct mac *mac)
 {
 	size_t len = mac_len(mac_algorithm(mac));
 	uint8_t *out;
@@ -445,7 +456,7 @@ static size_t build_reply(struct engine *e, const struct exchange *x,
 	 * on a deregistration: it mirrors the request there.
 	 */
 	if (x->agent && (x->fhae_cnt > 0 || x->agent_required))
-		engine_sign(&w, EXT_FOREIGN_HOME_AUTH, x->agent_sa->spi, x->agent_sa->mac);
+		engine_sign(&w, EXT_FOREIGN_HOME_AUTH, x->agent_sa->spi, &x->agent_sa->mac);
 	return w.failed ? 0 : wire_len(&w);
 }
 
@@ -736,8 +747,9 @@ size_t engine_clear(struct engine *e, struct binding_key key)
 static void carry_over_peer(struct engine *fresh, struct sa_peer *peer, const struct engine *old)
 {
 	const struct sa_peer *before =
-		peer->is_dynamic ? sa_peer_find_nai(&old->nodes, peer->nai, peer->nai_len)
-				 : sa_peer_find(&old->nodes, peer->addr);
+		peer->is_dynamic
+			? sa_peer_find_nai(&old->nodes, sa_peer_nai(peer), sa_peer_nai_len(peer))
+			: sa_peer_find(&old->nodes, peer->addr);
 	const struct sa *known;
 	struct sa *sa;
 
@@ -764,8 +776,8 @@ static bool is_same_node(const struct sa_peer *a, const struct sa_peer *b)
 {
 	if (!a->is_dynamic && !b->is_dynamic)
 		return true;
-	return a->nai && b->nai && a->nai_len == b->nai_len &&
-	       memcmp(a->nai, b->nai, a->nai_len) == 0;
+	return sa_peer_nai(a) && sa_peer_nai_len(a) == sa_peer_nai_len(b) &&
+	       memcmp(sa_peer_nai(a), sa_peer_nai(b), sa_peer_nai_len(a)) == 0;
 }
 
 /*
@@ -775,10 +787,10 @@ static bool is_same_node(const struct sa_peer *a, const struct sa_peer *b)
 static bool is_associated(const struct engine *e, const struct binding *b,
 			  const struct sa_peer *node)
 {
-	const struct binding_revocation *rev = &b->revocation;
+	const struct binding_revocation *rev = b->revocation;
 	const struct sa_peer *agent;
 
-	if (!rev->negotiated)
+	if (!rev)
 		return true;
 	if (!sa_find(node, b->spi))
 		return false;
@@ -804,7 +816,7 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 
 	for (peer = fresh->nodes.peers; peer; peer = peer->next)
 		carry_over_peer(fresh, peer, e);
-	for (idle = e->idle_leases.oldest; idle; idle = idle->idle_next) {
+	for (idle = e->idle_leases.oldest; idle; idle = idle->more->idle_next) {
 		peer = sa_peer_find(&fresh->nodes, idle->addr);
 		if (peer && peer->is_dynamic)
 			lease_idle(&fresh->idle_leases, peer);
@@ -821,8 +833,8 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 	SWAP(e->idle_leases, fresh->idle_leases);
 	SWAP(e->networks, fresh->networks);
 
-	for (b = e->cache.all; b; b = next) {
-		next = b->all_next;
+	for (b = binding_first(&e->cache); b; b = next) {
+		next = binding_next(&e->cache, b);
 		peer = sa_peer_find(&e->nodes, b->key.home_addr);
 		if (peer && is_same_node(peer, b->node) && is_associated(e, b, peer) &&
 		    engine_still_admits(e, b)) {

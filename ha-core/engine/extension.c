@@ -118,18 +118,19 @@ static const struct ext *selected_service(const struct exchange *x)
 struct reg_outcome check_service(struct engine *e, struct exchange *x)
 {
 	const struct ext *service = selected_service(x);
+	const struct sa_more *more = x->node->more;
 	unsigned int cnt = x->service_cnt;
 
 	(void)e;
-	if (!x->node->services && !x->node->must_select)
+	if (!more || (!more->services && !more->must_select))
 		return outcome_go_on();
 	if (x->fa_service.data && exchange_agent_signed(x, &x->fa_service))
 		cnt += x->fa_service_cnt;
 	if (cnt > 1 || (service && service->len == 0))
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
-	if (service ? x->node->services &&
-			      !service_list_has(x->node->services, service->data, service->len)
-		    : x->node->must_select)
+	if (service ? more->services &&
+			      !service_list_has(more->services, service->data, service->len)
+		    : more->must_select)
 		return outcome_deny(REG_SERVICE_UNAUTHORIZED, REG_REASON_SERVICE);
 	x->service_granted = service;
 	return outcome_go_on();

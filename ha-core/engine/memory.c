@@ -56,6 +56,8 @@ enum binding_bit {
 size_t memory_key(const struct sa_peer *node, uint8_t ret_key[MEMORY_KEY_MAX])
 {
 	struct wire_writer w = wire_writer(ret_key, MEMORY_KEY_MAX);
+	const uint8_t *nai = sa_peer_nai(node);
+	const size_t nai_len = sa_peer_nai_len(node);
 	const uint8_t *at;
 	size_t i, realm;
 
@@ -64,11 +66,11 @@ size_t memory_key(const struct sa_peer *node, uint8_t ret_key[MEMORY_KEY_MAX])
 		wire_put_addr(&w, node->addr);
 		return wire_len(&w);
 	}
-	at = memrchr(node->nai, '@', node->nai_len);
-	realm = at ? (size_t)(at - node->nai) : node->nai_len;
+	at = memrchr(nai, '@', nai_len);
+	realm = at ? (size_t)(at - nai) : nai_len;
 	wire_put_u8(&w, 'N');
-	for (i = 0; i < node->nai_len; i++)
-		wire_put_u8(&w, i < realm ? node->nai[i] : (uint8_t)tolower(node->nai[i]));
+	for (i = 0; i < nai_len; i++)
+		wire_put_u8(&w, i < realm ? nai[i] : (uint8_t)tolower(nai[i]));
 	return wire_len(&w);
 }
 
@@ -109,7 +111,7 @@ static uint64_t expires_ntp(const struct binding *b, const struct clock *now)
 /* As prefixes: which bit is whose is a matter of one configuration. */
 static void put_networks(struct wire_writer *w, const struct binding *b)
 {
-	const struct network_list *list = b->node->networks;
+	const struct network_list *list = sa_peer_networks(b->node);
 	const struct network *net;
 
 	wire_put_u8(w, (uint8_t)__builtin_popcount(b->networks));
@@ -124,7 +126,7 @@ static void put_networks(struct wire_writer *w, const struct binding *b)
 
 static void put_binding(struct wire_writer *w, const struct binding *b, const struct clock *now)
 {
-	const struct binding_revocation *rev = &b->revocation;
+	const struct binding_revocation *rev = b->revocation;
 	const struct binding_tunnel *t = &b->tunnel;
 	unsigned int bits = 0;
 
@@ -133,8 +135,8 @@ static void put_binding(struct wire_writer *w, const struct binding *b, const st
 	bits |= t->reverse ? BIT_REVERSE : 0;
 	bits |= b->udp_forced ? BIT_FORCED : 0;
 	bits |= b->from_fa ? BIT_FROM_FA : 0;
-	bits |= rev->negotiated ? BIT_REVOCABLE : 0;
-	bits |= rev->inform ? BIT_INFORM : 0;
+	bits |= rev ? BIT_REVOCABLE : 0;
+	bits |= rev && rev->inform ? BIT_INFORM : 0;
 	wire_put_u8(w, (uint8_t)bits);
 	wire_put_addr(w, b->care_of);
 	wire_put_addr(w, b->src);
@@ -150,7 +152,7 @@ static void put_binding(struct wire_writer *w, const struct binding *b, const st
 	wire_put_u64(w, b->expires_ms);
 	wire_put_u64(w, expires_ntp(b, now));
 	put_networks(w, b);
-	if (!rev->negotiated)
+	if (!rev)
 		return;
 	wire_put_addr(w, rev->agent);
 	wire_put_u32(w, rev->spi);
@@ -259,6 +261,7 @@ static void restore_association(struct wire_reader *r, const struct engine *e, s
 
 struct stored_binding {
 	struct binding b; /* what is of use of it */
+	struct binding_revocation revocation;
 	uint64_t expires_ntp;
 	struct addr_prefix networks[NETWORK_MAX];
 	unsigned int network_cnt;
@@ -280,7 +283,7 @@ static void get_networks(struct wire_reader *r, struct stored_binding *out)
 static void get_binding(struct wire_reader *r, struct stored_binding *out)
 {
 	struct binding *b = &out->b;
-	struct binding_revocation *rev = &b->revocation;
+	struct binding_revocation *rev = &out->revocation;
 	uint8_t bits = wire_u8(r);
 
 	*out = (struct stored_binding){ 0 };
@@ -368,8 +371,9 @@ static int restore_binding(struct engine *e, struct sa_peer *node, const struct 
 	b->spi = sb->b.spi;
 	b->ident = sb->b.ident;
 	b->node = node;
-	b->revocation = sb->b.revocation;
-	b->revocation.replied_ms = at->now.mono_ms;
+	/* Without memory for it the binding ends by its lifetime, as if nothing had been agreed. */
+	if (sb->revocation.negotiated && binding_set_revocation(b, &sb->revocation) == 0)
+		b->revocation->replied_ms = at->now.mono_ms;
 	b->expires_ms = expires_ms;
 	expiry_arm(&e->expiry, b);
 	for (i = 0; i < sb->network_cnt; i++)

@@ -62,7 +62,8 @@ static struct network *requested_network(const struct exchange *x, size_t i)
 	struct mobile_network req;
 
 	read_request(x, i, &req);
-	return network_list_find(x->node->networks, addr_prefix_of(req.prefix, req.prefix_len));
+	return network_list_find(sa_peer_networks(x->node),
+				 addr_prefix_of(req.prefix, req.prefix_len));
 }
 
 /* §6.3: each is checked against what the node may have. */
@@ -104,7 +105,7 @@ struct reg_outcome check_mobile_networks(struct engine *e, struct exchange *x)
 
 	if (x->network_cnt == 0 && !x->networks_malformed)
 		return outcome_go_on();
-	if (!x->node->networks)
+	if (!sa_peer_networks(x->node))
 		return outcome_deny(REG_MOBILE_ROUTER_DISALLOWED, REG_REASON_NO_ROUTER);
 	if (x->networks_malformed)
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
@@ -119,7 +120,8 @@ struct reg_outcome check_mobile_networks(struct engine *e, struct exchange *x)
 
 static bool is_implicit(const struct exchange *x)
 {
-	return x->network_cnt == 0 && x->node->networks && x->node->networks->implicit;
+	return x->network_cnt == 0 && sa_peer_networks(x->node) &&
+	       sa_peer_networks(x->node)->implicit;
 }
 
 static int hold(struct engine *e, struct in_addr home_addr, struct network *net, uint32_t *networks)
@@ -142,7 +144,7 @@ static int hold(struct engine *e, struct in_addr home_addr, struct network *net,
 
 void mobile_network_restore(struct engine *e, struct binding *b, struct addr_prefix prefix)
 {
-	struct network *net = network_list_find(b->node->networks, prefix);
+	struct network *net = network_list_find(sa_peer_networks(b->node), prefix);
 
 	if (net)
 		(void)hold(e, b->key.home_addr, net, &b->networks);
@@ -153,8 +155,8 @@ void mobile_network_release(struct engine *e, struct sa_peer *node, uint32_t net
 	struct network *net;
 	size_t i;
 
-	for (i = 0; networks != 0 && i < node->networks->cnt; i++) {
-		net = &node->networks->networks[i];
+	for (i = 0; networks != 0 && i < sa_peer_networks(node)->cnt; i++) {
+		net = &sa_peer_networks(node)->networks[i];
 		if (!(networks & network_bit(net)) || --net->user_cnt > 0)
 			continue;
 		network_table_del(&e->networks, net);
@@ -175,7 +177,7 @@ static void grant_requested(struct engine *e, struct exchange *x)
 
 static void grant_all(struct engine *e, struct exchange *x)
 {
-	struct network_list *list = x->node->networks;
+	struct network_list *list = sa_peer_networks(x->node);
 	size_t i;
 
 	for (i = 0; i < list->cnt; i++)
@@ -188,7 +190,7 @@ struct reg_outcome mobile_network_grant(struct engine *e, struct exchange *x)
 	size_t cnt = x->network_cnt;
 
 	if (is_implicit(x)) {
-		cnt = x->node->networks->cnt;
+		cnt = sa_peer_networks(x->node)->cnt;
 		grant_all(e, x);
 	} else {
 		grant_requested(e, x);
@@ -204,7 +206,7 @@ struct reg_outcome mobile_network_grant(struct engine *e, struct exchange *x)
 
 static void put_implicit_acks(struct wire_writer *w, const struct exchange *x)
 {
-	const struct network_list *list = x->node->networks;
+	const struct network_list *list = sa_peer_networks(x->node);
 	size_t i;
 
 	for (i = 0; i < list->cnt; i++) {
@@ -247,7 +249,7 @@ void mobile_network_put_acks(struct wire_writer *w, const struct exchange *x,
 
 void mobile_network_carry_over(struct engine *e, struct binding *b, struct sa_peer *node)
 {
-	const struct network_list *before = b->node->networks;
+	const struct network_list *before = sa_peer_networks(b->node);
 	uint32_t networks = b->networks;
 	struct network *net;
 	size_t i;
@@ -256,7 +258,7 @@ void mobile_network_carry_over(struct engine *e, struct binding *b, struct sa_pe
 	for (i = 0; networks != 0 && i < before->cnt; i++) {
 		if (!(networks & network_bit(&before->networks[i])))
 			continue;
-		net = network_list_find(node->networks, before->networks[i].prefix);
+		net = network_list_find(sa_peer_networks(node), before->networks[i].prefix);
 		if (!net)
 			continue;
 		if (net->user_cnt++ == 0)

@@ -3,7 +3,7 @@
  * Registration revocation (RFC 3543), the home agent's part.
  *
  * Objects: what is outstanding outlives its binding, and maybe the association that its messages
- * are signed with, so it owns a share of the key. It goes when it is acknowledged, when the
+ * are signed with, so it owns a copy of the key. It goes when it is acknowledged, when the
  * binding's lifetime is over, when the node has registered anew (a revocation sent again would
  * hit the new binding), or when there are too many and it is the oldest. An agent's replay state
  * is made when it first sends Revocation Support under its own authenticator, and stays: there
@@ -39,7 +39,7 @@ struct outstanding {
 	uint16_t port;
 	enum ext_type auth; /* the mobile node's authenticator, or the foreign agent's */
 	uint32_t spi;
-	struct mac *mac; /* a share of it */
+	struct mac *mac; /* owned, a copy */
 	bool is_sent;
 	uint64_t due_ms;
 	uint64_t interval_ms; /* to wait after the next transmission */
@@ -240,16 +240,18 @@ static void note_support(struct revocation *rv, const struct binding_revocation 
 
 void revocation_restored(struct engine *e, const struct binding *b)
 {
-	if (b->revocation.negotiated && !addr_is_any(b->revocation.agent))
-		note_support(&e->revocation, &b->revocation);
+	if (b->revocation && !addr_is_any(b->revocation->agent))
+		note_support(&e->revocation, b->revocation);
 }
 
-void revocation_note(struct engine *e, const struct exchange *x, struct binding *b)
+void revocation_note(struct engine *e, struct exchange *x, struct binding *b)
 {
 	struct revocation *rv = &e->revocation;
 	struct outstanding *o = find_care_of(rv, b->key.home_addr, b->care_of);
 
-	b->revocation = x->revocation;
+	/* Without memory for it nothing is agreed, and the reply does not say so. */
+	if (binding_set_revocation(b, x->revocation.negotiated ? &x->revocation : NULL) < 0)
+		x->revocation.negotiated = false;
 	revocation_restored(e, b);
 	if (o) {
 		drop(rv, o);
@@ -261,7 +263,7 @@ void revocation_note(struct engine *e, const struct exchange *x, struct binding 
 
 static struct sa *sa_of(const struct sa_table *agents, const struct binding *b)
 {
-	const struct binding_revocation *r = &b->revocation;
+	const struct binding_revocation *r = b->revocation;
 	const struct sa_peer *peer =
 		addr_is_any(r->agent) ? b->node : sa_peer_find(agents, r->agent);
 
@@ -270,16 +272,19 @@ static struct sa *sa_of(const struct sa_table *agents, const struct binding *b)
 
 void revocation_queue(struct engine *e, const struct sa_table *agents, const struct binding *b)
 {
-	const struct binding_revocation *r = &b->revocation;
+	const struct binding_revocation *r = b->revocation;
 	struct revocation *rv = &e->revocation;
 	struct outstanding *o;
+	struct mac *mac;
 	struct sa *sa;
 
-	if (!r->negotiated || !e->conf.revocation.enabled)
+	if (!r || !e->conf.revocation.enabled)
 		return;
 	sa = sa_of(agents, b);
 	o = sa && e->conf.revocation.max_outstanding > 0 ? calloc(1, sizeof(*o)) : NULL;
-	if (!o) {
+	mac = o ? mac_copy(&sa->mac) : NULL;
+	if (!mac) {
+		free(o);
 		e->stats.revocations_abandoned++;
 		return;
 	}
@@ -298,7 +303,7 @@ void revocation_queue(struct engine *e, const struct sa_table *agents, const str
 		.port = b->tunnel.udp ? b->tunnel.peer_port : REVOCATION_PORT,
 		.auth = addr_is_any(r->agent) ? EXT_MOBILE_HOME_AUTH : EXT_FOREIGN_HOME_AUTH,
 		.spi = sa->spi,
-		.mac = mac_ref(sa->mac),
+		.mac = mac,
 		/* §3.3: a registration counts as a message of the binding, and so does its reply */
 		.due_ms = r->replied_ms + REVOCATION_INTERVAL_MIN_MS,
 		.interval_ms = REVOCATION_INTERVAL_MIN_MS,
@@ -315,9 +320,9 @@ void revocation_queue(struct engine *e, const struct sa_table *agents, const str
 /* The agent that relays the request sees for itself. The node knows: it is not to be told (I). */
 void revocation_queue_left(struct engine *e, const struct exchange *x, struct binding *b)
 {
-	struct binding_revocation *r = &b->revocation;
+	struct binding_revocation *r = b->revocation;
 
-	if (!e->conf.revocation.on_move || !r->negotiated || addr_is_any(r->agent) ||
+	if (!e->conf.revocation.on_move || !r || addr_is_any(r->agent) ||
 	    (x->agent && addr_eq(x->agent->addr, r->agent)))
 		return;
 	r->inform = false;
@@ -369,9 +374,9 @@ static void drain_some(struct engine *e)
 	struct binding *b, *next;
 
 	rv->drain_pending = false;
-	for (b = e->cache.all; b; b = next) {
-		next = b->all_next;
-		if (!b->revocation.negotiated)
+	for (b = binding_first(&e->cache); b; b = next) {
+		next = binding_next(&e->cache, b);
+		if (!b->revocation)
 			continue;
 		if (rv->cnt >= e->conf.revocation.max_outstanding) {
 			rv->drain_pending = true;
@@ -448,7 +453,7 @@ static enum reg_reason reason_of(int err)
 	return err == ERR_AUTH ? REG_REASON_REVOCATION_AUTH : REG_REASON_REVOCATION_MALFORMED;
 }
 
-static bool verifies(struct mac *mac, const uint8_t *msg, const struct reg_auth *auth)
+static bool verifies(const struct mac *mac, const uint8_t *msg, const struct reg_auth *auth)
 {
 	return mac_verify(mac, msg, auth->covered_len, auth->mac, auth->mac_len) == 0;
 }
@@ -478,7 +483,7 @@ static bool was_seen(const struct agent_state *agent, const struct revocation_me
 static bool is_replay(const struct agent_state *agent, const struct revocation_message *m,
 		      const struct binding *b)
 {
-	return (b && !is_newer(m->ident, b->revocation.peer_timestamp)) ||
+	return (b && !is_newer(m->ident, b->revocation->peer_timestamp)) ||
 	       !is_newer(m->ident, agent->newest - REVOCATION_WINDOW_S) || was_seen(agent, m);
 }
 
@@ -502,7 +507,7 @@ static size_t acknowledge(const struct revocation_message *m, bool inform, struc
 	};
 
 	revocation_ack_encode(&w, &ack);
-	engine_sign(&w, EXT_FOREIGN_HOME_AUTH, sa->spi, sa->mac);
+	engine_sign(&w, EXT_FOREIGN_HOME_AUTH, sa->spi, &sa->mac);
 	return w.failed ? 0 : wire_len(&w);
 }
 
@@ -536,7 +541,7 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 		return reason_of(rc);
 	out->spi = auth.spi;
 	sa = find_sender(e, &m, from, auth.spi, &peer);
-	if (!sa || !verifies(sa->mac, msg, &auth))
+	if (!sa || !verifies(&sa->mac, msg, &auth))
 		return REG_REASON_REVOCATION_AUTH;
 
 	agent = find_agent(rv, peer->addr);
@@ -545,14 +550,14 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 	b = binding_find_care_of(&e->cache, (struct binding_key){ m.home_addr, e->conf.home_agent },
 				 m.foreign_domain);
 	/* Not a binding of this agent's: no other one may end it. */
-	if (b && !(b->revocation.negotiated && addr_eq(b->revocation.agent, peer->addr)))
+	if (b && !(b->revocation && addr_eq(b->revocation->agent, peer->addr)))
 		return REG_REASON_REVOCATION_UNEXPECTED;
 	if (is_replay(agent, &m, b))
 		return REG_REASON_REVOCATION_REPLAY;
 	remember(agent, &m);
 
 	/* §3.4: I only if the message had it; there it was only by agreement. */
-	inform = m.inform && e->conf.revocation.inform && (!b || b->revocation.inform);
+	inform = m.inform && e->conf.revocation.inform && (!b || b->revocation->inform);
 	out->reply_len = acknowledge(&m, inform, sa, out->reply, sizeof(out->reply));
 	o = find_care_of(rv, m.home_addr, m.foreign_domain);
 	if (o) /* we were about to say the same */

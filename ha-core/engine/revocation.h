@@ -60,7 +60,7 @@ void revocation_handle(struct engine *e, const uint8_t *msg, size_t len,
 void revocation_put_support(const struct exchange *x, struct wire_writer *w);
 
 /** A registration was accepted: b has what was negotiated, and is revoked no more. */
-void revocation_note(struct engine *e, const struct exchange *x, struct binding *b);
+void revocation_note(struct engine *e, struct exchange *x, struct binding *b);
 
 /** A binding of before is back: what its agent's Support said is known again. */
 void revocation_restored(struct engine *e, const struct binding *b);

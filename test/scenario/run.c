@@ -441,7 +441,8 @@ static void take_snapshot(const struct script *s, struct snapshot *out)
 	memset(out, 0, sizeof(*out));
 	if (!s->world.is_open)
 		return;
-	for (b = s->world.engine.cache.all; b && out->cnt < SNAPSHOT_MAX; b = b->all_next) {
+	for (b = binding_first(&s->world.engine.cache); b && out->cnt < SNAPSHOT_MAX;
+	     b = binding_next(&s->world.engine.cache, b)) {
 		out->bindings[out->cnt].key = b->key;
 		out->bindings[out->cnt].care_of = b->care_of;
 		out->bindings[out->cnt].tunnel = b->tunnel;

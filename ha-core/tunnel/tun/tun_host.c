@@ -513,7 +513,8 @@ int tun_host_repair(struct tun_host *h)
 		err = ensure_route(h, net->prefix);
 		done += err > 0;
 	}
-	for (b = h->conf->cache->all; err >= 0 && b; b = b->all_next) {
+	for (b = binding_first(h->conf->cache); err >= 0 && b;
+	     b = binding_next(h->conf->cache, b)) {
 		if (!is_on_home_link(h, b->key.home_addr))
 			continue;
 		err = ensure_route(h, (struct addr_prefix){ b->key.home_addr, 32 });

@@ -234,7 +234,7 @@ static void assert_signed(const struct engine_result *res)
 	assert_true(at + 6 < res->reply_len);
 	assert_int_equal(m[at], 32);
 	for (sa = res->node->sas; sa; sa = sa->next)
-		if (mac_verify(sa->mac, m, at + 6, m + at + 6, m[at + 1] - 4u) == 0)
+		if (mac_verify(&sa->mac, m, at + 6, m + at + 6, m[at + 1] - 4u) == 0)
 			return;
 	fail_msg("no key of the node verifies the reply");
 }

@@ -338,7 +338,7 @@ static void a_lease_is_its_names_again(void **state)
 	assert_int_equal(restore(), 0);
 	assert_int_equal(got.bindings, 1);
 	assert_true(addr_eq(bob(&after)->addr, addr));
-	assert_false(bob(&after)->is_idle);
+	assert_false(bob(&after)->more->is_idle);
 	for (i = 0; pool_take(&after.pool, &other) == 0; i++)
 		assert_false(addr_eq(other, addr));
 	assert_int_equal(i, 5); /* of the six of a /29 */

@@ -122,7 +122,7 @@ static void add_network(struct engine *e, uint32_t home, unsigned int i)
 
 static void register_network(struct binding *b, unsigned int i)
 {
-	struct network *net = network_list_find(b->node->networks, network(i));
+	struct network *net = network_list_find(sa_peer_networks(b->node), network(i));
 
 	assert_non_null(net);
 	network_table_put(&running.networks, net);
@@ -313,11 +313,11 @@ static void idle_leases_stay_in_their_order(void **state)
 	assert_int_equal(engine_reload(&running, &fresh), 0);
 	peer = running.idle_leases.oldest;
 	assert_non_null(peer);
-	assert_memory_equal(peer->nai, "c@x", 3);
-	peer = peer->idle_next;
+	assert_memory_equal(sa_peer_nai(peer), "c@x", 3);
+	peer = peer->more->idle_next;
 	assert_non_null(peer);
-	assert_memory_equal(peer->nai, "b@x", 3);
-	assert_null(peer->idle_next);
+	assert_memory_equal(sa_peer_nai(peer), "b@x", 3);
+	assert_null(peer->more->idle_next);
 	assert_ptr_equal(peer, running.idle_leases.newest);
 }
 
@@ -333,7 +333,7 @@ static void a_lease_gives_way_to_a_node_of_its_own(void **state)
 	add(&fresh, 0, "carol@corp.example", 256, REPLAY_TIMESTAMP);
 
 	assert_int_equal(engine_reload(&running, &fresh), 0);
-	assert_memory_equal(sa_peer_find(&running.nodes, lease)->nai, "dave", 4);
+	assert_memory_equal(sa_peer_nai(sa_peer_find(&running.nodes, lease)), "dave", 4);
 	assert_true(addr_is_any(
 		sa_peer_find_nai(&running.nodes, (const uint8_t *)"carol@corp.example", 18)->addr));
 }

@@ -103,7 +103,7 @@ static void assert_sent(const char *hex)
 static struct binding_key the_key(void)
 {
 	assert_int_equal(w.engine.cache.cnt, 1);
-	return w.engine.cache.all->key;
+	return binding_first(&w.engine.cache)->key;
 }
 
 static void a_cleared_binding_earns_e3b_and_e4_ends_it(void **state)
@@ -163,7 +163,7 @@ static void intervals_grow_to_an_hour(void **state)
 
 	(void)state;
 	feed(e1, "203.0.113.7:40000");
-	w.engine.cache.all->expires_ms = BINDING_NEVER_MS;
+	binding_first(&w.engine.cache)->expires_ms = BINDING_NEVER_MS;
 	engine_clear(&w.engine, the_key());
 	for (i = 0; i < 20; i++) {
 		w.now.mono_ms = revocation_run(&w.engine, &w.now);

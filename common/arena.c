@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Arenas and slabs. Objects are cut one after the other from chunks, which grow from a page to a
+ * megabyte: few objects cost little, and many no more than themselves. A slab never gives chunks
+ * back before its end: a home agent that had a million bindings may have them again.
+ *
+ * AddressSanitizer sees through neither, so under it each object of an arena is a chunk of its
+ * own, and what lies in a slab's free list is poisoned.
+ */
+#include "common/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#endif
+
+#ifdef SANITIZED
+#include <sanitizer/asan_interface.h>
+#define CHUNK_MIN 0
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define CHUNK_MIN                             4096
+#endif
+#define CHUNK_MAX ((size_t)1 << 20)
+#define ALIGN     sizeof(uint64_t)
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size; /* of data */
+	uint8_t data[];
+};
+
+static int add_chunk(struct arena *a, size_t wanted)
+{
+	size_t size = a->chunks ? 2 * a->chunks->size : CHUNK_MIN - sizeof(struct arena_chunk);
+	struct arena_chunk *chunk;
+
+	if (CHUNK_MIN == 0)
+		size = wanted;
+	if (size > CHUNK_MAX)
+		size = CHUNK_MAX;
+	if (size < wanted)
+		size = wanted;
+	chunk = calloc(1, sizeof(*chunk) + size);
+	if (!chunk)
+		return -1;
+	chunk->next = a->chunks;
+	chunk->size = size;
+	a->chunks = chunk;
+	a->pos = chunk->data;
+	a->end = chunk->data + size;
+	return 0;
+}
+
+void *arena_get(struct arena *a, size_t size)
+{
+	void *object;
+
+	size = (size + ALIGN - 1) & ~(ALIGN - 1);
+	if ((size_t)(a->end - a->pos) < size && add_chunk(a, size) < 0)
+		return NULL;
+	object = a->pos;
+	a->pos += size;
+	return object;
+}
+
+void arena_done(struct arena *a)
+{
+	struct arena_chunk *chunk, *next;
+
+	for (chunk = a->chunks; chunk; chunk = next) {
+		next = chunk->next;
+		ASAN_UNPOISON_MEMORY_REGION(chunk->data, chunk->size);
+		explicit_bzero(chunk->data, chunk->size);
+		free(chunk);
+	}
+	*a = (struct arena){ 0 };
+}
+
+void *slab_get(struct slab *s)
+{
+	void *object = s->free;
+
+	if (!object)
+		return arena_get(&s->arena, s->size);
+	ASAN_UNPOISON_MEMORY_REGION(object, s->size);
+	memcpy(&s->free, object, sizeof(s->free));
+	memset(object, 0, sizeof(s->free));
+	return object;
+}
+
+void slab_put(struct slab *s, void *object)
+{
+	explicit_bzero(object, s->size);
+	memcpy(object, &s->free, sizeof(s->free));
+	s->free = object;
+	ASAN_POISON_MEMORY_REGION(object, s->size);
+}
+
+void slab_done(struct slab *s)
+{
+	arena_done(&s->arena);
+	s->free = NULL;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * Memory for very many small objects, without an allocator's word before each and without its
+ * rounding. An arena's objects go all at once; a slab's, which are of one size, one by one.
+ * Zero-initialised is empty (a slab wants its size). What goes is wiped: there may be keys in it.
+ */
+#ifndef COMMON_ARENA_H
+#define COMMON_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena_chunk;
+
+struct arena {
+	struct arena_chunk *chunks; /* owned; the latest first */
+	uint8_t *pos, *end;         /* what is left of it */
+};
+
+/** Zeroed, aligned for a pointer or a uint64_t. NULL: out of memory. */
+void *arena_get(struct arena *a, size_t size);
+
+/** Wipes and frees all that was got. */
+void arena_done(struct arena *a);
+
+struct slab {
+	size_t size; /* of an object; set before the first is got */
+	struct arena arena;
+	void *free; /* those put back, each with the address of the next in it */
+};
+
+/** Zeroed; one that was put back, if there is one. NULL: out of memory. */
+void *slab_get(struct slab *s);
+
+/** Wipes it and keeps it for the next slab_get(). */
+void slab_put(struct slab *s, void *object);
+
+/** Frees all objects, put back or not. */
+void slab_done(struct slab *s);
+
+#endif
