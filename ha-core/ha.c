@@ -32,6 +32,7 @@
 #include <sys/random.h>
 
 #define TICK_MS            1000 /* lifetimes are in seconds */
+#define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
 #define RANDOM_STOCK       64   /* numbers fetched at once: 256 octets never come short */
 #define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
 
@@ -44,6 +45,7 @@ struct ha {
 	struct loop *loop;
 	struct loop_signal *sigterm, *sigint, *sighup;
 	struct loop_timer *tick;
+	struct loop_timer *expiries;    /* runs while there is a backlog of them */
 	struct loop_timer *revocations; /* runs while one is outstanding */
 
 	struct addr_prefix *home_prefixes;
@@ -488,12 +490,23 @@ static void log_expiry(void *ctx, const struct binding *b)
 	ha_log_expired(b, ctx);
 }
 
+/* In turns of EXPIRIES_PER_TURN, between which whoever else has something to do does it. */
+static void on_expiries(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct clock now = *loop_now(ha->loop);
+
+	if (engine_expire_some(&ha->engine, &now, EXPIRIES_PER_TURN, log_expiry, &now) ==
+	    EXPIRIES_PER_TURN)
+		loop_timer_start(ha->expiries, 0, 0);
+}
+
 static void on_tick(void *ctx)
 {
 	struct ha *ha = ctx;
 	struct clock now = *loop_now(ha->loop);
 
-	engine_expire(&ha->engine, &now, log_expiry, &now);
+	on_expiries(ha);
 	home_link_tick(ha->home_link);
 	log_flush_limits(now.mono_ms);
 }
@@ -639,6 +652,7 @@ static int reload(void *ctx)
 	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
 	ha->conf = conf;
 	ha->daemon_conf = daemon_conf;
+	ha_conf_release_nodes(conf);
 	set_filter(ha);
 	set_home_link_offer(ha);
 	log_set_level(conf->log_level);
@@ -835,8 +849,10 @@ static int open_events(struct ha *ha)
 	ha->sigint = loop_signal_new(ha->loop, SIGINT, on_stop, ha);
 	ha->sighup = loop_signal_new(ha->loop, SIGHUP, on_reload, ha);
 	ha->tick = loop_timer_new(ha->loop, on_tick, ha);
+	ha->expiries = loop_timer_new(ha->loop, on_expiries, ha);
 	ha->revocations = loop_timer_new(ha->loop, on_revocations, ha);
-	if (!ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick || !ha->revocations)
+	if (!ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick || !ha->expiries ||
+	    !ha->revocations)
 		return -ENOMEM;
 	(void)signal(SIGPIPE, SIG_IGN);
 	loop_timer_start(ha->tick, TICK_MS, TICK_MS);
@@ -853,6 +869,7 @@ static void close_all(struct ha *ha)
 	ha_state_close(ha->state);
 	engine_done(&ha->engine);
 	loop_timer_free(ha->revocations);
+	loop_timer_free(ha->expiries);
 	loop_timer_free(ha->tick);
 	loop_signal_free(ha->sighup);
 	loop_signal_free(ha->sigint);
@@ -896,6 +913,7 @@ static int serve(struct ha *ha)
 	if (rc < 0)
 		return rc;
 
+	ha_conf_release_nodes(ha->conf);
 	log_info("serving",
 		 "event=started version=%s address=%s port=%u data-path=%s device=%s "
 		 "mobile-nodes=%zu",

@@ -21,6 +21,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -1108,8 +1109,24 @@ out:
 	return 0;
 }
 
+void ha_conf_release_nodes(struct ha_conf *conf)
+{
+	size_t i;
+
+	if (conf->nodes_released)
+		return;
+	for (i = 0; i < conf->mobile_node_cnt; i++)
+		conf_done(mobile_node_rows, &conf->mobile_nodes[i]);
+	free(conf->mobile_nodes);
+	conf->mobile_nodes = NULL;
+	conf->nodes_released = true;
+	(void)malloc_trim(0); /* they lay all over the heap; glibc would keep it for later */
+}
+
 struct ha_conf *ha_conf_free(struct ha_conf *conf)
 {
+	if (conf && conf->nodes_released)
+		conf->mobile_node_cnt = 0;
 	if (conf)
 		conf_done(ha_conf_rows, conf);
 	free(conf);

@@ -92,6 +92,7 @@ struct ha_conf {
 	size_t home_network_cnt;
 	struct ha_conf_node *mobile_nodes; /* of both the YAML list and mobile-nodes-file */
 	size_t mobile_node_cnt;
+	bool nodes_released;     /* mobile_nodes is NULL, whatever mobile_node_cnt says */
 	char *mobile_nodes_file; /* NULL: none */
 	bool allow_readable_keys;
 	struct ha_conf_foreign_agent *foreign_agents;
@@ -169,6 +170,12 @@ extern const struct conf_key ha_conf_rows[];
  */
 int ha_conf_read(const char *path, const char *name, const struct conf_key *daemon_rows,
 		 void *daemon_conf, struct conf_faults *faults, struct ha_conf **ret_conf);
+
+/**
+ * Wipes and frees the mobile nodes, of which a million would be kept twice: the engine has its
+ * own. Their number stays.
+ */
+void ha_conf_release_nodes(struct ha_conf *conf);
 
 /** Wipes keys and frees. Takes NULL, returns NULL. */
 struct ha_conf *ha_conf_free(struct ha_conf *conf);

@@ -696,11 +696,17 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 size_t engine_expire(struct engine *e, const struct clock *now,
 		     void (*expired)(void *ctx, const struct binding *b), void *ctx)
 {
+	return engine_expire_some(e, now, SIZE_MAX, expired, ctx);
+}
+
+size_t engine_expire_some(struct engine *e, const struct clock *now, size_t max_cnt,
+			  void (*expired)(void *ctx, const struct binding *b), void *ctx)
+{
 	struct binding_key key;
 	struct binding *b;
 	size_t cnt = 0;
 
-	while ((b = expiry_next_due(&e->expiry, now->mono_ms))) {
+	while (cnt < max_cnt && (b = expiry_next_due(&e->expiry, now->mono_ms))) {
 		key = b->key;
 		if (expired)
 			expired(ctx, b);

@@ -171,7 +171,16 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 		   const struct clock *now, struct engine_result *out);
 
 /**
- * Ends what has expired. @param expired  called for each binding before it goes; may be NULL
+ * Ends what has expired, but no more than so many at once: a million that end in one second must
+ * not keep those waiting who register. What is left ends in the calls that follow; until then it
+ * is a binding like any, and a renewal saves it.
+ * @return bindings ended; max_cnt: there may be more
+ */
+size_t engine_expire_some(struct engine *e, const struct clock *now, size_t max_cnt,
+			  void (*expired)(void *ctx, const struct binding *b), void *ctx);
+
+/**
+ * Ends all that has expired. @param expired  called for each binding before it goes; may be NULL
  * @return bindings ended
  */
 size_t engine_expire(struct engine *e, const struct clock *now,

@@ -7,6 +7,8 @@ what the kernel says the daemon has cost. Needs root and a build with tests (Rel
 import json
 import os
 import platform
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -62,6 +64,19 @@ def memory(pid):
     return sizes
 
 
+class Daemon(Program):
+    """A daemon whose word to the service manager is read as it comes."""
+
+    def told(self, what):
+        """Waits a moment; has it said so?"""
+        try:
+            return what in self._notify.recv(4096).decode().split("\n")
+        except socket.timeout:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended:\n{self.log()}") from None
+            return False
+
+
 class Load:
     """test/bench/load as a process that is told phases."""
 
@@ -106,12 +121,13 @@ class Bench:
     """One daemon (or the echo), one load generator, a cable between them."""
 
     def __init__(self, build, name):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
         self.build = os.path.abspath(build)
         self.bin = os.path.join(self.build, "bin")
         self.own = os.path.join(self.build, "test", "bench")
         self.workdir = tempfile.mkdtemp(prefix=f"{name}.")
         self.network = Network(os.environ.get("HA_NETNS_PREFIX", "hb"))
-        self.programs, self.loads = [], []
+        self.programs, self.loads, self.echoes = [], [], []
         self.server = self.network.host("server")
         self.client = self.network.host("client")
         self.network.link(self.server, "lan0", f"{HOME_AGENT}/24",
@@ -152,7 +168,8 @@ class Bench:
         with open(path, "w", encoding="ascii") as f:
             f.write(to_yaml(conf))
         os.chmod(path, 0o600)
-        daemon = Program(self.server, [f"{self.bin}/ihad", "-c", path], self.workdir, "ihad")
+        daemon = Daemon(self.server, [f"{self.bin}/ihad", "-c", path], self.workdir,
+                         f"ihad-{len(self.programs)}")
         self.programs.append(daemon)
         started = time.monotonic()
         daemon.start()
@@ -170,6 +187,7 @@ class Bench:
     def echo(self):
         process = self.server.popen([f"{self.own}/echo", HOME_AGENT, "434"],
                                     start_new_session=True)
+        self.echoes.append(process)
         pin(process.pid, DAEMON_CORE)
         return process
 
@@ -189,8 +207,11 @@ class Bench:
         for load in self.loads:
             if load.process.poll() is None:
                 load.close()
+        for echo in self.echoes:
+            if echo.poll() is None:
+                echo.kill()
         for program in self.programs:
-            if program.process.poll() is None:
+            if program.process and program.process.poll() is None:
                 program.stop()
         self.network.close()
         for name in os.listdir(self.workdir):

@@ -15,7 +15,7 @@
  *
  * A phase is a mix of renewals, moves (another care-of address) and deregistrations; who has
  * deregistered registers again when its turn comes. Nodes take turns at random. A request without
- * a reply for a second is lost, and counted.
+ * a reply for three seconds is lost, and counted.
  *
  * With --echo the other end is test/bench/echo, which returns what it is sent. That measures the
  * network and this program, with the very same requests.
@@ -41,7 +41,7 @@
 #define MESSAGE_MAX  128
 #define SPI          256
 #define KEY_LEN      16
-#define LOST_US      1000000
+#define LOST_US      3000000
 #define VERIFY_EVERY 16 /* replies: this program shall not be what is measured */
 #define MOVE_OFFSET  (1u << 22)
 
@@ -52,7 +52,7 @@
 struct node {
 	uint64_t due_us; /* when the request under way was to be sent; 0: none is */
 	uint32_t nonce;
-	bool knows_nonce : 1;
+	uint32_t ident; /* its low half: the reply copies it */
 	bool is_registered : 1;
 	bool leaves : 1;  /* the request under way is a deregistration */
 	bool is_away : 1; /* at its second care-of address */
@@ -74,6 +74,7 @@ static struct {
 	uint16_t port;
 	uint32_t node_cnt, nonce_every;
 	uint16_t lifetime_s;
+	uint64_t ends_us; /* monotonic: all bindings are to end then; 0: lifetime_s after each */
 	uint64_t seed;
 	bool echo;
 	struct mix mix;
@@ -227,6 +228,15 @@ static uint64_t ident_of(uint32_t i)
 	return (uint64_t)nodes[i].nonce << 32 | (uint32_t)random64();
 }
 
+static uint16_t lifetime(void)
+{
+	uint64_t at_us = now_us();
+
+	if (conf.ends_us == 0)
+		return conf.lifetime_s;
+	return conf.ends_us > at_us ? (uint16_t)((conf.ends_us - at_us) / 1000000 + 1) : 1;
+}
+
 static void queue_request(uint32_t i, uint16_t lifetime_s, uint64_t due_us)
 {
 	static struct sockaddr_in to;
@@ -261,6 +271,7 @@ static void queue_request(uint32_t i, uint16_t lifetime_s, uint64_t due_us)
 		in_flight++;
 	nodes[i].due_us = due_us;
 	nodes[i].leaves = lifetime_s == 0;
+	nodes[i].ident = (uint32_t)req.ident;
 	if (out.cnt == BATCH)
 		flush();
 }
@@ -288,7 +299,7 @@ static void send_next(uint64_t due_us)
 	} else {
 		res.renewals++;
 	}
-	queue_request(i, conf.lifetime_s, due_us);
+	queue_request(i, lifetime(), due_us);
 }
 
 /* --- replies --- */
@@ -323,16 +334,17 @@ static void take_reply(const uint8_t *msg, size_t len, uint64_t at_us)
 	if (i >= conf.node_cnt || nodes[i].due_us == 0)
 		return;
 	n = &nodes[i];
+	if (!conf.echo && (uint32_t)reply.ident != n->ident)
+		return; /* to one that was given up */
 	if (!conf.echo && serial++ % VERIFY_EVERY == 0 && !is_genuine(i, msg, len)) {
 		res.forged++;
 		return;
 	}
 	if (has_nonces(i) && !conf.echo) {
 		n->nonce = (uint32_t)(reply.ident >> 32);
-		if (reply.code == REG_IDENT_MISMATCH && !n->knows_nonce) {
-			n->knows_nonce = true;
+		if (reply.code == REG_IDENT_MISMATCH) { /* the first one, or a reply was lost */
 			res.resynced++;
-			queue_request(i, conf.lifetime_s, n->due_us);
+			queue_request(i, lifetime(), n->due_us);
 			return;
 		}
 	}
@@ -388,14 +400,20 @@ static void give_up_lost(uint64_t at_us)
 	}
 }
 
-static void drain(void)
+/* Until fewer are under way; half a batch at a time, or each end would handle one by one. */
+static void wait_below(unsigned int limit)
 {
 	flush();
-	while (in_flight > 0) {
-		if (receive(100) == 0)
+	while (in_flight >= limit) {
+		if (receive(0) == 0 && receive(100) == 0)
 			give_up_lost(now_us());
 		flush();
 	}
+}
+
+static void drain(void)
+{
+	wait_below(1);
 }
 
 /* --- phases --- */
@@ -410,12 +428,9 @@ static void fill(unsigned int window)
 			if (nodes[next].is_registered || nodes[next].due_us != 0)
 				continue;
 			res.first++;
-			queue_request(next, conf.lifetime_s, now_us());
-			while (in_flight >= window) {
-				flush();
-				if (receive(100) == 0)
-					give_up_lost(now_us());
-			}
+			queue_request(next, lifetime(), now_us());
+			if (in_flight >= window)
+				wait_below(window - BATCH / 2);
 		}
 		drain();
 		for (left = 0, next = 0; next < conf.node_cnt; next++)
@@ -435,9 +450,7 @@ static void closed_loop(unsigned int window, double seconds)
 	while ((at_us = now_us()) < end_us) {
 		while (in_flight < window)
 			send_next(at_us);
-		flush();
-		if (receive(0) == 0 && receive(100) == 0)
-			give_up_lost(now_us());
+		wait_below(window > BATCH ? window - BATCH / 2 : window);
 	}
 }
 
@@ -558,6 +571,7 @@ static int usage(void)
 	      "\n"
 	      "  --nonce-every K      each K-th node uses nonces; 0, the default: none\n"
 	      "  --lifetime SECONDS   asked for (1800)\n"
+	      "  --ends-in SECONDS    asked for is what is left until then\n"
 	      "  --mix R:M:D          renewals, moves, deregistrations of a hundred (90:8:2)\n"
 	      "  --port P             (434)\n"
 	      "  --echo               the other end is test/bench/echo\n"
@@ -575,6 +589,7 @@ static bool read_options(int argc, char **argv)
 		{ "nodes", required_argument, NULL, 'n' },
 		{ "nonce-every", required_argument, NULL, 'k' },
 		{ "lifetime", required_argument, NULL, 'l' },
+		{ "ends-in", required_argument, NULL, 't' },
 		{ "mix", required_argument, NULL, 'm' },
 		{ "port", required_argument, NULL, 'p' },
 		{ "echo", no_argument, NULL, 'e' },
@@ -605,6 +620,9 @@ static bool read_options(int argc, char **argv)
 			break;
 		case 'l':
 			conf.lifetime_s = (uint16_t)strtoul(optarg, NULL, 10);
+			break;
+		case 't':
+			conf.ends_us = now_us() + strtoul(optarg, NULL, 10) * 1000000;
 			break;
 		case 'm':
 			if (sscanf(optarg, "%u:%u:%u", &conf.mix.renewals, &conf.mix.moves,

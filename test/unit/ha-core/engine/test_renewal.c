@@ -218,6 +218,29 @@ static void a_move_allocates_no_binding_but_the_first(void **state)
 	assert_int_equal(engine.cache.cnt, 1);
 }
 
+/* A clock that leaps, or a million that began together: in turns, and each once. */
+static void what_expires_together_ends_in_turns(void **state)
+{
+	const struct binding_key key = { addr_from_host(HOME), addr_from_host(HOME_AGENT) };
+	struct binding *b;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 10; i++) {
+		b = binding_put(&engine.cache, key, addr_from_host(CARE_OF + i));
+		b->expires_ms = now.mono_ms + 5000;
+		expiry_arm(&engine.expiry, b);
+	}
+	assert_int_equal(engine_expire_some(&engine, &now, 4, NULL, NULL), 0);
+	now.mono_ms += 6000;
+	assert_int_equal(engine_expire_some(&engine, &now, 4, NULL, NULL), 4);
+	assert_int_equal(engine.cache.cnt, 6);
+	assert_int_equal(engine_expire_some(&engine, &now, 4, NULL, NULL), 4);
+	assert_int_equal(engine_expire_some(&engine, &now, 4, NULL, NULL), 2);
+	assert_int_equal(engine.cache.cnt, 0);
+	assert_int_equal(engine.stats.bindings_expired, 10);
+}
+
 /* A million bindings with their associations in 300 MB: what each is made of. */
 static void objects_are_as_small_as_they_are_meant_to_be(void **state)
 {
@@ -237,6 +260,7 @@ int main(void)
 		renewal_nonce_test(a_renewal_under_nonces_allocates_nothing),
 		renewal_test(a_denial_allocates_nothing),
 		renewal_test(a_move_allocates_no_binding_but_the_first),
+		renewal_test(what_expires_together_ends_in_turns),
 		cmocka_unit_test(objects_are_as_small_as_they_are_meant_to_be),
 	};
 
