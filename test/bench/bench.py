@@ -155,7 +155,8 @@ class Bench:
             "trusted-networks": ["0.0.0.0/0"],
             "mobile-nodes-file": self.nodes_file(nodes, nonce_every),
             "registration": {"max-lifetime": lifetime, "timestamp-tolerance": 60,
-                             "overload-share": 0},   # the load is one legitimate source
+                             # Every node that uses nonces is denied once, to learn its first.
+                             "max-denials": 0, "max-denials-per-node": 0},
             "tunnel": {"data-path": data_path, "interfaces": ["lan0"]},
             "control": {"socket": self.path("ihad.sock")},
             "snmp": {"enabled": False},

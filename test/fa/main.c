@@ -166,10 +166,11 @@ static bool take_registration_option(struct gathered *g, int opt, const char *ar
 	}
 }
 
-static bool take_option(struct gathered *g, int opt, const char *arg)
+static bool take_option(void *ctx, int opt, const char *arg)
 {
 	static const char *const udp_names[] = { "off", "nat", "forced" };
 	static const char *const reverse_names[] = { "optional", "required", "disabled" };
+	struct gathered *g = ctx;
 	struct foreign_conf *conf = &g->conf;
 	size_t choice;
 
@@ -208,8 +209,9 @@ static bool take_option(struct gathered *g, int opt, const char *arg)
 }
 
 /* What is missing, or NULL. */
-static const char *missing(const struct gathered *g)
+static const char *missing(const void *ctx)
 {
+	const struct gathered *g = ctx;
 	const struct relay_conf *relay = &g->conf.relay;
 	bool shared = g->key_len > 0 || relay->spi > 0 || !addr_is_any(relay->partner);
 
@@ -228,46 +230,19 @@ static const char *missing(const struct gathered *g)
 	return NULL;
 }
 
-static int usage_error(void)
+static bool is_secret(int opt)
 {
-	fputs("Try 'fa --help'.\n", stderr);
-	return DAEMON_EXIT_USAGE;
+	return opt == OPT_KEY;
 }
 
-/* @return -1 to go on, or an exit code */
-static int read_options(struct gathered *g, int argc, char **argv)
-{
-	int opt, index = 0;
-	const char *what;
-
-	while ((opt = getopt_long(argc, argv, "Vh", options, &index)) != -1) {
-		if (opt == 'h') {
-			fputs(help, stdout);
-			return DAEMON_EXIT_DONE;
-		}
-		if (opt == 'V') {
-			printf("fa %s\n", HOME_AGENT_VERSION);
-			return DAEMON_EXIT_DONE;
-		}
-		if (opt == '?')
-			return usage_error();
-		if (!take_option(g, opt, optarg)) {
-			fprintf(stderr, "fa: --%s: not a good value: %s\n", options[index].name,
-				opt == OPT_KEY ? "(a key)" : optarg);
-			return usage_error();
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "fa: unexpected argument '%s'\n", argv[optind]);
-		return usage_error();
-	}
-	what = missing(g);
-	if (what) {
-		fprintf(stderr, "fa: %s is missing\n", what);
-		return usage_error();
-	}
-	return -1;
-}
+static const struct options_program program = {
+	.name = "fa",
+	.help = help,
+	.options = options,
+	.take = take_option,
+	.is_secret = is_secret,
+	.missing = missing,
+};
 
 int main(int argc, char **argv)
 {
@@ -282,7 +257,7 @@ int main(int argc, char **argv)
 		.log_level = LOG_LEVEL_INFO,
 	};
 	struct foreign *foreign = NULL;
-	int exit_code = read_options(&g, argc, argv);
+	int exit_code = options_read(&program, &g, argc, argv);
 	int err = 0;
 
 	if (exit_code >= 0)

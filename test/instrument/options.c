@@ -4,7 +4,11 @@
  */
 #include "test/instrument/options.h"
 
+#include "common/daemon.h"
+
 #include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,4 +79,45 @@ bool options_key(const char *text, uint8_t *key, size_t *ret_len)
 bool options_unicast(const char *text, struct in_addr *ret)
 {
 	return addr_parse(text, ret) == 0 && addr_is_unicast(*ret);
+}
+
+static int usage_error(const struct options_program *program)
+{
+	fprintf(stderr, "Try '%s --help'.\n", program->name);
+	return DAEMON_EXIT_USAGE;
+}
+
+int options_read(const struct options_program *program, void *ctx, int argc, char **argv)
+{
+	int opt, index = 0;
+	const char *what;
+
+	while ((opt = getopt_long(argc, argv, "Vh", program->options, &index)) != -1) {
+		if (opt == 'h') {
+			fputs(program->help, stdout);
+			return DAEMON_EXIT_DONE;
+		}
+		if (opt == 'V') {
+			printf("%s %s\n", program->name, HOME_AGENT_VERSION);
+			return DAEMON_EXIT_DONE;
+		}
+		if (opt == '?')
+			return usage_error(program);
+		if (!program->take(ctx, opt, optarg)) {
+			fprintf(stderr, "%s: --%s: not a good value: %s\n", program->name,
+				program->options[index].name,
+				program->is_secret(opt) ? "(a key)" : optarg);
+			return usage_error(program);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "%s: unexpected argument '%s'\n", program->name, argv[optind]);
+		return usage_error(program);
+	}
+	what = program->missing(ctx);
+	if (what) {
+		fprintf(stderr, "%s: %s is missing\n", program->name, what);
+		return usage_error(program);
+	}
+	return -1;
 }

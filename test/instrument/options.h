@@ -22,4 +22,19 @@ bool options_key(const char *text, uint8_t *key, size_t *ret_len);
 
 bool options_unicast(const char *text, struct in_addr *ret);
 
+/** A program's command line: long options with values, --help, --version and nothing else. */
+struct options_program {
+	const char *name;
+	const char *help;
+	const struct option *options; /* of getopt.h; 'h' and 'V' among them */
+	/** Takes one. False: not a good value; what is_secret() is not repeated on stderr. */
+	bool (*take)(void *ctx, int opt, const char *arg);
+	bool (*is_secret)(int opt);
+	/** After all of them: the option that is missing, as it is written; NULL: none. */
+	const char *(*missing)(const void *ctx);
+};
+
+/** @return -1 to go on, or the exit code with which to end; what is wrong has been said */
+int options_read(const struct options_program *program, void *ctx, int argc, char **argv);
+
 #endif

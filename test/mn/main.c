@@ -218,9 +218,10 @@ static bool take_vpn_option(struct node_vpn *vpn, int opt, const char *arg)
 	}
 }
 
-static bool take_option(struct gathered *g, int opt, const char *arg)
+static bool take_option(void *ctx, int opt, const char *arg)
 {
 	static const char *const udp_names[] = { "auto", "forced", "off" };
+	struct gathered *g = ctx;
 	struct node_conf *conf = &g->conf;
 	struct agent_conf *both = conf->agent;
 	uint32_t number;
@@ -289,8 +290,9 @@ static bool take_option(struct gathered *g, int opt, const char *arg)
 }
 
 /* What is missing, or NULL. */
-static const char *missing(const struct gathered *g)
+static const char *missing(const void *ctx)
 {
+	const struct gathered *g = ctx;
 	const struct agent_conf *in = &g->conf.agent[DETECT_INTERNAL];
 	const struct agent_conf *ex = &g->conf.agent[DETECT_EXTERNAL];
 
@@ -315,48 +317,19 @@ static const char *missing(const struct gathered *g)
 	return NULL;
 }
 
-static int usage_error(void)
+static bool is_secret(int opt)
 {
-	fputs("Try 'mn --help'.\n", stderr);
-	return DAEMON_EXIT_USAGE;
+	return opt == OPT_KEY + DETECT_INTERNAL || opt == OPT_KEY + DETECT_EXTERNAL;
 }
 
-/* @return -1 to go on, or an exit code */
-static int read_options(struct gathered *g, int argc, char **argv)
-{
-	int opt, index = 0;
-	const char *what;
-
-	while ((opt = getopt_long(argc, argv, "Vh", options, &index)) != -1) {
-		if (opt == 'h') {
-			fputs(help, stdout);
-			return DAEMON_EXIT_DONE;
-		}
-		if (opt == 'V') {
-			printf("mn %s\n", HOME_AGENT_VERSION);
-			return DAEMON_EXIT_DONE;
-		}
-		if (opt == '?')
-			return usage_error();
-		if (!take_option(g, opt, optarg)) {
-			fprintf(stderr, "mn: --%s: not a good value: %s\n", options[index].name,
-				opt == OPT_KEY + DETECT_INTERNAL || opt == OPT_KEY + DETECT_EXTERNAL
-					? "(a key)"
-					: optarg);
-			return usage_error();
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "mn: unexpected argument '%s'\n", argv[optind]);
-		return usage_error();
-	}
-	what = missing(g);
-	if (what) {
-		fprintf(stderr, "mn: %s is missing\n", what);
-		return usage_error();
-	}
-	return -1;
-}
+static const struct options_program program = {
+	.name = "mn",
+	.help = help,
+	.options = options,
+	.take = take_option,
+	.is_secret = is_secret,
+	.missing = missing,
+};
 
 /* Joins what hangs together, and prepares the keys. @retval ERR_CRYPTO, ERR_INVALID, -ENOMEM */
 static int finish(struct gathered *g)
@@ -403,7 +376,7 @@ int main(int argc, char **argv)
 		.log_level = LOG_LEVEL_INFO,
 	};
 	struct node *node = NULL;
-	int exit_code = read_options(&g, argc, argv);
+	int exit_code = options_read(&program, &g, argc, argv);
 	int err;
 
 	if (exit_code >= 0)
