@@ -11,6 +11,7 @@
  *	at 60  |  advance 60  |  wall -3600          time passes, or only the wall clock jumps
  *	request alice care-of 198.51.100.77 ...      one request; see build_request()
  *	again                                        the same octets once more
+ *	times N expect ...                           N times: again, and expect that
  *	cut alice ... | flip alice ...               every shorter one, every flipped bit: silence
  *	raw HEX                                      a datagram
  *	expect accept | deny CODE | silence ...      what came of it; see do_expect()
@@ -1319,6 +1320,19 @@ static void do_stranger(struct script *s, char **words, size_t cnt)
 	s->world.without_agents = false;
 }
 
+/* times N expect ... */
+static void do_times(struct script *s, char **words, size_t cnt)
+{
+	unsigned long times = strtoul(word(s, words, cnt, 1), NULL, 10);
+
+	if (times == 0 || strcmp(word(s, words, cnt, 2), "expect") != 0)
+		fail(s, "times N expect ...");
+	for (; times > 0; times--) {
+		do_again(s, words, 1);
+		do_expect(s, words + 2, cnt - 2);
+	}
+}
+
 static const struct {
 	const char *verb;
 	void (*say)(struct script *s, char **words, size_t cnt);
@@ -1332,6 +1346,7 @@ static const struct {
 	{ "wall", do_wall },
 	{ "request", do_request },
 	{ "again", do_again },
+	{ "times", do_times },
 	{ "cut", do_cut },
 	{ "flip", do_flip },
 	{ "raw", do_raw },
