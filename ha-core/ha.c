@@ -52,8 +52,7 @@ struct ha {
 	struct in_addr *broadcasts;
 	struct tunnel_home_network *tunnel_networks;
 	struct tunnel_filter filter;
-	const struct tunnel_ops *tunnel;
-	struct tunnel_dp *dp;
+	struct tunnel *tunnel;
 	struct home_link *home_link;
 
 	struct engine engine;
@@ -255,11 +254,11 @@ static int tell_data_path(void *ctx, struct binding_key key, const struct bindin
 
 	if (!first)
 		home_link_gone(ha->home_link, key.home_addr);
-	rc = first ? ha->tunnel->put(ha->dp, first) : ha->tunnel->del(ha->dp, key);
+	rc = first ? tunnel_put(ha->tunnel, first) : tunnel_del(ha->tunnel, key);
 	if (rc < 0)
 		log_error("the data path refused a change",
 			  "event=data-path-failed home-address=%s data-path=%s error=\"%s\"",
-			  addr_text(key.home_addr).s, ha->tunnel->name, err_text(rc));
+			  addr_text(key.home_addr).s, tunnel_name(ha->tunnel), err_text(rc));
 	if (rc < 0 || !first)
 		return rc;
 	/* Packets for the node are drawn here once they have somewhere to go. */
@@ -271,14 +270,13 @@ static int tell_data_path(void *ctx, struct binding_key key, const struct bindin
 	return rc;
 }
 
-/* A tier that cannot carry networks leaves their packets to the kernel's routes: so it says no. */
 static int tell_route(void *ctx, struct addr_prefix network, struct in_addr home_addr, bool on)
 {
 	static struct log_limit limit = { .burst = 50,
 					  .interval_ms = 100,
 					  .event = "mobile-network" };
 	struct ha *ha = ctx;
-	int rc = ha->tunnel->route ? ha->tunnel->route(ha->dp, network, on) : -EOPNOTSUPP;
+	int rc = tunnel_route(ha->tunnel, network, on);
 
 	if (rc < 0)
 		log_error("a network behind a mobile router cannot be routed",
@@ -408,8 +406,8 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 
 	/* Tunnel data is judged by its binding, signalling by its source first of all. */
 	if (dgram->len > 0 && dgram->data[0] == REG_MSG_TUNNEL_DATA) {
-		ha->tunnel->udp_input(ha->dp, dgram->data, dgram->len, dgram->tos, dgram->from.src,
-				      dgram->from.src_port, dgram->from.dst);
+		tunnel_udp_input(ha->tunnel, dgram->data, dgram->len, dgram->tos, dgram->from.src,
+				 dgram->from.src_port, dgram->from.dst);
 		return;
 	}
 	engine_handle(&ha->engine, dgram->data, dgram->len, &dgram->from, now, &res);
@@ -587,6 +585,18 @@ static bool same_networks(const struct ha_conf *old, const struct ha_conf *new)
 	return true;
 }
 
+static bool same_interfaces(const struct ha_conf *old, const struct ha_conf *new)
+{
+	size_t i;
+
+	if (old->tunnel.interface_cnt != new->tunnel.interface_cnt)
+		return false;
+	for (i = 0; i < old->tunnel.interface_cnt; i++)
+		if (strcmp(old->tunnel.interfaces[i], new->tunnel.interfaces[i]) != 0)
+			return false;
+	return true;
+}
+
 /* Settings that belong to one run: which of them the new file changes. */
 static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
 {
@@ -599,6 +609,13 @@ static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
 		{ "home-agent.port", old->port == new->port },
 		{ "home-networks", same_networks(old, new) },
 		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
+		{ "tunnel.interfaces", same_interfaces(old, new) },
+		{ "tunnel.bpffs", same_text(old->tunnel.bpffs, new->tunnel.bpffs) },
+		{ "tunnel.fast-path-nodes",
+		  old->tunnel.fast_path_nodes == new->tunnel.fast_path_nodes },
+		{ "tunnel.keep-forwarding",
+		  old->tunnel.keep_forwarding == new->tunnel.keep_forwarding },
+		{ "tunnel.udp-checksums", old->tunnel.udp_checksums == new->tunnel.udp_checksums },
 		{ "tunnel.mtu", old->tunnel.mtu == new->tunnel.mtu },
 		{ "tunnel.mss-clamp", old->tunnel.mss_clamp == new->tunnel.mss_clamp },
 		{ "tunnel.ecn", old->tunnel.ecn == new->tunnel.ecn },
@@ -654,6 +671,7 @@ static int reload(void *ctx)
 	ha->daemon_conf = daemon_conf;
 	ha_conf_release_nodes(conf);
 	set_filter(ha);
+	tunnel_filter_changed(ha->tunnel);
 	set_home_link_offer(ha);
 	log_set_level(conf->log_level);
 	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
@@ -734,6 +752,33 @@ static int open_socket(struct ha *ha)
 	return rc;
 }
 
+static enum tunnel_choice choice_of(enum ha_conf_data_path data_path)
+{
+	switch (data_path) {
+	case HA_CONF_DATA_PATH_XDP:
+		return TUNNEL_XDP;
+	case HA_CONF_DATA_PATH_TC:
+		return TUNNEL_TC;
+	case HA_CONF_DATA_PATH_KERNEL:
+		return TUNNEL_KERNEL;
+	case HA_CONF_DATA_PATH_TUN:
+		return TUNNEL_TUN;
+	case HA_CONF_DATA_PATH_AUTO:
+		break;
+	}
+	return TUNNEL_AUTO;
+}
+
+/* Its maps are laid out once: nodes that a reload brings should find room. */
+static uint32_t fast_nodes_of(const struct ha_conf *conf)
+{
+	size_t cnt = conf->mobile_node_cnt;
+
+	if (conf->tunnel.fast_path_nodes > 0)
+		return conf->tunnel.fast_path_nodes;
+	return (uint32_t)(cnt + cnt / 4 + 256);
+}
+
 static int open_tunnel(struct ha *ha)
 {
 	const enum ha_conf_mss_clamp clamp = ha->conf->tunnel.mss_clamp;
@@ -754,17 +799,16 @@ static int open_tunnel(struct ha *ha)
 		.networks = &ha->engine.networks,
 		.stats = &ha->engine.stats,
 		.loop = ha->loop,
+		.choice = choice_of(ha->conf->tunnel.data_path),
+		.bpffs = ha->conf->tunnel.bpffs,
+		.interfaces = (const char *const *)ha->conf->tunnel.interfaces,
+		.interface_cnt = ha->conf->tunnel.interface_cnt,
+		.fast_nodes = fast_nodes_of(ha->conf),
+		.keep_forwarding = ha->conf->tunnel.keep_forwarding,
+		.udp_checksums = ha->conf->tunnel.udp_checksums,
 	};
 
-	ha->tunnel = &tunnel_tun;
-	if (ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_AUTO &&
-	    ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_TUN)
-		log_warning(
-			"the data path asked for is not in this version; tun carries the traffic",
-			"event=data-path-degraded data-path=%s remedy=\"set tunnel.data-path: "
-			"auto\"",
-			ha->tunnel->name);
-	return ha->tunnel->open(&conf, &ha->dp); /* it has logged what was refused */
+	return tunnel_open(&conf, &ha->tunnel); /* it has logged what was refused */
 }
 
 static struct home_link_network home_link_network_of(const struct ha_conf_home_network *n)
@@ -819,7 +863,7 @@ static int open_ctl(struct ha *ha)
 		.engine = &ha->engine,
 		.loop = ha->loop,
 		.port = ha->conf->port,
-		.data_path = ha->tunnel->name,
+		.tunnel = ha->tunnel,
 		.device = ha->daemon->device,
 		.state = ha->state,
 		.status = add_status,
@@ -864,8 +908,7 @@ static void close_all(struct ha *ha)
 	ha_ctl_close(ha->ctl);
 	home_link_close(ha->home_link);
 	reg_socket_close(ha->socket);
-	if (ha->tunnel)
-		ha->tunnel->close(ha->dp);
+	ha->tunnel = tunnel_close(ha->tunnel);
 	ha_state_close(ha->state);
 	engine_done(&ha->engine);
 	loop_timer_free(ha->revocations);
@@ -909,6 +952,8 @@ static int serve(struct ha *ha)
 	if (rc == 0)
 		rc = ha_state_restore(ha->state);
 	if (rc == 0)
+		tunnel_reconcile(ha->tunnel);
+	if (rc == 0)
 		rc = open_ctl(ha);
 	if (rc < 0)
 		return rc;
@@ -918,7 +963,7 @@ static int serve(struct ha *ha)
 		 "event=started version=%s address=%s port=%u data-path=%s device=%s "
 		 "mobile-nodes=%zu",
 		 HOME_AGENT_VERSION, addr_text(ha->conf->address).s, ha->conf->port,
-		 ha->tunnel->name, ha->daemon->device, ha->engine.nodes.cnt);
+		 tunnel_name(ha->tunnel), ha->daemon->device, ha->engine.nodes.cnt);
 	if (ha->daemon->warn)
 		ha->daemon->warn(ha->daemon_conf);
 	daemon_ready("serving");

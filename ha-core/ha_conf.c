@@ -31,6 +31,7 @@
 #define SPI_MIN       256
 #define KEEPALIVE_MIN 10  /* seconds; below, keepalives outweigh what they keep alive */
 #define SOCKET_MAX    107 /* octets of sockaddr_un.sun_path, less the terminator */
+#define BPFFS_MAX     200 /* octets; names of pins follow it */
 #define LINE_FIELDS   6
 #define WHY_MAX       512
 
@@ -366,6 +367,21 @@ const struct conf_key ha_conf_rows[] = {
 	  .doc = "Broadcasts of the home network for nodes that ask for them (B bit): all, those "
 		 "to "
 		 "the network's own broadcast address (subnet), or none (off)." },
+	{ "tunnel.bpffs", CONF_STRING, FIELD(tunnel.bpffs), .min = 1, .max = BPFFS_MAX,
+	  .dflt = "/sys/fs/bpf/home-agent/{program}", .check = check_absolute,
+	  .doc = "Where the fast path (xdp, tc) keeps its programs and maps, to go on while the "
+		 "daemon restarts: a directory of its own on a BPF file system." },
+	{ "tunnel.fast-path-nodes", CONF_UINT, FIELD(tunnel.fast_path_nodes), .max = 16777216,
+	  .dflt = "0", .unit = "home addresses",
+	  .doc = "How many nodes the fast path carries at a time; tun carries what is beyond. 0: "
+		 "as many as are configured, and a quarter more." },
+	{ "tunnel.keep-forwarding", CONF_BOOL, FIELD(tunnel.keep_forwarding), .dflt = "false",
+	  .doc = "Leave the fast path in place when the daemon is stopped, until the bindings "
+		 "expire. It always stays when the daemon is killed; to start and stop takes it "
+		 "away." },
+	{ "tunnel.udp-checksums", CONF_BOOL, FIELD(tunnel.udp_checksums), .dflt = "false",
+	  .doc = "Far ends refuse UDP tunnel packets without a checksum: packets whose checksum "
+		 "the fast path cannot know go through tun." },
 	{ "nat-traversal.enabled", CONF_BOOL, FIELD(nat.enabled), .dflt = "true",
 	  .doc = "Tunnel in UDP where a NAT is on the way (RFC 3519)." },
 	{ "nat-traversal.forced", CONF_BOOL, FIELD(nat.forced), .dflt = "true",

@@ -119,6 +119,10 @@ struct ha_conf {
 		enum ha_conf_mss_clamp mss_clamp;
 		enum ha_conf_ecn ecn;
 		enum ha_conf_broadcasts broadcasts;
+		char *bpffs;
+		uint32_t fast_path_nodes; /* 0: those configured, and some more */
+		bool keep_forwarding;
+		bool udp_checksums;
 	} tunnel;
 	struct {
 		bool enabled;

@@ -137,8 +137,10 @@ static void put_networks(struct ctl_reply *r, const struct binding *b)
 	ctl_string(r, len > 0 ? text : NULL);
 }
 
-static void put_binding(struct ctl_reply *r, const struct binding *b, uint64_t now_ms)
+static void put_binding(const struct ha_ctl *c, struct ctl_reply *r, const struct binding *b)
 {
+	const struct binding_count count = tunnel_count(c->env.tunnel, b);
+
 	ctl_row(r);
 	put_addr(r, b->key.home_addr);
 	put_addr(r, b->key.home_agent);
@@ -149,19 +151,19 @@ static void put_binding(struct ctl_reply *r, const struct binding *b, uint64_t n
 	put_addr(r, b->src);
 	ctl_number(r, b->src_port);
 	ctl_number(r, b->lifetime_s);
-	ctl_number(r, binding_remaining_s(b, now_ms));
+	ctl_number(r, binding_remaining_s(b, loop_now(c->env.loop)->mono_ms));
 	ctl_number(r, b->spi);
-	ctl_number(r, b->count.packets_to);
-	ctl_number(r, b->count.bytes_to);
-	ctl_number(r, b->count.packets_from);
-	ctl_number(r, b->count.bytes_from);
+	ctl_number(r, count.packets_to);
+	ctl_number(r, count.bytes_to);
+	ctl_number(r, count.packets_from);
+	ctl_number(r, count.bytes_from);
 	put_networks(r, b);
 }
 
 static void put_bindings_of(const struct ha_ctl *c, struct ctl_reply *r, const struct binding *b)
 {
 	for (; b; b = b->sibling)
-		put_binding(r, b, loop_now(c->env.loop)->mono_ms);
+		put_binding(c, r, b);
 }
 
 static int next_bindings(void *cursor, struct ctl_reply *r)
@@ -301,11 +303,13 @@ static void put_counter(void *ctx, const char *name, uint64_t value)
 static void show_counters(void *ctx, struct ctl_reply *r, int argc, char **argv)
 {
 	const struct ha_ctl *c = ctx;
+	struct stats sum = c->env.engine->stats;
 
 	(void)argc;
 	(void)argv;
+	tunnel_add_stats(c->env.tunnel, &sum);
 	ctl_record(r);
-	stats_for_each(&c->env.engine->stats, put_counter, r);
+	stats_for_each(&sum, put_counter, r);
 }
 
 static void field_string(struct ctl_reply *r, const char *name, const char *value)
@@ -318,6 +322,18 @@ static void field_number(struct ctl_reply *r, const char *name, uint64_t value)
 {
 	ctl_field(r, name, CTL_NUMBER);
 	ctl_number(r, value);
+}
+
+/* "data-path-eth0": "tc: another program is in the XDP hook" */
+static void put_port(void *ctx, const struct tunnel_port *port)
+{
+	struct ctl_reply *r = ctx;
+	char name[sizeof("data-path-") + IF_NAMESIZE], text[160];
+
+	(void)snprintf(name, sizeof(name), "data-path-%s", port->interface);
+	(void)snprintf(text, sizeof(text), "%s%s%s", port->tier, port->why[0] ? ": " : "",
+		       port->why);
+	field_string(r, name, text);
 }
 
 static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
@@ -339,7 +355,8 @@ static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	field_number(r, "bindings", env->engine->cache.cnt);
 	ctl_field(r, "draining", CTL_BOOL);
 	ctl_bool(r, env->engine->revocation.draining);
-	field_string(r, "data-path", env->data_path);
+	field_string(r, "data-path", tunnel_name(env->tunnel));
+	tunnel_for_each_port(env->tunnel, put_port, r);
 	field_string(r, "device", env->device);
 	field_string(r, "log-level", log_level_name(log_get_level()));
 	ha_state_status(env->state, r);

@@ -10,15 +10,16 @@
 #include "common/loop.h"
 #include "ha-core/engine/engine.h"
 #include "ha-core/ha_state.h"
+#include "ha-core/tunnel/tunnel.h"
 
 /** What the commands look at. Copied; what it points to outlives the struct ha_ctl. */
 struct ha_ctl_env {
 	const char *name; /* "ihad" */
 	struct engine *engine;
 	struct loop *loop;
-	uint16_t port;         /* of registrations */
-	const char *data_path; /* the tier that carries the traffic: "tun" */
-	const char *device;    /* "ihad0"; NULL: none */
+	uint16_t port;               /* of registrations */
+	const struct tunnel *tunnel; /* NULL: none but what the engine counts */
+	const char *device;          /* "ihad0"; NULL: none */
 	/**
 	 * Adds the daemon's own fields to "show status", each with ctl_field() and a value. May be
 	 * NULL.

@@ -100,7 +100,8 @@
 	X(tunnel_errors_port, "tunnel-errors-port-unreachable")                                \
 	X(tunnel_mtu_lowered, "tunnel-mtu-lowered")                                            \
 	X(icmp_errors_sent, "icmp-errors-sent")                                                \
-	X(icmp_errors_limited, "icmp-errors-limited")
+	X(icmp_errors_limited, "icmp-errors-limited")                                          \
+	X(fast_path_refusals, "fast-path-refusals") /* changes it did not take: tun carries */
 
 struct stats {
 #define X(member, name) uint64_t member;

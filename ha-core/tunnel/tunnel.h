@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * The data path. Tier "tun" is always there; faster tiers may stand over it. A tier reads the
- * binding cache of its daemon (one thread, no locks) and is told of each change, before the
- * registration's reply leaves.
+ * The data path: the base tier "tun", always there, and over it a fast one if this host has what
+ * it takes. Nothing outside tunnel/ asks which. The first half of this page is for the daemon, the
+ * second for those who write a tier. One thread, no locks.
  */
 #ifndef HA_CORE_TUNNEL_TUNNEL_H
 #define HA_CORE_TUNNEL_TUNNEL_H
@@ -54,8 +54,12 @@ struct tunnel_home_network {
 	char interface[IF_NAMESIZE]; /* "": virtual, the whole prefix is routed to the tunnels */
 };
 
+/** tunnel.data-path */
+enum tunnel_choice { TUNNEL_AUTO, TUNNEL_XDP, TUNNEL_TC, TUNNEL_KERNEL, TUNNEL_TUN };
+
 struct tunnel_conf {
 	const char *device; /* "ihad0" */
+	enum tunnel_choice choice;
 	struct in_addr home_agent;
 	uint16_t port; /* of UDP tunnels, ours */
 	const struct tunnel_home_network *home_networks;
@@ -70,40 +74,131 @@ struct tunnel_conf {
 	const struct network_table *networks; /* behind mobile routers, registered */
 	struct stats *stats;
 	struct loop *loop;
+	/* Of a fast tier; the strings need to live while it is opened only. */
+	const char *bpffs;             /* directory for what outlives us, on a BPF file system */
+	const char *const *interfaces; /* where it attaches; none: every one but loopback */
+	size_t interface_cnt;
+	uint32_t fast_nodes;  /* home addresses that it carries at most */
+	bool keep_forwarding; /* let it go on when we stop */
+	bool udp_checksums;   /* far ends refuse a UDP checksum of 0: every packet has one */
+	/**
+	 * A tier has learnt something of the way to a tunnel's end that no registration told: a
+	 * port, a path MTU, whether it can be reached. tunnel.c fills it in and has it passed on.
+	 */
+	void (*learnt)(void *ctx, struct in_addr peer);
+	void *learnt_ctx;
 };
+
+/** The whole data path of a daemon. Opaque. */
+struct tunnel;
+
+/**
+ * Lays down devices, addresses, routes, and the fast tier that was chosen, or the best there is.
+ * What a killed daemon left forwarding goes on, and is ours again.
+ * @param conf  copied; what it points to is kept by reference
+ * @retval -errno  logged, with what was refused and the remedy; nothing is left behind
+ */
+int tunnel_open(const struct tunnel_conf *conf, struct tunnel **ret_t);
+/** Takes everything away again, but for conf->keep_forwarding. NULL is fine; returns NULL. */
+struct tunnel *tunnel_close(struct tunnel *t);
+
+/** The bindings of this key are now `first` and its siblings. Idempotent. @retval -errno */
+int tunnel_put(struct tunnel *t, const struct binding *first);
+/** The key has no binding any more; absent is success. @retval -errno */
+int tunnel_del(struct tunnel *t, struct binding_key key);
+
+/**
+ * Packets to a network behind a mobile router are to come to us, or not any more (RFC 5177).
+ * Idempotent. @retval -errno  also if somebody else routes the network on this host
+ */
+int tunnel_route(struct tunnel *t, struct addr_prefix network, bool on);
+
+/**
+ * Every binding that is there has been put: what was kept forwarding without one ends now. Call
+ * once after tunnel_open(), when what the store holds has been put, before serving.
+ */
+void tunnel_reconcile(struct tunnel *t);
+
+/** conf->filter says something else now: it holds for the next packet. */
+void tunnel_filter_changed(struct tunnel *t);
+
+/**
+ * Tunnel data (message type 4) that came to the registration socket.
+ * @param data  the UDP payload, with ENCAP_HEADROOM octets before it to be used up
+ * @param tos   TOS octet of the outer header
+ */
+void tunnel_udp_input(struct tunnel *t, uint8_t *data, size_t len, uint8_t tos, struct in_addr src,
+		      uint16_t src_port, struct in_addr dst);
+
+/** What a binding's tunnel has carried, in all tiers. t may be NULL: as the binding has it. */
+struct binding_count tunnel_count(const struct tunnel *t, const struct binding *b);
+/** Adds what the fast tier has counted to `sum`, a copy of the daemon's counters. */
+void tunnel_add_stats(const struct tunnel *t, struct stats *sum);
+
+/** The fastest tier that carries traffic: "xdp", "tc", "tun". */
+const char *tunnel_name(const struct tunnel *t);
+
+/** Where the fast tier is attached, or is not. */
+struct tunnel_port {
+	const char *interface;
+	const char *tier; /* "xdp", "tc"; "tun": nothing is attached */
+	const char *why;  /* a sentence's worth; "" if there is nothing to say */
+};
+void tunnel_for_each_port(const struct tunnel *t,
+			  void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);
+
+/* --- for tiers --- */
 
 /** Opaque: the state of one tier. */
 struct tunnel_dp;
+
+/** What is known of the way to a tunnel's end (RFC 2003 §5). */
+struct tunnel_soft {
+	uint32_t mtu; /* the longest outer packet */
+	bool unreachable;
+};
 
 struct tunnel_ops {
 	const char *name; /* the configuration's word */
 	uint32_t caps;    /* TUNNEL_CAP_* */
 	/**
-	 * Lays down devices, addresses, routes; adopts or removes what a killed daemon left.
+	 * @param conf  kept by reference
 	 * @retval -errno  logged, with what was refused and the remedy; nothing is left behind
 	 */
 	int (*open)(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp);
-	/** The bindings of this key are now `first` and its siblings. Idempotent. @retval -errno */
-	int (*put)(struct tunnel_dp *dp, const struct binding *first);
-	/** The key has no binding any more; absent is success. */
+	/** NULL is fine. */
+	void (*close)(struct tunnel_dp *dp);
+	/**
+	 * Of the base tier: this key's bindings are first and its siblings. Of a fast one: this is
+	 * the key's only binding, its caps suffice, and soft.mtu holds; its tunnel may be another
+	 * than before. Idempotent. @retval -errno
+	 */
+	int (*put)(struct tunnel_dp *dp, struct binding *first, struct tunnel_soft soft);
+	/** The key is this tier's no more, though it may still have bindings. Absent is success. */
 	int (*del)(struct tunnel_dp *dp, struct binding_key key);
+	/* Of the base tier only: */
 	/**
 	 * Packets to a network behind a mobile router are to come to us, or not any more (RFC 5177).
 	 * Idempotent. @retval -errno  also if somebody else routes the network on this host
 	 */
 	int (*route)(struct tunnel_dp *dp, struct addr_prefix network, bool on);
-	/** Takes everything away again. NULL is fine. */
-	void (*close)(struct tunnel_dp *dp);
-	/**
-	 * Tunnel data (message type 4) that came to the registration socket.
-	 * @param data  the UDP payload, with ENCAP_HEADROOM octets before it to be used up
-	 * @param tos   TOS octet of the outer header
-	 */
 	void (*udp_input)(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
 			  struct in_addr src, uint16_t src_port, struct in_addr dst);
+	struct tunnel_soft (*soft)(struct tunnel_dp *dp, struct in_addr peer);
+	/* Of a fast tier only: */
+	/** Removes what a tier left behind that is not open now and will not be. */
+	void (*clean)(const struct tunnel_conf *conf);
+	void (*reconcile)(struct tunnel_dp *dp);
+	void (*filter_changed)(struct tunnel_dp *dp);
+	void (*add_count)(struct tunnel_dp *dp, const struct binding *b, struct binding_count *sum);
+	void (*add_stats)(struct tunnel_dp *dp, struct stats *sum);
+	const char *(*tier)(struct tunnel_dp *dp);
+	void (*for_each_port)(struct tunnel_dp *dp,
+			      void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);
 };
 
-extern const struct tunnel_ops tunnel_tun;
+extern const struct tunnel_ops tunnel_tun; /* the base */
+extern const struct tunnel_ops tunnel_bpf; /* fast: "xdp" and "tc" */
 
 enum tunnel_direction { TUNNEL_TO_NODE, TUNNEL_FROM_NODE };
 

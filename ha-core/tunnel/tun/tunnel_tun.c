@@ -190,6 +190,13 @@ static uint64_t now_ms(const struct tunnel_dp *dp)
 	return loop_now(dp->conf.loop)->mono_ms;
 }
 
+/* What a fast tier could not know: see struct tunnel_conf. */
+static void learnt(const struct tunnel_dp *dp, struct in_addr peer)
+{
+	if (dp->conf.learnt)
+		dp->conf.learnt(dp->conf.learnt_ctx, peer);
+}
+
 /* --- to the wire --- */
 
 static void send_failed(struct tunnel_dp *dp, struct in_addr peer, int err)
@@ -879,6 +886,7 @@ static void answer_keepalive(struct tunnel_dp *dp, struct binding *b, const stru
 	if (b->tunnel.half_bound) { /* its address was checked; the port is learnt, once */
 		b->tunnel.peer_port = a->src_port;
 		b->tunnel.half_bound = false;
+		learnt(dp, b->tunnel.peer);
 	}
 	count_from(dp, b, inner->len);
 	dp->conf.stats->keepalives++;
@@ -1057,6 +1065,7 @@ static uint16_t lower_mtu(struct tunnel_dp *dp, const struct icmp_quote *q)
 					"the path to a care-of address takes smaller packets only",
 					"event=tunnel-mtu-lowered peer=%s mtu=%u before=%u",
 					addr_text(q->peer).s, mtu, before);
+		learnt(dp, q->peer);
 	}
 	return (uint16_t)(mtu - encap_overhead(q->mode, q->udp));
 }
@@ -1099,6 +1108,7 @@ static void tunnel_error(struct tunnel_dp *dp, uint8_t *packet, size_t len)
 {
 	struct stats *stats = dp->conf.stats;
 	struct icmp_quote q;
+	bool was_unreachable;
 	uint16_t mtu = 0;
 	int meaning;
 
@@ -1122,7 +1132,10 @@ static void tunnel_error(struct tunnel_dp *dp, uint8_t *packet, size_t len)
 		mtu = (uint16_t)(mtu - skip_wrap(dp, &q));
 		break;
 	default:
+		was_unreachable = soft_state_is_unreachable(&dp->soft, q.peer, now_ms(dp));
 		soft_state_unreachable(&dp->soft, q.peer, now_ms(dp));
+		if (!was_unreachable)
+			learnt(dp, q.peer);
 		(void)skip_wrap(dp, &q);
 		break;
 	}
@@ -1401,8 +1414,9 @@ static void note_broadcasts(struct tunnel_dp *dp, const struct binding *first)
 					addr_text(home_addr).s, BROADCAST_NODES_MAX);
 }
 
-static int tun_put(struct tunnel_dp *dp, const struct binding *first)
+static int tun_put(struct tunnel_dp *dp, struct binding *first, struct tunnel_soft soft)
 {
+	(void)soft; /* it comes from here */
 	note_broadcasts(dp, first);
 	/* A request has come by the latest: what was out of reach may not be any more. */
 	soft_state_heard(&dp->soft, first->tunnel.peer, now_ms(dp));
@@ -1420,6 +1434,14 @@ static int tun_route(struct tunnel_dp *dp, struct addr_prefix network, bool on)
 	return tun_host_route(dp->host, network, on);
 }
 
+static struct tunnel_soft tun_soft(struct tunnel_dp *dp, struct in_addr peer)
+{
+	return (struct tunnel_soft){
+		.mtu = soft_state_mtu(&dp->soft, peer, dp->conf.mtu, now_ms(dp)),
+		.unreachable = soft_state_is_unreachable(&dp->soft, peer, now_ms(dp)),
+	};
+}
+
 const struct tunnel_ops tunnel_tun = {
 	.name = "tun",
 	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_MINIMAL | TUNNEL_CAP_GRE | TUNNEL_CAP_UDP |
@@ -1430,4 +1452,5 @@ const struct tunnel_ops tunnel_tun = {
 	.route = tun_route,
 	.close = tun_close,
 	.udp_input = tun_udp_input,
+	.soft = tun_soft,
 };

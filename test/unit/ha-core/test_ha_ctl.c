@@ -97,7 +97,6 @@ static int setup(void **state)
 	struct ha_ctl_env env = { .name = "ihad",
 				  .engine = &f.engine,
 				  .port = 434,
-				  .data_path = "tun",
 				  .status = add_status,
 				  .reload = reload,
 				  .ctx = &f.daemon };
