@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * What the programs in the kernel and the daemon over them have in common: the maps, their keys
+ * and values, the reasons to drop a packet and to leave it alone. Both sides include it.
+ *
+ * The programs carry a packet from wire to wire or leave it exactly as it came, for the TUN tier.
+ * The daemon puts a home address into the map of nodes only if it has exactly one binding, in an
+ * encapsulation of the programs', bound in full and within reach; whatever is not there goes to
+ * the TUN tier. __be16 and __be32 are network order, all else is the machine's; padding is
+ * spelled out and zero.
+ */
+#ifndef HA_CORE_TUNNEL_BPF_HABPF_H
+#define HA_CORE_TUNNEL_BPF_HABPF_H
+
+#include <linux/types.h>
+
+/** Changes with anything in this file that a pinned map or program would not understand. */
+#define HABPF_LAYOUT 1
+
+/*
+ * The maps, by name; the programs are "ha_xdp" (XDP) and "ha_tc" (tc, direct action, ingress).
+ * Their sizes are set before they are loaded where none is given here.
+ *
+ *	ha_select  ARRAY, one: __u32, which entry of ha_config holds
+ *	ha_config  ARRAY, two: struct habpf_config. Write the one that does not hold, then ha_select:
+ *	           so a packet meets the one or the other, never something between
+ *	ha_ports   ARRAY, HABPF_PORT_CNT, by ifindex: struct habpf_port; all zero: not ours
+ *	ha_nodes   HASH, by home address (__be32): struct habpf_node; its size is the user's choice
+ *	ha_counts  ARRAY, mmapable, slots times HABPF CPUs (see habpf_config.cpu_cnt), by
+ *	           CPU * slot_cnt + slot: struct habpf_count
+ *	ha_totals  PERCPU_ARRAY, one: struct habpf_totals
+ *	ha_sample  PERCPU_ARRAY and
+ *	ha_refresh ARRAY: the programs' own
+ */
+#define HABPF_PORT_CNT   16384 /* an interface with a higher index is left to the tier below */
+#define HABPF_FILTER_CNT 16
+#define HABPF_PEER_CNT   32
+#define HABPF_LOCAL_CNT  16
+
+/** struct habpf_node.flags */
+enum {
+	HABPF_NODE_UDP = 1 << 0,     /* the tunnel is in UDP */
+	HABPF_NODE_REVERSE = 1 << 1, /* T was granted */
+	HABPF_NODE_CLAMP = 1 << 2,   /* TCP's SYNs go to the TUN tier, which lowers their MSS */
+};
+
+/** The one binding of a home address. */
+struct habpf_node {
+	__u64 expires_ns; /* CLOCK_MONOTONIC; from then on the TUN tier decides; ~0: never */
+	__be32 peer;      /* outer destination, and the only outer source */
+	__be32 care_of;   /* as registered; differs from peer behind a NAT */
+	__be16 peer_port; /* HABPF_NODE_UDP */
+	__u16 mtu;        /* the longest outer packet, soft state included; 65535 at most */
+	__u8 mode;        /* an IP protocol: 4 IP-in-IP, 47 GRE; nothing else */
+	__u8 flags;       /* HABPF_NODE_* */
+	__u8 pad[2];
+	__u32 slot; /* of ha_counts; below slot_cnt */
+	__u32 pad2;
+};
+
+/** struct habpf_port.flags */
+enum {
+	HABPF_PORT_ETHER = 1 << 0,  /* frames have an Ethernet header: may be entered and left by */
+	HABPF_PORT_XMIT = 1 << 1,   /* XDP may redirect to it: the driver transmits native frames */
+	HABPF_PORT_STRICT = 1 << 2, /* rp_filter 1: the way back to a source is this interface */
+	HABPF_PORT_LOOSE = 1 << 3,  /* rp_filter 2: there is a way back */
+};
+
+/** An interface. tc redirects to any with HABPF_PORT_ETHER, XDP to those with HABPF_PORT_XMIT. */
+struct habpf_port {
+	__u8 mac[6]; /* frames to another are not ours */
+	__u16 flags; /* HABPF_PORT_* */
+};
+
+/** As struct tunnel_filter_row. */
+struct habpf_filter_row {
+	__u8 protocol;
+	__u8 pad;
+	__u16 port; /* host order; 0: any */
+};
+
+struct habpf_prefix {
+	__be32 addr; /* host bits are zero */
+	__be32 mask;
+};
+
+/** struct habpf_config.flags */
+enum {
+	HABPF_ECN_NORMAL = 1 << 0,          /* RFC 6040 §4.1, else compatibility mode */
+	HABPF_REVERSE_NEEDS_GRANT = 1 << 1, /* as in struct tunnel_filter */
+	HABPF_FILTER = 1 << 2,              /* rows and peers are asked; else all passes */
+	HABPF_UDP_CHECKSUM = 1 << 3,        /* what would have none goes to the TUN tier */
+};
+
+/** Rows or peers too many for it: leave ha_nodes empty, the TUN tier knows no bounds. */
+struct habpf_config {
+	__u32 layout; /* HABPF_LAYOUT; anything else and every packet is left alone */
+	__u32 flags;  /* HABPF_* above */
+	__be32 home_agent;
+	__be16 port;            /* of UDP tunnels, ours */
+	__u16 drops_per_second; /* passed on for each reason, each CPU, that the TUN tier logs them */
+	/*
+	 * The TUN device: routes are looked up as for a packet that enters by it, as they are on
+	 * the tier below. It must forward. 0: as for one from the interface the packet came by.
+	 */
+	__u32 device_ifindex;
+	__u32 slot_cnt; /* of ha_counts, for each CPU */
+	__u32 cpu_cnt;  /* possible CPUs: ha_counts has cpu_cnt * slot_cnt entries */
+	__u32 seed;     /* of Identifications: random */
+	/*
+	 * Every so often one packet to each next hop goes by the kernel, which asks whether a
+	 * neighbour gone stale is there still: programs only ever read what it knows. 0: never.
+	 */
+	__u64 refresh_ns;
+	__u8 row_cnt, peer_cnt;
+	__u8 local_cnt; /* all of this host's addresses, or none where every port checks sources */
+	__u8 pad[5];
+	struct habpf_filter_row rows[HABPF_FILTER_CNT];
+	struct habpf_prefix peers[HABPF_PEER_CNT];
+	__be32 local[HABPF_LOCAL_CNT]; /* never a source from outside (RFC 2003 §3.2) */
+};
+
+/** Inner packets and octets of one binding (or of all), as struct binding counts them. */
+struct habpf_count {
+	__u64 packets_to, bytes_to;
+	__u64 packets_from, bytes_from;
+};
+
+/** Why a tunnel packet was dropped: those reasons of the TUN tier that the programs can judge. */
+enum habpf_drop {
+	HABPF_DROP_MALFORMED,
+	HABPF_DROP_WRONG_SOURCE,
+	HABPF_DROP_WRONG_ENCAPSULATION,
+	HABPF_DROP_NO_REVERSE,
+	HABPF_DROP_DESTINATION,
+	HABPF_DROP_LOOP,
+	HABPF_DROP_FILTER,
+	HABPF_DROP_CNT,
+};
+
+/** Why a packet that is a node's was left to the TUN tier. */
+enum habpf_leave {
+	HABPF_LEAVE_CHECKSUM, /* of the header is wrong, or lengths are: the kernel drops it */
+	HABPF_LEAVE_FRAGMENT,
+	HABPF_LEAVE_OPTIONS,
+	HABPF_LEAVE_TTL,     /* 1 or 0 */
+	HABPF_LEAVE_NO_NODE, /* a tunnel packet of a source that is not in ha_nodes */
+	HABPF_LEAVE_EXPIRED,
+	HABPF_LEAVE_LOCAL,  /* from or for this host; keepalives */
+	HABPF_LEAVE_SOURCE, /* no host's, or it fails the interface's reverse path filter */
+	HABPF_LEAVE_LOOP,   /* from the tunnel's other end: the TUN tier drops it */
+	HABPF_LEAVE_MTU,    /* longer than the tunnel or the interface out takes */
+	HABPF_LEAVE_MSS,    /* a SYN whose MSS may have to be lowered */
+	HABPF_LEAVE_ICMP,   /* under a filter: errors pass for the flow they are about */
+	HABPF_LEAVE_GRE,    /* with a checksum, key, sequence number or another payload */
+	HABPF_LEAVE_MINIMAL,
+	HABPF_LEAVE_UDP,     /* its checksum cannot be told right, or could not be filled in */
+	HABPF_LEAVE_OFFLOAD, /* a large segment of another kind than TCP's */
+	HABPF_LEAVE_ROUTE,   /* to this host, to nowhere, or a neighbour yet unknown */
+	HABPF_LEAVE_PORT,    /* the way out is no port of ours: a tunnel, say */
+	HABPF_LEAVE_REFRESH, /* see habpf_config.refresh_ns */
+	HABPF_LEAVE_REPORT,  /* a drop for the TUN tier to log, see drops_per_second */
+	HABPF_LEAVE_SYSTEM,  /* no headroom, more than one buffer */
+	HABPF_LEAVE_CNT,
+};
+
+/** Of one CPU, since the maps were made. */
+struct habpf_totals {
+	struct habpf_count count;
+	__u64 drops[HABPF_DROP_CNT];
+	__u64 left[HABPF_LEAVE_CNT];
+};
+
+_Static_assert(sizeof(struct habpf_node) == 32, "as pinned");
+_Static_assert(sizeof(struct habpf_port) == 8, "as pinned");
+_Static_assert(sizeof(struct habpf_filter_row) == 4, "as pinned");
+_Static_assert(sizeof(struct habpf_prefix) == 8, "as pinned");
+_Static_assert(sizeof(struct habpf_config) == 432, "as pinned");
+_Static_assert(sizeof(struct habpf_count) == 32, "as pinned");
+_Static_assert(sizeof(struct habpf_totals) == 32 + 8 * (HABPF_DROP_CNT + HABPF_LEAVE_CNT),
+	       "as pinned");
+
+#endif
