@@ -65,6 +65,8 @@ function is(prefix) { return index(file, prefix) == 1 }
 		broken("enters through ha-core/auth/mac.c only")
 	if (name ~ /^libmnl\// && file != "ha-core/tunnel/rtnl.c" && !is("test/"))
 		broken("enters through ha-core/tunnel/rtnl.c only")
+	if ((name ~ /^bpf\// || name == "habpf.skel.h") && !is("ha-core/tunnel/bpf/") && !is("test/"))
+		broken("enters through ha-core/tunnel/bpf/ only")
 	if (name ~ /^systemd\// && file != "common/daemon.c")
 		broken("enters through common/daemon.c only")
 	if (name == "cmocka.h" && !is("test/"))

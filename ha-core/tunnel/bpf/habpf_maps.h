@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * The programs' maps, and what is looked up or counted in them. See habpf.h for who writes what.
+ * The maps are weak, as both programs define them: the linker makes them one.
+ */
+#ifndef HA_CORE_TUNNEL_BPF_HABPF_MAPS_H
+#define HA_CORE_TUNNEL_BPF_HABPF_MAPS_H
+
+#include "ha-core/tunnel/bpf/habpf.h"
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+
+#define REFRESH_CNT   256
+#define NS_PER_SECOND 1000000000ull
+
+/* How many drops of each reason were passed on in the second that began at `since_ns`. */
+struct sample {
+	__u64 since_ns;
+	__u32 passed[HABPF_DROP_CNT];
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} ha_select SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct habpf_config);
+} ha_config SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, HABPF_PORT_CNT);
+	__type(key, __u32);
+	__type(value, struct habpf_port);
+} ha_ports SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* the daemon's choice */
+	__type(key, __be32);
+	__type(value, struct habpf_node);
+} ha_nodes SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* the daemon's choice */
+	__type(key, __u32);
+	__type(value, struct habpf_count);
+} ha_counts SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct habpf_totals);
+} ha_totals SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sample);
+} ha_sample SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, REFRESH_CNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} ha_refresh SEC(".maps") __weak;
+
+/** The configuration that holds; NULL: none that we understand. */
+static __always_inline const struct habpf_config *config_find(void)
+{
+	const struct habpf_config *config;
+	__u32 zero = 0, *select, which;
+
+	select = bpf_map_lookup_elem(&ha_select, &zero);
+	if (!select)
+		return NULL;
+	which = *(volatile __u32 *)select;
+	config = bpf_map_lookup_elem(&ha_config, &which);
+	return config && config->layout == HABPF_LAYOUT ? config : NULL;
+}
+
+static __always_inline const struct habpf_port *port_find(__u32 ifindex)
+{
+	return bpf_map_lookup_elem(&ha_ports, &ifindex);
+}
+
+static __always_inline const struct habpf_node *node_find(__be32 home_addr)
+{
+	return bpf_map_lookup_elem(&ha_nodes, &home_addr);
+}
+
+/** This CPU's. */
+static __always_inline struct habpf_totals *totals_find(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&ha_totals, &zero);
+}
+
+/** This CPU's of one binding. */
+static __always_inline struct habpf_count *count_find(const struct habpf_config *config, __u32 slot,
+						      __u32 cpu)
+{
+	__u32 index = cpu * config->slot_cnt + slot;
+
+	return bpf_map_lookup_elem(&ha_counts, &index);
+}
+
+static __always_inline bool node_is_expired(const struct habpf_node *node, __u64 now_ns)
+{
+	return now_ns >= node->expires_ns;
+}
+
+/**
+ * Does this drop go to the TUN tier, which drops, counts and logs it? Some in each second do, so
+ * that the operator learns who it is; a flood does not.
+ */
+static __always_inline bool drop_is_reported(const struct habpf_config *config,
+					     enum habpf_drop reason, __u64 now_ns)
+{
+	struct sample *sample;
+	__u32 zero = 0, i;
+
+	sample = bpf_map_lookup_elem(&ha_sample, &zero);
+	if (!sample || config->drops_per_second == 0)
+		return false;
+	if (now_ns - sample->since_ns >= NS_PER_SECOND) {
+		sample->since_ns = now_ns;
+		for (i = 0; i < HABPF_DROP_CNT; i++)
+			sample->passed[i] = 0;
+	}
+	if (sample->passed[reason] >= config->drops_per_second)
+		return false;
+	sample->passed[reason]++;
+	return true;
+}
+
+/** Is it time for a packet to this next hop to go by the kernel? habpf_config.refresh_ns */
+static __always_inline bool refresh_is_due(const struct habpf_config *config, const __u8 *dmac,
+					   __u64 now_ns)
+{
+	__u32 index = (dmac[3] ^ dmac[4] ^ dmac[5]) % REFRESH_CNT;
+	__u64 *last_ns;
+
+	if (config->refresh_ns == 0)
+		return false;
+	last_ns = bpf_map_lookup_elem(&ha_refresh, &index);
+	if (!last_ns || now_ns - *last_ns < config->refresh_ns)
+		return false;
+	*last_ns = now_ns;
+	return true;
+}
+
+#endif

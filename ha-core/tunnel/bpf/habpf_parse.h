@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * What the programs read of a packet: IPv4 headers without options, the first octets behind them,
+ * and the rules that look at nothing else. Nothing here changes a packet.
+ */
+#ifndef HA_CORE_TUNNEL_BPF_HABPF_PARSE_H
+#define HA_CORE_TUNNEL_BPF_HABPF_PARSE_H
+
+#include "ha-core/tunnel/bpf/habpf.h"
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+
+#define IP_LEN      20 /* of a header without options: others are not carried here */
+#define PROTO_IPIP  4
+#define PROTO_GRE   47
+#define PROTO_MIN   55
+#define FRAGMENT    0x3fff /* more fragments, or an offset */
+#define DONT_FRAG   0x4000
+#define ECN_MASK    3
+#define TCP_SYN     0x02
+#define TCP_LEN_MIN 20
+#define UDP_LEN     8
+#define ICMP_LEN    8
+
+/** What follows an IPv4 header, as far as it is there. */
+struct transport {
+	__be16 src_port, dst_port;
+	__u16 header_len; /* TCP's */
+	bool has_ports;
+	bool is_syn;
+	bool sums_up; /* it holds a checksum over all of it: see transport_sum() */
+};
+
+/* --- checksums; all sums are of 16-bit words as they lie in memory (RFC 1071 §2) --- */
+
+static __always_inline __u16 sum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)sum;
+}
+
+static __always_inline __u64 sum_header(const struct iphdr *ip)
+{
+	const __u32 *word = (const void *)ip;
+
+	return (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
+}
+
+/** Of the pseudo-header of TCP and UDP (RFC 768). */
+static __always_inline __u64 sum_pseudo(__be32 src, __be32 dst, __u8 protocol, __u16 len)
+{
+	return (__u64)src + dst + bpf_htons(protocol) + bpf_htons(len);
+}
+
+/* --- headers --- */
+
+static __always_inline bool is_fragment(const struct iphdr *ip)
+{
+	return ip->frag_off & bpf_htons(FRAGMENT);
+}
+
+static __always_inline bool header_sum_is_right(const struct iphdr *ip)
+{
+	return sum_fold(sum_header(ip)) == 0xffff;
+}
+
+/** As addr_is_unicast(). */
+static __always_inline bool is_unicast(__be32 addr)
+{
+	__u32 net = bpf_ntohl(addr) >> 24;
+
+	return net != 0 && net != 127 && net < 224;
+}
+
+/**
+ * The transport header of a packet that is no fragment.
+ * @param l4   where it begins
+ * @param len  of it and its payload, by the IP header
+ */
+static __always_inline void transport_parse(const void *l4, const void *end, __u8 protocol,
+					    __u16 len, struct transport *out_transport)
+{
+	const __u8 *octet = l4;
+	const __be16 *half = l4;
+
+	*out_transport = (struct transport){ 0 };
+	/* Any protocol may have ports, to a filter: as in the TUN tier. */
+	if (len >= 4 && l4 + 4 <= end) {
+		out_transport->src_port = half[0];
+		out_transport->dst_port = half[1];
+		out_transport->has_ports = true;
+	}
+	switch (protocol) {
+	case IPPROTO_TCP:
+		if (len < TCP_LEN_MIN || l4 + TCP_LEN_MIN > end)
+			return;
+		out_transport->header_len = (__u16)((octet[12] >> 4) * 4);
+		out_transport->is_syn = octet[13] & TCP_SYN;
+		out_transport->sums_up = true;
+		break;
+	case IPPROTO_UDP:
+		if (len < UDP_LEN || l4 + UDP_LEN > end)
+			return;
+		out_transport->sums_up = half[3] != 0 && half[2] == bpf_htons(len);
+		break;
+	case IPPROTO_ICMP:
+		out_transport->sums_up = len >= ICMP_LEN;
+		break;
+	default:
+		break;
+	}
+}
+
+/**
+ * What a transport segment adds up to if its checksum is right, without a look at its payload: it
+ * and its pseudo-header make 0xffff. (One that is wrong is found out by its receiver.) An IP
+ * header makes 0xffff by itself, which adds nothing.
+ */
+static __always_inline __u64 transport_sum(const struct iphdr *ip, __u16 len)
+{
+	if (ip->protocol == IPPROTO_ICMP)
+		return 0;
+	return (__u16)~sum_fold(sum_pseudo(ip->saddr, ip->daddr, ip->protocol, len));
+}
+
+/* --- rules --- */
+
+static __always_inline bool is_local(const struct habpf_config *config, __be32 addr)
+{
+	__u32 i;
+
+	if (addr == config->home_agent)
+		return true;
+	for (i = 0; i < HABPF_LOCAL_CNT && i < config->local_cnt; i++)
+		if (config->local[i] == addr)
+			return true;
+	return false;
+}
+
+/**
+ * Does the filter permit the flow? ICMP errors about one are the TUN tier's to judge.
+ * @param far_end, port  of the packet, on the side that is not the node's
+ */
+static __always_inline bool filter_permits(const struct habpf_config *config, __u8 protocol,
+					   __be32 far_end, __be16 port, bool has_ports)
+{
+	bool is_peer = false;
+	__u32 i;
+
+	if (!(config->flags & HABPF_FILTER))
+		return true;
+	for (i = 0; i < HABPF_PEER_CNT && i < config->peer_cnt; i++)
+		if ((far_end & config->peers[i].mask) == config->peers[i].addr)
+			is_peer = true;
+	if (!is_peer)
+		return false;
+	for (i = 0; i < HABPF_FILTER_CNT && i < config->row_cnt; i++) {
+		const struct habpf_filter_row *row = &config->rows[i];
+
+		if (row->protocol == protocol &&
+		    (row->port == 0 || (has_ports && bpf_htons(row->port) == port)))
+			return true;
+	}
+	return false;
+}
+
+/** RFC 6040 figure 4, as in encap.c: the ECN field that goes on, or none does: 0xff. */
+static __always_inline __u8 ecn_egress(__u8 inner, __u8 outer)
+{
+	if (inner == outer || outer == 0 || inner == 3) /* the outer says nothing more */
+		return inner;
+	if (inner == 0)
+		return outer == 3 ? 0xff : 0;
+	if (outer == 2) /* ECT(0) over ECT(1) */
+		return inner;
+	return outer; /* CE, and ECT(1) over ECT(0) */
+}
+
+#endif
