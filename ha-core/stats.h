@@ -101,7 +101,10 @@
 	X(tunnel_mtu_lowered, "tunnel-mtu-lowered")                                            \
 	X(icmp_errors_sent, "icmp-errors-sent")                                                \
 	X(icmp_errors_limited, "icmp-errors-limited")                                          \
-	X(fast_path_refusals, "fast-path-refusals") /* changes it did not take: tun carries */
+	X(fast_path_packets, "fast-path-packets")   /* of packets-to/from-nodes */             \
+	X(fast_path_drops, "fast-path-drops")       /* of drops-tunnel-*, drops-filter */      \
+	X(fast_path_left, "fast-path-left")         /* nodes' packets left to tun */           \
+	X(fast_path_refusals, "fast-path-refusals") /* changes not taken: tun carries */
 
 struct stats {
 #define X(member, name) uint64_t member;

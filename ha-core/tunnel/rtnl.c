@@ -13,13 +13,23 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
+#include <linux/genetlink.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define REQUEST_MAX 512         /* the largest is a rule with two interface names */
 #define BUFFER_SIZE (32 * 1024) /* what the kernel fills at most in one part of a dump */
 #define DUMP_TRIES  4
+
+/* Generic netlink's family "netdev", since Linux 6.3: linux/netdev.h is younger than Debian 12. */
+#define NETDEV_FAMILY             "netdev"
+#define NETDEV_VERSION            1
+#define NETDEV_CMD_DEV_GET        1
+#define NETDEV_A_DEV_IFINDEX      1
+#define NETDEV_A_DEV_XDP_FEATURES 3
 
 struct rtnl {
 	struct mnl_socket *nl;
@@ -30,6 +40,7 @@ struct rtnl {
 
 struct rtnl_monitor {
 	struct mnl_socket *nl;
+	int bus;
 	rtnl_change_fn *fn;
 	void *ctx;
 	uint8_t buf[BUFFER_SIZE];
@@ -203,14 +214,14 @@ static int request_dump(struct rtnl *r, struct request *q, mnl_cb_t fn, void *ct
 	return err;
 }
 
-int rtnl_open(struct rtnl **ret_r)
+static int open_bus(int bus, struct rtnl **ret_r)
 {
 	struct rtnl *r = calloc(1, sizeof(*r));
 	int one = 1, err;
 
 	if (!r)
 		return -ENOMEM;
-	r->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	r->nl = mnl_socket_open2(bus, SOCK_CLOEXEC);
 	if (!r->nl || mnl_socket_bind(r->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
 		err = -errno;
 		(void)rtnl_close(r);
@@ -222,6 +233,11 @@ int rtnl_open(struct rtnl **ret_r)
 	(void)mnl_socket_setsockopt(r->nl, NETLINK_GET_STRICT_CHK, &one, sizeof(one));
 	*ret_r = r;
 	return 0;
+}
+
+int rtnl_open(struct rtnl **ret_r)
+{
+	return open_bus(NETLINK_ROUTE, ret_r);
 }
 
 struct rtnl *rtnl_close(struct rtnl *r)
@@ -241,10 +257,20 @@ const char *rtnl_error(const struct rtnl *r)
 
 /* Links */
 
+static void link_parse_kind(const struct nlattr *info, struct rtnl_link *link)
+{
+	const struct nlattr *at[IFLA_INFO_KIND + 1] = { 0 };
+	struct attrs attrs = { .at = at, .max = IFLA_INFO_KIND };
+
+	if (info && mnl_attr_parse_nested(info, attrs_note, &attrs) == MNL_CB_OK &&
+	    at[IFLA_INFO_KIND])
+		strncpy(link->kind, mnl_attr_get_str(at[IFLA_INFO_KIND]), RTNL_KIND_SIZE - 1);
+}
+
 static bool link_parse(const struct nlmsghdr *nlh, struct rtnl_link *out_link)
 {
-	const struct nlattr *at[IFLA_MTU + 1] = { 0 };
-	struct attrs attrs = { .at = at, .max = IFLA_MTU };
+	const struct nlattr *at[IFLA_LINKINFO + 1] = { 0 };
+	struct attrs attrs = { .at = at, .max = IFLA_LINKINFO };
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 
 	*out_link = (struct rtnl_link){ 0 };
@@ -253,7 +279,12 @@ static bool link_parse(const struct nlmsghdr *nlh, struct rtnl_link *out_link)
 		return false;
 	out_link->index = (unsigned int)ifi->ifi_index;
 	out_link->flags = ifi->ifi_flags;
+	out_link->type = ifi->ifi_type;
 	out_link->mtu = attr_u32(at[IFLA_MTU]);
+	out_link->master = attr_u32(at[IFLA_MASTER]);
+	if (at[IFLA_ADDRESS] && mnl_attr_get_payload_len(at[IFLA_ADDRESS]) == RTNL_MAC_LEN)
+		memcpy(out_link->mac, mnl_attr_get_payload(at[IFLA_ADDRESS]), RTNL_MAC_LEN);
+	link_parse_kind(at[IFLA_LINKINFO], out_link);
 	if (at[IFLA_IFNAME])
 		strncpy(out_link->name, mnl_attr_get_str(at[IFLA_IFNAME]), IF_NAMESIZE - 1);
 	return true;
@@ -319,6 +350,118 @@ int rtnl_link_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_link 
 
 	request_init(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
 	return request_dump(r, &q, link_dump_one, &dump);
+}
+
+static void *generic_init(struct request *q, uint16_t family, uint8_t command, uint8_t version)
+{
+	struct genlmsghdr *genl = request_init(q, family, NLM_F_ACK, sizeof(*genl));
+
+	genl->cmd = command;
+	genl->version = version;
+	return genl;
+}
+
+static int family_note(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct nlattr *at[CTRL_ATTR_FAMILY_ID + 1] = { 0 };
+	struct attrs attrs = { .at = at, .max = CTRL_ATTR_FAMILY_ID };
+	uint16_t *family = ctx;
+
+	if (mnl_attr_parse(nlh, sizeof(struct genlmsghdr), attrs_note, &attrs) == MNL_CB_OK &&
+	    at[CTRL_ATTR_FAMILY_ID])
+		*family = mnl_attr_get_u16(at[CTRL_ATTR_FAMILY_ID]);
+	return MNL_CB_OK;
+}
+
+struct features_note {
+	bool known;
+	uint64_t features;
+};
+
+static int features_note(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct nlattr *at[NETDEV_A_DEV_XDP_FEATURES + 1] = { 0 };
+	struct attrs attrs = { .at = at, .max = NETDEV_A_DEV_XDP_FEATURES };
+	const struct nlattr *features;
+	struct features_note *note = ctx;
+
+	if (mnl_attr_parse(nlh, sizeof(struct genlmsghdr), attrs_note, &attrs) != MNL_CB_OK)
+		return MNL_CB_OK;
+	features = at[NETDEV_A_DEV_XDP_FEATURES];
+	if (features && mnl_attr_get_payload_len(features) >= sizeof(uint64_t)) {
+		note->features = mnl_attr_get_u64(features);
+		note->known = true;
+	}
+	return MNL_CB_OK;
+}
+
+int rtnl_link_xdp_features(unsigned int index, uint64_t *ret_features)
+{
+	struct features_note note = { 0 };
+	uint16_t family = 0;
+	struct request q;
+	struct rtnl *r;
+	int err;
+
+	err = open_bus(NETLINK_GENERIC, &r);
+	if (err < 0)
+		return err;
+	(void)generic_init(&q, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
+	mnl_attr_put_strz(q.nlh, CTRL_ATTR_FAMILY_NAME, NETDEV_FAMILY);
+	err = converse(r, &q, family_note, &family);
+	if (err == 0) {
+		(void)generic_init(&q, family, NETDEV_CMD_DEV_GET, NETDEV_VERSION);
+		mnl_attr_put_u32(q.nlh, NETDEV_A_DEV_IFINDEX, index);
+		err = converse(r, &q, features_note, &note);
+	}
+	if (err == 0 && !note.known)
+		err = -ENOENT;
+	(void)rtnl_close(r);
+	if (err == 0)
+		*ret_features = note.features;
+	return err;
+}
+
+static int entry_note(const struct nlmsghdr *nlh, void *ctx)
+{
+	bool *any = ctx;
+
+	(void)nlh;
+	*any = true;
+	return MNL_CB_OK;
+}
+
+bool rtnl_has_filters(struct rtnl *r, unsigned int index)
+{
+	const uint16_t hooks[] = { TC_H_MIN_INGRESS, TC_H_MIN_EGRESS };
+	struct tcmsg *tcm;
+	struct request q;
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < MNL_ARRAY_SIZE(hooks) && !any; i++) {
+		tcm = request_init(&q, RTM_GETTFILTER, NLM_F_DUMP, sizeof(*tcm));
+		tcm->tcm_ifindex = (int)index;
+		tcm->tcm_parent = TC_H_MAKE(TC_H_CLSACT, hooks[i]);
+		if (request_dump(r, &q, entry_note, &any) < 0)
+			any = true;
+	}
+	return any;
+}
+
+bool rtnl_has_ipsec_policies(void)
+{
+	struct request q;
+	struct rtnl *r;
+	bool any = false;
+
+	if (open_bus(NETLINK_XFRM, &r) < 0)
+		return false; /* this kernel has no IPsec */
+	(void)request_init(&q, XFRM_MSG_GETPOLICY, NLM_F_DUMP, sizeof(struct xfrm_userpolicy_id));
+	if (request_dump(r, &q, entry_note, &any) < 0)
+		any = true;
+	(void)rtnl_close(r);
+	return any;
 }
 
 /* Addresses */
@@ -585,7 +728,8 @@ int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule)
 
 /* The monitor */
 
-int rtnl_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m)
+static int monitor_open(int bus, unsigned int groups, rtnl_change_fn *fn, void *ctx,
+			struct rtnl_monitor **ret_m)
 {
 	struct rtnl_monitor *m = calloc(1, sizeof(*m));
 	int err;
@@ -594,15 +738,26 @@ int rtnl_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m
 		return -ENOMEM;
 	m->fn = fn;
 	m->ctx = ctx;
-	m->nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!m->nl || mnl_socket_bind(m->nl, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE,
-				      MNL_SOCKET_AUTOPID) < 0) {
+	m->bus = bus;
+	m->nl = mnl_socket_open2(bus, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!m->nl || mnl_socket_bind(m->nl, groups, MNL_SOCKET_AUTOPID) < 0) {
 		err = -errno;
 		(void)rtnl_monitor_close(m);
 		return err;
 	}
 	*ret_m = m;
 	return 0;
+}
+
+int rtnl_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m)
+{
+	return monitor_open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE, fn,
+			    ctx, ret_m);
+}
+
+int rtnl_policy_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m)
+{
+	return monitor_open(NETLINK_XFRM, XFRMGRP_POLICY, fn, ctx, ret_m);
 }
 
 struct rtnl_monitor *rtnl_monitor_close(struct rtnl_monitor *m)
@@ -626,6 +781,11 @@ static int monitor_one(const struct nlmsghdr *nlh, void *ctx)
 	struct rtnl_change change = { 0 };
 	bool understood = false;
 
+	if (m->bus == NETLINK_XFRM) {
+		change.event = RTNL_POLICY;
+		m->fn(m->ctx, &change);
+		return MNL_CB_OK;
+	}
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWLINK:
 	case RTM_DELLINK:

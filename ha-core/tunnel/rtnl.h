@@ -19,6 +19,8 @@
  */
 #define RTNL_PROTOCOL   149
 #define RTNL_TABLE_MAIN 254
+#define RTNL_MAC_LEN    6
+#define RTNL_KIND_SIZE  16
 
 /** One socket for requests. Opaque. */
 struct rtnl;
@@ -35,6 +37,10 @@ struct rtnl_link {
 	char name[IF_NAMESIZE];
 	unsigned int flags; /* IFF_UP, IFF_RUNNING, ... */
 	uint32_t mtu;
+	unsigned int master;       /* index of the bridge, bond, ... that it belongs to; 0: none */
+	uint16_t type;             /* ARPHRD_* */
+	uint8_t mac[RTNL_MAC_LEN]; /* of ARPHRD_ETHER */
+	char kind[RTNL_KIND_SIZE]; /* "veth", "bridge", ...; "": hardware */
 };
 
 /** @retval -ENODEV  no such link */
@@ -43,6 +49,22 @@ int rtnl_link_get(struct rtnl *r, const char *name, struct rtnl_link *ret_link);
 int rtnl_link_up(struct rtnl *r, unsigned int index, uint32_t mtu, uint32_t queue_len);
 /** Calls fn for each link. */
 int rtnl_link_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_link *link), void *ctx);
+
+/** What a link's driver does with XDP: bits of the kernel's enum netdev_xdp_act. */
+enum {
+	RTNL_XDP_BASIC = 1 << 0,    /* native programs */
+	RTNL_XDP_REDIRECT = 1 << 1, /* that may redirect */
+	RTNL_XDP_XMIT = 1 << 2,     /* it sends what is redirected to it */
+};
+
+/** @retval -errno  the kernel does not say (before 6.3 none does), or there is no such link */
+int rtnl_link_xdp_features(unsigned int index, uint64_t *ret_features);
+
+/** Is there any filter at the link's clsact hook? If the kernel does not say, yes. */
+bool rtnl_has_filters(struct rtnl *r, unsigned int index);
+
+/** Has this host IPsec policies (of its own, not of single sockets)? */
+bool rtnl_has_ipsec_policies(void);
 
 struct rtnl_addr {
 	unsigned int index; /* of the link */
@@ -101,7 +123,7 @@ int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
 
 /** What a monitor tells. */
-enum rtnl_event { RTNL_LINK, RTNL_ADDR, RTNL_ROUTE };
+enum rtnl_event { RTNL_LINK, RTNL_ADDR, RTNL_ROUTE, RTNL_POLICY };
 
 struct rtnl_change {
 	enum rtnl_event event;
@@ -119,6 +141,12 @@ typedef void rtnl_change_fn(void *ctx, const struct rtnl_change *change);
 struct rtnl_monitor;
 
 int rtnl_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m);
+/**
+ * The same for IPsec policies: RTNL_POLICY, without details.
+ * @retval -EPROTONOSUPPORT  this kernel has no IPsec
+ */
+int rtnl_policy_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m);
+/** NULL is fine; returns NULL. */
 struct rtnl_monitor *rtnl_monitor_close(struct rtnl_monitor *m);
 /** For the loop: readable when rtnl_monitor_read() has something to do. */
 int rtnl_monitor_fd(const struct rtnl_monitor *m);

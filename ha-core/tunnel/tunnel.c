@@ -43,7 +43,7 @@ static const struct fast_row {
 	const struct tunnel_ops *ops;
 	unsigned int choices; /* 1 << enum tunnel_choice */
 } fast_rows[] = {
-#ifdef WITH_BPF
+#ifdef HA_WITH_BPF
 	{ &tunnel_bpf, 1 << TUNNEL_AUTO | 1 << TUNNEL_XDP | 1 << TUNNEL_TC },
 #endif
 	{ NULL, 0 },

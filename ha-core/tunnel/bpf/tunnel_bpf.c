@@ -1,0 +1,877 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tiers "xdp" and "tc": the common packet from wire to wire in the kernel. tunnel.c calls it.
+ *
+ * The programs (ha_xdp.bpf.c, ha_tc.bpf.c) do what their maps say (habpf.h): this file writes the
+ * maps, bpf_ports.c has the programs attached. Everything is pinned in a directory of the daemon's
+ * (tunnel.bpffs), so packets go on while the daemon is away, killed or not. A binding's expiry is in
+ * its entry: nothing is forwarded for longer than was granted, whoever is away for how long.
+ *
+ * The map of nodes is the truth of what is carried; there is no copy of it here. A new daemon
+ * takes over the pinned maps if they are of its own layout and large enough, puts its own programs
+ * over them, has each binding that the store gives back put, and then removes the entries that
+ * nobody put (reconcile). Maps that are of no use to it are removed with all that hangs on them.
+ *
+ * Counters of a binding lie in a slot of ha_counts, one for each CPU; binding.fast_slot is its number
+ * and one, 0 for none. A slot belongs to an entry of the map of nodes and goes with it, its count to
+ * the binding then, if that still lives. The counters are mapped into our memory: to read and to
+ * clear them costs no system call. One change of a binding costs one, or two.
+ *
+ * config.layout 0 makes the programs leave every packet alone: that is how all of it is switched
+ * off at once where it could not do what tun does, for a filter with more rows than it has, and
+ * for IPsec policies of this host, which a packet past the kernel's own path would never meet.
+ */
+#include "common/err.h"
+#include "common/log.h"
+#include "ha-core/tunnel/bpf/bpf_ports.h"
+#include "ha-core/tunnel/bpf/habpf.h"
+#include "ha-core/tunnel/rtnl.h"
+#include "ha-core/tunnel/tunnel.h"
+
+#include "habpf.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define DROPS_PER_SECOND 10            /* that tun logs, of each reason */
+#define REFRESH_NS       1000000000ull /* how often a neighbour is asked for */
+#define BATCH            4096
+#define PATH_SIZE        320
+#define NS_PER_MS        1000000ull
+
+struct tunnel_dp {
+	const struct tunnel_conf *conf;
+	char *dir;   /* owned */
+	int lock_fd; /* the directory, locked: nobody else's as long as we live */
+	struct habpf *skel;
+	struct bpf_ports *ports;
+	int nodes_fd, config_fd, select_fd, totals_fd;
+	uint32_t selected; /* which of the two configurations holds */
+	struct habpf_config config;
+	const char *obstacle;       /* why nothing is carried although all is in place; or NULL */
+	struct habpf_count *counts; /* [cpu * slot_cnt + slot]; mapped */
+	size_t counts_size;
+	uint32_t slot_cnt, cpu_cnt;
+	uint32_t *free_slots; /* owned stack */
+	uint32_t free_cnt;
+	bool *slot_used; /* owned; while the stack is made */
+	bool adopted, reconciled;
+	struct habpf_totals *per_cpu; /* owned; to read into */
+	struct habpf_totals before;   /* what a daemon before us had counted */
+};
+
+/* --- what went wrong --- */
+
+/* The first complaint of libbpf or the verifier since the last look. */
+static char complaint[160];
+
+static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[sizeof(complaint)];
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	(void)vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (level == LIBBPF_WARN && complaint[0] == '\0')
+		(void)snprintf(complaint, sizeof(complaint), "%s", line);
+	log_write(LOG_LEVEL_DEBUG, line, "event=libbpf");
+	return 0;
+}
+
+static const char *remedy_of(int err)
+{
+	switch (err) {
+	case -EPERM:
+	case -EACCES:
+		return "start as root or by systemd, with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+	case -EBUSY:
+		return "a tunnel.bpffs of its own for each daemon";
+	case -EMEDIUMTYPE:
+		return "mount -t bpf bpf /sys/fs/bpf";
+	case -E2BIG:
+	case -ENOMEM:
+		return "a smaller tunnel.fast-path-nodes";
+	case -EINVAL:
+	case -EOPNOTSUPP:
+	case -ENOSYS:
+		return "Linux 6.1 or later, with BPF, or tunnel.data-path: tun";
+	default:
+		return "see the error";
+	}
+}
+
+static int refuse(const char *what, int err)
+{
+	log_warning("no fast path: tun carries all traffic",
+		    "event=data-path-degraded data-path=tun what=\"%s\" error=\"%s\" detail=\"%s\" "
+		    "remedy=\"%s\"",
+		    what, err == -EMEDIUMTYPE ? "it is not on a BPF file system" : err_text(err),
+		    complaint, remedy_of(err));
+	complaint[0] = '\0';
+	return err;
+}
+
+/* --- the directory --- */
+
+static void path_in(char path[PATH_SIZE], const char *dir, const char *name)
+{
+	(void)snprintf(path, PATH_SIZE, "%s/%s", dir, name);
+}
+
+/* Makes the directory and what leads to it, on a BPF file system and nowhere else. */
+static int make_dir(const char *dir)
+{
+	char path[PATH_SIZE];
+	struct statfs fs;
+	char *end;
+	int err;
+
+	(void)snprintf(path, sizeof(path), "%s", dir);
+	if (statfs(path, &fs) < 0) {
+		if (errno != ENOENT)
+			return -errno;
+		end = strrchr(path, '/');
+		if (!end || end == path)
+			return -EMEDIUMTYPE;
+		*end = '\0';
+		err = make_dir(path);
+		if (err < 0)
+			return err;
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		return 0;
+	}
+	return fs.f_type == BPF_FS_MAGIC ? 0 : -EMEDIUMTYPE;
+}
+
+/* The directory is ours until the descriptor is closed. */
+static int lock_dir(const char *dir, int *ret_fd)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		err = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		(void)close(fd);
+		return err;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* Takes the programs off and the maps away. */
+static void clean_dir(const char *dir)
+{
+	char path[PATH_SIZE];
+	struct dirent *entry;
+	bool again = true;
+	DIR *d;
+
+	bpf_ports_clean(dir);
+	while (again && (d = opendir(dir))) {
+		again = false;
+		while (!again && (entry = readdir(d))) {
+			if (entry->d_name[0] == '.')
+				continue;
+			path_in(path, dir, entry->d_name);
+			again = unlink(path) == 0;
+		}
+		(void)closedir(d);
+	}
+}
+
+static void bpf_clean(const struct tunnel_conf *conf)
+{
+	int fd;
+
+	if (lock_dir(conf->bpffs, &fd) < 0)
+		return; /* there is none, or it is in use */
+	clean_dir(conf->bpffs);
+	(void)rmdir(conf->bpffs);
+	(void)close(fd);
+	log_info("a fast path that was left in place is taken away",
+		 "event=data-path-cleaned directory=%s", conf->bpffs);
+}
+
+/* --- taking over --- */
+
+/* The pinned configuration that holds. @retval -ENOENT  there is none */
+static int read_pinned_config(const char *dir, uint32_t *ret_selected, struct habpf_config *ret)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t zero = 0, selected = 0;
+	__u32 len = sizeof(info);
+	char path[PATH_SIZE];
+	int fd, err = 0;
+
+	path_in(path, dir, "ha_select");
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	if (bpf_map_lookup_elem(fd, &zero, &selected) < 0)
+		err = -errno;
+	(void)close(fd);
+	if (err < 0)
+		return err;
+	path_in(path, dir, "ha_config");
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0)
+		err = -errno;
+	else if (info.value_size != sizeof(*ret) || selected > 1)
+		err = -EINVAL;
+	else if (bpf_map_lookup_elem(fd, &selected, ret) < 0)
+		err = -errno;
+	(void)close(fd);
+	*ret_selected = selected;
+	return err;
+}
+
+static bool is_usable(const struct tunnel_dp *dp, const struct habpf_config *pinned)
+{
+	return (pinned->layout == HABPF_LAYOUT || pinned->layout == 0) &&
+	       pinned->slot_cnt >= dp->conf->fast_nodes && pinned->cpu_cnt == dp->cpu_cnt;
+}
+
+/* Does a daemon before us leave maps that we can go on with? If not, they are removed. */
+static void look_for_pinned(struct tunnel_dp *dp)
+{
+	struct habpf_config pinned = { 0 };
+	int err = read_pinned_config(dp->dir, &dp->selected, &pinned);
+
+	dp->adopted = err == 0 && is_usable(dp, &pinned);
+	if (dp->adopted) {
+		dp->slot_cnt = pinned.slot_cnt;
+		return;
+	}
+	dp->selected = 0;
+	if (err != -ENOENT)
+		log_notice("the fast path of an earlier daemon is of no use here and is laid anew",
+			   "event=data-path-laid-anew directory=%s layout=%u nodes=%u", dp->dir,
+			   pinned.layout, pinned.slot_cnt);
+	clean_dir(dp->dir);
+}
+
+static void unload(struct tunnel_dp *dp)
+{
+	habpf__destroy(dp->skel);
+	dp->skel = NULL;
+}
+
+/* Opens, sizes and loads the programs over pinned maps, or over new ones that are then pinned. */
+static int load_once(struct tunnel_dp *dp, bool with_xdp)
+{
+	char path[PATH_SIZE];
+	struct bpf_map *map;
+	int err;
+
+	dp->skel = habpf__open();
+	if (!dp->skel)
+		return -errno;
+	err = bpf_map__set_max_entries(dp->skel->maps.ha_nodes, dp->slot_cnt);
+	if (err == 0)
+		err = bpf_map__set_max_entries(dp->skel->maps.ha_counts,
+					       dp->slot_cnt * dp->cpu_cnt);
+	if (err == 0)
+		err = bpf_program__set_autoload(dp->skel->progs.ha_xdp, with_xdp);
+	bpf_object__for_each_map(map, dp->skel->obj)
+	{
+		/* Constants of the programs are theirs, not a daemon's after us. */
+		if (err < 0 || bpf_map__is_internal(map))
+			continue;
+		path_in(path, dp->dir, bpf_map__name(map));
+		err = bpf_map__set_pin_path(map, path);
+	}
+	if (err == 0)
+		err = habpf__load(dp->skel);
+	if (err < 0)
+		unload(dp);
+	return err;
+}
+
+static int load(struct tunnel_dp *dp)
+{
+	bool with_xdp = dp->conf->choice != TUNNEL_TC;
+	int err = load_once(dp, with_xdp);
+
+	if (err < 0 && dp->adopted) {
+		log_notice(
+			"the fast path of an earlier daemon cannot be taken over and is laid anew",
+			"event=data-path-laid-anew directory=%s error=\"%s\" detail=\"%s\"",
+			dp->dir, err_text(err), complaint);
+		complaint[0] = '\0';
+		clean_dir(dp->dir);
+		dp->adopted = false;
+		dp->selected = 0;
+		dp->slot_cnt = dp->conf->fast_nodes;
+		err = load_once(dp, with_xdp);
+	}
+	if (err < 0 && with_xdp) {
+		clean_dir(dp->dir);
+		err = load_once(dp, false);
+	}
+	if (err < 0)
+		return refuse("load the programs", err);
+	complaint[0] = '\0';
+	dp->nodes_fd = bpf_map__fd(dp->skel->maps.ha_nodes);
+	dp->config_fd = bpf_map__fd(dp->skel->maps.ha_config);
+	dp->select_fd = bpf_map__fd(dp->skel->maps.ha_select);
+	dp->totals_fd = bpf_map__fd(dp->skel->maps.ha_totals);
+	return 0;
+}
+
+/* --- slots of counters --- */
+
+static struct habpf_count *count_at(const struct tunnel_dp *dp, uint32_t cpu, uint32_t slot)
+{
+	return &dp->counts[(size_t)cpu * dp->slot_cnt + slot];
+}
+
+static void add_slot(const struct tunnel_dp *dp, uint32_t slot, struct binding_count *sum)
+{
+	const struct habpf_count *c;
+	uint32_t cpu;
+
+	for (cpu = 0; cpu < dp->cpu_cnt; cpu++) {
+		c = count_at(dp, cpu, slot);
+		sum->packets_to += c->packets_to;
+		sum->bytes_to += c->bytes_to;
+		sum->packets_from += c->packets_from;
+		sum->bytes_from += c->bytes_from;
+	}
+}
+
+static void clear_slot(struct tunnel_dp *dp, uint32_t slot)
+{
+	uint32_t cpu;
+
+	for (cpu = 0; cpu < dp->cpu_cnt; cpu++)
+		*count_at(dp, cpu, slot) = (struct habpf_count){ 0 };
+}
+
+static void free_slot(struct tunnel_dp *dp, uint32_t slot)
+{
+	if (slot < dp->slot_cnt && dp->free_cnt < dp->slot_cnt)
+		dp->free_slots[dp->free_cnt++] = slot;
+}
+
+/* The binding whose count this slot holds, or NULL: it is gone, or its daemon is. */
+static struct binding *owner_of(const struct tunnel_dp *dp, struct binding_key key, uint32_t slot)
+{
+	struct binding *b = binding_find(dp->conf->cache, key);
+
+	while (b && b->fast_slot != slot + 1)
+		b = b->sibling;
+	return b;
+}
+
+/* An entry is gone: its slot is free, and what was counted is the binding's own from now on. */
+static void release(struct tunnel_dp *dp, struct binding_key key, uint32_t slot)
+{
+	struct binding *owner;
+
+	if (slot >= dp->slot_cnt)
+		return;
+	owner = owner_of(dp, key, slot);
+	if (owner) {
+		add_slot(dp, slot, &owner->count);
+		owner->fast_slot = 0;
+	}
+	free_slot(dp, slot);
+}
+
+/*
+ * Calls fn for each entry of the map of nodes; it may delete that entry. One by one and not by a
+ * cursor into what fn changes: keys are read first.
+ */
+static int for_each_node(struct tunnel_dp *dp, void (*fn)(struct tunnel_dp *dp, __be32 key,
+							  const struct habpf_node *node))
+{
+	struct habpf_node *nodes = calloc(BATCH, sizeof(*nodes));
+	__be32 *keys = calloc(BATCH, sizeof(*keys));
+	uint32_t cursor = 0, cnt, i;
+	bool first = true, more = true;
+	int err = nodes && keys ? 0 : -ENOMEM;
+
+	while (err == 0 && more) {
+		cnt = BATCH;
+		if (bpf_map_lookup_batch(dp->nodes_fd, first ? NULL : &cursor, &cursor, keys, nodes,
+					 &cnt, NULL) < 0) {
+			more = false;
+			if (errno != ENOENT) /* the end */
+				err = -errno;
+		}
+		first = false;
+		for (i = 0; err == 0 && i < cnt; i++)
+			fn(dp, keys[i], &nodes[i]);
+	}
+	free(keys);
+	free(nodes);
+	return err;
+}
+
+static void note_slot(struct tunnel_dp *dp, __be32 key, const struct habpf_node *node)
+{
+	(void)key;
+	if (node->slot < dp->slot_cnt)
+		dp->slot_used[node->slot] = true;
+}
+
+static int open_slots(struct tunnel_dp *dp)
+{
+	uint32_t slot;
+	void *counts;
+	int err = 0;
+
+	dp->counts_size = (size_t)dp->slot_cnt * dp->cpu_cnt * sizeof(*dp->counts);
+	counts = mmap(NULL, dp->counts_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      bpf_map__fd(dp->skel->maps.ha_counts), 0);
+	if (counts == MAP_FAILED)
+		return -errno;
+	dp->counts = counts;
+	dp->free_slots = calloc(dp->slot_cnt, sizeof(*dp->free_slots));
+	dp->slot_used = calloc(dp->slot_cnt, sizeof(*dp->slot_used));
+	if (!dp->free_slots || !dp->slot_used)
+		return -ENOMEM;
+	if (dp->adopted)
+		err = for_each_node(dp, note_slot);
+	for (slot = dp->slot_cnt; slot > 0; slot--) /* the lowest comes to lie on top */
+		if (!dp->slot_used[slot - 1])
+			dp->free_slots[dp->free_cnt++] = slot - 1;
+	free(dp->slot_used);
+	dp->slot_used = NULL;
+	return err;
+}
+
+/* --- the configuration of the programs --- */
+
+static bool set_filter(struct habpf_config *config, const struct tunnel_filter *filter)
+{
+	const struct addr_prefix *peer;
+	size_t i;
+
+	if (filter->reverse_needs_grant)
+		config->flags |= HABPF_REVERSE_NEEDS_GRANT;
+	if (filter->pass_all)
+		return true;
+	config->flags |= HABPF_FILTER;
+	if (filter->row_cnt > HABPF_FILTER_CNT || filter->peers.cnt > HABPF_PEER_CNT)
+		return false;
+	for (i = 0; i < filter->row_cnt; i++)
+		config->rows[i] = (struct habpf_filter_row){
+			.protocol = filter->rows[i].protocol,
+			.port = filter->rows[i].port,
+		};
+	config->row_cnt = (__u8)filter->row_cnt;
+	for (i = 0; i < filter->peers.cnt; i++) {
+		peer = &filter->peers.prefixes[i];
+		config->peers[i].mask = peer->len > 0 ? htonl(UINT32_MAX << (32 - peer->len)) : 0;
+		config->peers[i].addr = peer->addr.s_addr & config->peers[i].mask;
+	}
+	config->peer_cnt = (__u8)filter->peers.cnt;
+	return true;
+}
+
+/* Writes what holds now; a packet meets the old configuration or the new one. */
+static int write_config(struct tunnel_dp *dp)
+{
+	const struct tunnel_conf *conf = dp->conf;
+	uint32_t zero = 0, other = 1 - dp->selected;
+	struct habpf_config config = {
+		.layout = HABPF_LAYOUT,
+		.home_agent = conf->home_agent.s_addr,
+		.port = htons(conf->port),
+		.drops_per_second = DROPS_PER_SECOND,
+		.device_ifindex = if_nametoindex(conf->device),
+		.slot_cnt = dp->slot_cnt,
+		.cpu_cnt = dp->cpu_cnt,
+		.seed = dp->config.seed,
+		.refresh_ns = REFRESH_NS,
+	};
+	const char *before = dp->obstacle;
+
+	if (conf->ecn_normal)
+		config.flags |= HABPF_ECN_NORMAL;
+	if (conf->udp_checksums)
+		config.flags |= HABPF_UDP_CHECKSUM;
+	dp->obstacle = NULL;
+	if (!set_filter(&config, conf->filter))
+		dp->obstacle = "the forwarding policy names more peers than the fast path takes";
+	else if (rtnl_has_ipsec_policies())
+		dp->obstacle = "this host has IPsec policies, which the fast path would pass by";
+	if (dp->obstacle)
+		config.layout = 0;
+	if (memcmp(&config, &dp->config, sizeof(config)) == 0)
+		return 0;
+	if (bpf_map_update_elem(dp->config_fd, &other, &config, BPF_ANY) < 0 ||
+	    bpf_map_update_elem(dp->select_fd, &zero, &other, BPF_ANY) < 0)
+		return -errno;
+	dp->selected = other;
+	dp->config = config;
+	if (dp->obstacle && dp->obstacle != before)
+		log_warning("the fast path is off: tun carries all traffic",
+			    "event=data-path-degraded data-path=tun why=\"%s\"", dp->obstacle);
+	else if (before && !dp->obstacle)
+		log_notice("the fast path is on again", "event=data-path-restored");
+	return 0;
+}
+
+/* What cannot be said to the programs must not be done by them: without them tun does it. */
+static void renew_config(struct tunnel_dp *dp)
+{
+	int err = write_config(dp);
+
+	if (err == 0)
+		return;
+	log_error("the fast path cannot be told of a change and is taken away: tun carries all "
+		  "traffic",
+		  "event=data-path-degraded data-path=tun error=\"%s\"", err_text(err));
+	dp->ports = bpf_ports_close(dp->ports, false);
+}
+
+static void on_looked(void *ctx)
+{
+	renew_config(ctx);
+}
+
+/* --- opening and closing --- */
+
+static int read_totals(const struct tunnel_dp *dp, struct habpf_totals *out_sum)
+{
+	uint32_t zero = 0, cpu, i;
+	const struct habpf_totals *t = dp->per_cpu;
+
+	*out_sum = (struct habpf_totals){ 0 };
+	if (bpf_map_lookup_elem(dp->totals_fd, &zero, dp->per_cpu) < 0)
+		return -errno;
+	for (cpu = 0; cpu < dp->cpu_cnt; cpu++, t++) {
+		out_sum->count.packets_to += t->count.packets_to;
+		out_sum->count.bytes_to += t->count.bytes_to;
+		out_sum->count.packets_from += t->count.packets_from;
+		out_sum->count.bytes_from += t->count.bytes_from;
+		for (i = 0; i < HABPF_DROP_CNT; i++)
+			out_sum->drops[i] += t->drops[i];
+		for (i = 0; i < HABPF_LEAVE_CNT; i++)
+			out_sum->left[i] += t->left[i];
+	}
+	return 0;
+}
+
+static void bpf_close(struct tunnel_dp *dp)
+{
+	bool keep = dp && dp->conf->keep_forwarding && dp->ports;
+
+	if (!dp)
+		return;
+	(void)bpf_ports_close(dp->ports, keep);
+	if (dp->counts)
+		(void)munmap(dp->counts, dp->counts_size);
+	if (dp->skel)
+		unload(dp);
+	if (dp->lock_fd >= 0) {
+		if (!keep) {
+			clean_dir(dp->dir);
+			(void)rmdir(dp->dir);
+		}
+		(void)close(dp->lock_fd);
+	}
+	free(dp->free_slots);
+	free(dp->slot_used);
+	free(dp->per_cpu);
+	free(dp->dir);
+	free(dp);
+}
+
+static int open_dir(struct tunnel_dp *dp)
+{
+	int err;
+
+	dp->dir = strdup(dp->conf->bpffs);
+	if (!dp->dir)
+		return -ENOMEM;
+	err = make_dir(dp->dir);
+	if (err < 0)
+		return refuse("keep programs in tunnel.bpffs", err);
+	err = lock_dir(dp->dir, &dp->lock_fd);
+	return err < 0 ? refuse("use tunnel.bpffs", err) : 0;
+}
+
+static int open_ports(struct tunnel_dp *dp)
+{
+	const bool has_xdp = bpf_program__fd(dp->skel->progs.ha_xdp) >= 0;
+	const struct bpf_ports_conf conf = {
+		.choice = dp->conf->choice,
+		.dir = dp->dir,
+		.home_agent = dp->conf->home_agent,
+		.interfaces = dp->conf->interfaces,
+		.interface_cnt = dp->conf->interface_cnt,
+		.xdp_fd = has_xdp ? bpf_program__fd(dp->skel->progs.ha_xdp) : -1,
+		.tc_fd = bpf_program__fd(dp->skel->progs.ha_tc),
+		.ports_fd = bpf_map__fd(dp->skel->maps.ha_ports),
+		.loop = dp->conf->loop,
+		.looked = on_looked,
+		.ctx = dp,
+	};
+
+	return bpf_ports_open(&conf, &dp->ports);
+}
+
+static int bpf_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
+{
+	struct tunnel_dp *dp = calloc(1, sizeof(*dp));
+	int cpus = libbpf_num_possible_cpus();
+	int err;
+
+	if (!dp)
+		return -ENOMEM;
+	(void)libbpf_set_print(on_libbpf);
+	dp->conf = conf;
+	dp->lock_fd = -1;
+	dp->slot_cnt = conf->fast_nodes;
+	dp->cpu_cnt = cpus > 0 ? (uint32_t)cpus : 1;
+	if (getrandom(&dp->config.seed, sizeof(dp->config.seed), GRND_NONBLOCK) < 0)
+		dp->config.seed = (uint32_t)(uintptr_t)dp; /* early in boot */
+	err = open_dir(dp);
+	if (err == 0) {
+		look_for_pinned(dp);
+		err = load(dp);
+	}
+	if (err < 0)
+		goto out; /* it has been told */
+	dp->per_cpu = calloc(dp->cpu_cnt, sizeof(*dp->per_cpu));
+	err = dp->per_cpu ? open_slots(dp) : -ENOMEM;
+	if (err == 0)
+		err = read_totals(dp, &dp->before);
+	if (err == 0)
+		err = write_config(dp);
+	if (err == 0)
+		err = open_ports(dp);
+	if (err < 0)
+		(void)refuse("lay down the maps", err);
+out:
+	if (err < 0) {
+		bpf_close(dp);
+		return err;
+	}
+	log_info("the fast path is in place",
+		 "event=data-path-opened data-path=%s directory=%s nodes=%u adopted=%s",
+		 bpf_ports_tier(dp->ports), dp->dir, dp->slot_cnt, dp->adopted ? "true" : "false");
+	*ret_dp = dp;
+	return 0;
+}
+
+/* --- bindings --- */
+
+static struct habpf_node node_of(const struct tunnel_dp *dp, const struct binding *b,
+				 struct tunnel_soft soft, uint32_t slot)
+{
+	const struct binding_tunnel *t = &b->tunnel;
+	struct habpf_node node = {
+		.expires_ns =
+			b->expires_ms == BINDING_NEVER_MS ? UINT64_MAX : b->expires_ms * NS_PER_MS,
+		.peer = t->peer.s_addr,
+		.care_of = b->care_of.s_addr,
+		.mtu = soft.mtu < UINT16_MAX ? (__u16)soft.mtu : UINT16_MAX,
+		.mode = t->encap,
+		.slot = slot,
+	};
+
+	if (t->udp) {
+		node.flags |= HABPF_NODE_UDP;
+		node.peer_port = htons(t->peer_port);
+	}
+	if (t->reverse)
+		node.flags |= HABPF_NODE_REVERSE;
+	if (t->udp ? dp->conf->clamp_udp : dp->conf->clamp_plain)
+		node.flags |= HABPF_NODE_CLAMP;
+	return node;
+}
+
+/* The slot that a binding counts in: its own, or that of the entry which it takes the place of. */
+static int slot_for(struct tunnel_dp *dp, const struct binding *b, uint32_t *ret_slot)
+{
+	const __be32 key = b->key.home_addr.s_addr;
+	struct habpf_node before;
+
+	if (b->fast_slot != 0) {
+		*ret_slot = b->fast_slot - 1;
+		return 0;
+	}
+	if (bpf_map_lookup_elem(dp->nodes_fd, &key, &before) == 0 && before.slot < dp->slot_cnt) {
+		*ret_slot = before.slot;
+		/* One that was kept forwarding goes on counting; another binding's count ends. */
+		if (dp->reconciled || !dp->adopted)
+			clear_slot(dp, before.slot);
+		return 0;
+	}
+	if (dp->free_cnt == 0)
+		return -ENOSPC;
+	*ret_slot = dp->free_slots[--dp->free_cnt];
+	clear_slot(dp, *ret_slot);
+	return 0;
+}
+
+static int bpf_put(struct tunnel_dp *dp, struct binding *first, struct tunnel_soft soft)
+{
+	const __be32 key = first->key.home_addr.s_addr;
+	struct habpf_node node;
+	uint32_t slot = 0;
+	int err;
+
+	err = slot_for(dp, first, &slot);
+	if (err < 0)
+		return err;
+	node = node_of(dp, first, soft, slot);
+	first->fast_slot = slot + 1;
+	if (bpf_map_update_elem(dp->nodes_fd, &key, &node, BPF_ANY) == 0)
+		return 0;
+	err = -errno;
+	/* Is there an entry yet? Then tunnel.c has it deleted, and the slot goes with it. */
+	if (bpf_map_lookup_elem(dp->nodes_fd, &key, &node) < 0)
+		release(dp, first->key, slot);
+	return err;
+}
+
+static int bpf_del(struct tunnel_dp *dp, struct binding_key key)
+{
+	const __be32 home_addr = key.home_addr.s_addr;
+	struct habpf_node node;
+
+	if (bpf_map_lookup_and_delete_elem(dp->nodes_fd, &home_addr, &node) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	release(dp, key, node.slot);
+	return 0;
+}
+
+static void reconcile_one(struct tunnel_dp *dp, __be32 key, const struct habpf_node *node)
+{
+	const struct binding_key k = { { key }, dp->conf->home_agent };
+
+	if (!owner_of(dp, k, node->slot))
+		(void)bpf_del(dp, k);
+}
+
+static void bpf_reconcile(struct tunnel_dp *dp)
+{
+	uint32_t before = dp->free_cnt;
+	int err = dp->adopted ? for_each_node(dp, reconcile_one) : 0;
+
+	dp->reconciled = true;
+	if (err < 0)
+		log_error("what an earlier daemon kept forwarding cannot be looked through",
+			  "event=data-path-reconcile-failed error=\"%s\" remedy=\"stop and start, "
+			  "without tunnel.keep-forwarding\"",
+			  err_text(err));
+	else if (dp->adopted)
+		log_info("the fast path was taken over from an earlier daemon",
+			 "event=data-path-reconciled nodes=%u removed=%u",
+			 dp->slot_cnt - dp->free_cnt, dp->free_cnt - before);
+}
+
+static void bpf_filter_changed(struct tunnel_dp *dp)
+{
+	renew_config(dp);
+}
+
+/* --- what was carried --- */
+
+static void bpf_add_count(struct tunnel_dp *dp, const struct binding *b, struct binding_count *sum)
+{
+	if (b->fast_slot != 0)
+		add_slot(dp, b->fast_slot - 1, sum);
+}
+
+static const size_t drop_counters[HABPF_DROP_CNT] = {
+	[HABPF_DROP_MALFORMED] = offsetof(struct stats, tunnel_malformed_drops),
+	[HABPF_DROP_WRONG_SOURCE] = offsetof(struct stats, tunnel_wrong_source_drops),
+	[HABPF_DROP_WRONG_ENCAPSULATION] = offsetof(struct stats, tunnel_wrong_encapsulation_drops),
+	[HABPF_DROP_NO_REVERSE] = offsetof(struct stats, tunnel_no_reverse_drops),
+	[HABPF_DROP_DESTINATION] = offsetof(struct stats, tunnel_destination_drops),
+	[HABPF_DROP_LOOP] = offsetof(struct stats, tunnel_loop_drops),
+	[HABPF_DROP_FILTER] = offsetof(struct stats, filter_drops),
+};
+
+static void bpf_add_stats(struct tunnel_dp *dp, struct stats *sum)
+{
+	const struct habpf_totals *before = &dp->before;
+	struct habpf_totals now;
+	uint64_t *counter;
+	uint32_t i;
+
+	if (read_totals(dp, &now) < 0)
+		return;
+	sum->packets_to_nodes += now.count.packets_to - before->count.packets_to;
+	sum->bytes_to_nodes += now.count.bytes_to - before->count.bytes_to;
+	sum->packets_from_nodes += now.count.packets_from - before->count.packets_from;
+	sum->bytes_from_nodes += now.count.bytes_from - before->count.bytes_from;
+	sum->fast_path_packets += now.count.packets_to - before->count.packets_to +
+				  now.count.packets_from - before->count.packets_from;
+	for (i = 0; i < HABPF_DROP_CNT; i++) {
+		counter = (uint64_t *)((char *)sum + drop_counters[i]);
+		*counter += now.drops[i] - before->drops[i];
+		sum->fast_path_drops += now.drops[i] - before->drops[i];
+	}
+	for (i = 0; i < HABPF_LEAVE_CNT; i++)
+		sum->fast_path_left += now.left[i] - before->left[i];
+}
+
+static const char *bpf_tier(struct tunnel_dp *dp)
+{
+	return dp->obstacle || !dp->ports ? "tun" : bpf_ports_tier(dp->ports);
+}
+
+struct obstructed {
+	void (*fn)(void *ctx, const struct tunnel_port *port);
+	void *ctx;
+	const char *why;
+};
+
+static void obstructed_port(void *ctx, const struct tunnel_port *port)
+{
+	const struct obstructed *o = ctx;
+
+	o->fn(o->ctx, &(struct tunnel_port){ port->interface, "tun", o->why });
+}
+
+static void bpf_for_each_port(struct tunnel_dp *dp,
+			      void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx)
+{
+	struct obstructed o = { fn, ctx, dp->obstacle };
+
+	if (dp->ports && dp->obstacle)
+		bpf_ports_for_each(dp->ports, obstructed_port, &o);
+	else if (dp->ports)
+		bpf_ports_for_each(dp->ports, fn, ctx);
+}
+
+const struct tunnel_ops tunnel_bpf = {
+	.name = "bpf",
+	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_GRE | TUNNEL_CAP_UDP | TUNNEL_CAP_FILTER,
+	.open = bpf_open,
+	.close = bpf_close,
+	.put = bpf_put,
+	.del = bpf_del,
+	.clean = bpf_clean,
+	.reconcile = bpf_reconcile,
+	.filter_changed = bpf_filter_changed,
+	.add_count = bpf_add_count,
+	.add_stats = bpf_add_stats,
+	.tier = bpf_tier,
+	.for_each_port = bpf_for_each_port,
+};
