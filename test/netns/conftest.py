@@ -5,8 +5,9 @@ Real daemons on real (virtual) wires. Each test builds the network it needs and 
     HA_BIN=build-release/bin /usr/bin/python3 -m pytest test/netns      (as root)
 
 or --bin DIR; several at a time with -n (pytest-xdist): each process has namespaces and directories
-of its own. A test is named after the rule it holds the programs to. Whatever the daemons have sent in
-a run is read back by tshark when it ends (fixtures/dissection.py).
+of its own. HA_DATA_PATH=tc or =xdp runs them on that tier in place of tun. A test is named after the
+rule it holds the programs to. Whatever the daemons have sent in a run is read back by tshark when it
+ends (fixtures/dissection.py).
 """
 
 import os
@@ -24,9 +25,9 @@ from fixtures import topology                       # noqa: E402
 from fixtures.capture import Capture                # noqa: E402
 from fixtures.deployment import Deployment          # noqa: E402
 from fixtures.dissection import Frames, Tap, read_back  # noqa: E402
-from fixtures.namespaces import Network             # noqa: E402
+from fixtures.namespaces import Network, run        # noqa: E402
 from fixtures.peer import EchoServer, Peer          # noqa: E402
-from fixtures.programs import Daemon, MobileNode    # noqa: E402
+from fixtures.programs import DATA_PATH, Daemon, MobileNode    # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -90,7 +91,7 @@ def pytest_unconfigure(config):
 
 
 def pytest_report_header(config):
-    return f"programs: {config.getoption('--bin')}"
+    return f"programs: {config.getoption('--bin')}, data path: {DATA_PATH}"
 
 
 @pytest.fixture
@@ -102,13 +103,22 @@ def bindir(pytestconfig):
 def workdir():
     """A short path: sockets live in it."""
     path = tempfile.mkdtemp(prefix="ha-")
+    bpf = os.path.join(path, "bpf")
+    if DATA_PATH != "tun":
+        os.mkdir(bpf)
+        run(["mount", "-t", "bpf", "bpf", bpf])
     yield path
+    if DATA_PATH != "tun":
+        left = [n for _, dirs, files in os.walk(bpf) for n in dirs + files
+                if n not in ("maps.debug", "progs.debug")]
+        run(["umount", bpf])
+        assert not left, f"left pinned: {left}"
     shutil.rmtree(path)
 
 
 @pytest.fixture
 def net():
-    network = Network(os.environ.get("HA_NETNS_PREFIX", "t"))
+    network = Network(os.environ.get("HA_NETNS_PREFIX", "t"), for_xdp=DATA_PATH == "xdp")
     yield network
     network.close()
 
