@@ -26,7 +26,7 @@ function is(prefix) { return index(file, prefix) == 1 }
 	split($1, place, ":")
 	file = place[1]
 	name = substr($2, 2, length($2) - 2)
-	own = substr($2, 1, 1) == "\"" && name !~ /\.skel\.h$/ # those are generated
+	own = substr($2, 1, 1) == "\""
 
 	# 5. from the root
 	if (own && index(name, "/") == 0 && !is("test/"))
@@ -66,8 +66,6 @@ function is(prefix) { return index(file, prefix) == 1 }
 	if (name ~ /^libmnl\// && file != "ha-core/tunnel/rtnl.c" && !is("test/"))
 		broken("enters through ha-core/tunnel/rtnl.c only")
 	if ((name ~ /^bpf\// || name == "habpf.skel.h") && !is("ha-core/tunnel/bpf/") && !is("test/"))
-		broken("enters through ha-core/tunnel/bpf/ only")
-	if ((name ~ /^bpf\// || name ~ /\.skel\.h$/) && !is("ha-core/tunnel/bpf/") && !is("test/"))
 		broken("enters through ha-core/tunnel/bpf/ only")
 	if (name ~ /^systemd\// && file != "common/daemon.c")
 		broken("enters through common/daemon.c only")

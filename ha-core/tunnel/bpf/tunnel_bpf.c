@@ -28,13 +28,12 @@
 #include "ha-core/tunnel/rtnl.h"
 #include "ha-core/tunnel/tunnel.h"
 
-#include "habpf.skel.h"
-
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <habpf.skel.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
