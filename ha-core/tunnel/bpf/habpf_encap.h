@@ -472,7 +472,7 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 	}
 	/* A checksum that is there is checked (RFC 1122 §4.1.3.4): here, or by the kernel. */
 	if (udp && th->check != 0) {
-		if (!l4.sums_up || gso_size > 0 || inner_total != total - IP_LEN - tunnel_len ||
+		if (!l4.sums_up || gso_size > 0 ||
 		    th->check != tunnel_checksum(outer->saddr, outer->daddr, total - IP_LEN, th,
 						 gre ? GRE_TYPE_IPV4 >> 16 : 0,
 						 transport_sum(inner, inner_total - IP_LEN)))
