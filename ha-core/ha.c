@@ -292,6 +292,13 @@ static int tell_route(void *ctx, struct addr_prefix network, struct in_addr home
 	return rc;
 }
 
+static void tell_renewal(void *ctx, struct binding_key key)
+{
+	struct ha *ha = ctx;
+
+	tunnel_renew(ha->tunnel, key);
+}
+
 static uint32_t random_number(void *ctx)
 {
 	static uint32_t stock[RANDOM_STOCK];
@@ -353,6 +360,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 	const struct engine_hooks hooks = {
 		.changed = tell_data_path,
 		.route = tell_route,
+		.renewed = tell_renewal,
 		.random = random_number,
 		.send = send_message,
 		.revoke = wake_revocations,

@@ -382,6 +382,8 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 				? BINDING_NEVER_MS
 				: x->now->mono_ms + (uint64_t)b->lifetime_s * 1000;
 	expiry_arm(&e->expiry, b);
+	if (!changed && e->hooks.renewed)
+		e->hooks.renewed(e->hooks.ctx, key);
 	if (changed && tell_change(e, key) < 0) {
 		end_all(e, key, NULL, NULL);
 		(void)tell_change(e, key);

@@ -67,6 +67,8 @@ struct engine_hooks {
 	 * last Identification under one of its associations. Before the reply is sent. May be NULL.
 	 */
 	void (*touched)(void *ctx, const struct sa_peer *node);
+	/** A binding lasts longer now, or shorter, and is otherwise as it was. May be NULL. */
+	void (*renewed)(void *ctx, struct binding_key key);
 };
 
 struct engine {

@@ -238,6 +238,14 @@ int tunnel_put(struct tunnel *t, const struct binding *first)
 	return err;
 }
 
+void tunnel_renew(struct tunnel *t, struct binding_key key)
+{
+	struct binding *first = binding_find(t->conf.cache, key);
+
+	if (first)
+		fast_put(t, first);
+}
+
 int tunnel_del(struct tunnel *t, struct binding_key key)
 {
 	int err = 0, base_err;

@@ -104,6 +104,8 @@ struct tunnel *tunnel_close(struct tunnel *t);
 
 /** The bindings of this key are now `first` and its siblings. Idempotent. @retval -errno */
 int tunnel_put(struct tunnel *t, const struct binding *first);
+/** The key's bindings are as they were, but that they end at another time. */
+void tunnel_renew(struct tunnel *t, struct binding_key key);
 /** The key has no binding any more; absent is success. @retval -errno */
 int tunnel_del(struct tunnel *t, struct binding_key key);
 
