@@ -101,19 +101,17 @@ def bindir(pytestconfig):
 
 @pytest.fixture
 def workdir():
-    """A short path: sockets live in it."""
+    """A short path: sockets live in it, and in bpf/, a BPF file system, what daemons pin."""
     path = tempfile.mkdtemp(prefix="ha-")
     bpf = os.path.join(path, "bpf")
-    if DATA_PATH != "tun":
-        os.mkdir(bpf)
-        run(["mount", "-t", "bpf", "bpf", bpf])
+    os.mkdir(bpf)
+    run(["mount", "-t", "bpf", "bpf", bpf])
     yield path
-    if DATA_PATH != "tun":
-        left = [n for _, dirs, files in os.walk(bpf) for n in dirs + files
-                if n not in ("maps.debug", "progs.debug")]
-        run(["umount", bpf])
-        assert not left, f"left pinned: {left}"
+    left = [n for _, dirs, files in os.walk(bpf) for n in dirs + files
+            if n not in ("maps.debug", "progs.debug")]
+    run(["umount", bpf])
     shutil.rmtree(path)
+    assert not left, f"left pinned: {left}"
 
 
 @pytest.fixture
@@ -124,8 +122,11 @@ def net():
 
 
 @pytest.fixture
-def things():
-    """Closed at the end of the test, the last opened first; the first failure is told."""
+def things(workdir, net):  # pylint: disable=unused-argument
+    """
+    Closed at the end of the test, the last opened first, and before what they lived in; the first
+    failure is told.
+    """
     opened = []
     yield opened
     failures = []

@@ -1,0 +1,499 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+The fast path, tiers tc and xdp: when it carries the packets, when it does not, and that it stays in
+place while its daemon is away and no longer than that. That it does the same as tun is shown by all
+the other tests, run with HA_DATA_PATH=tc and =xdp.
+"""
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from fixtures import mobileip as mip
+from fixtures import topology
+from fixtures.namespaces import run
+from fixtures.programs import Counting, bpffs_of
+from fixtures.wait import until
+
+SECONDS_TO_LOOK = 1     # a negative takes as long as a packet could take on a busy machine
+
+
+@pytest.fixture(params=["tc", "xdp"])
+def tier(request, net):
+    if request.param == "xdp":
+        net.prepare_for_xdp()
+    return request.param
+
+
+def conf_of(campus, data_path, **tunnel):
+    return campus.ihad_conf | {
+        "tunnel": {"data-path": data_path} | {k.replace("_", "-"): v for k, v in tunnel.items()}}
+
+
+@pytest.fixture
+def fast(campus, tier, run_daemon, desk, correspondent, workdir):
+    """ihad on this tier, a node at its desk, a server; .both_ways() carries a packet each way."""
+    if tier == "xdp":       # the cables are there by now
+        for host, interface in ((campus.ha, "eth0"), (campus.router, "core0"),
+                                (campus.router, "srv0"), (campus.router, "desk0"),
+                                (campus.server, "eth0"), (campus.desk, "eth0")):
+            host.prepare_for_xdp(interface)
+    f = SimpleNamespace(tier=tier, campus=campus, desk=desk, directory=bpffs_of(workdir, "ihad"))
+    f.ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier))
+    f.server = correspondent(campus.server, campus.server_address)
+    desk.register()
+    desk.listen_ipip()
+
+    def to_node(text=b"in"):
+        f.server.send(text, (campus.home, 6000))
+        assert desk.receive_ipip()[1].data == text
+
+    def from_node(text=b"out"):
+        desk.send_ipip(mip.udp_packet(campus.home, 6000, campus.server_address, 7000, text))
+        assert f.server.receive() == (text, (campus.home, 6000))
+
+    def both_ways(times=1):
+        for i in range(times):
+            to_node(b"in %d" % i)
+            from_node(b"out %d" % i)
+
+    f.to_node, f.from_node, f.both_ways = to_node, from_node, both_ways
+    f.both_ways()       # neighbours are known from here on
+    f.counting = Counting(f.ihad)
+    return f
+
+
+def attached(host, interface="eth0"):
+    """What hangs on an interface: a set of "xdp" and "tc"."""
+    found = set()
+    if "xdp" in host.ip_show("link", "show", interface):
+        found.add("xdp")
+    if "434" in host.run(["tc", "filter", "show", "dev", interface, "ingress"],
+                         check=False).stdout:
+        found.add("tc")
+    return found
+
+
+def has_clsact(host, interface="eth0"):
+    return "clsact" in host.run(["tc", "qdisc", "show", "dev", interface]).stdout
+
+
+def carried(counting):
+    return counting["fast-path-packets"]
+
+
+# --- it carries, and says so ---
+
+def test_status_names_tier_and_interface_and_why(fast):
+    status = fast.ihad.status()
+    assert status["data-path"] == fast.tier
+    assert status["data-path-eth0"] == {"tc": "tc: by tunnel.data-path",
+                                        "xdp": "xdp: native"}[fast.tier]
+    assert attached(fast.campus.ha) == {fast.tier}
+
+
+def test_packets_of_a_binding_are_counted_once_whoever_carried_them(fast):
+    before = fast.ihad.binding(fast.campus.home)
+    fast.both_ways(20)
+    after = fast.ihad.binding(fast.campus.home)
+    assert after["packets-to-node"] - before["packets-to-node"] == 20
+    assert after["packets-from-node"] - before["packets-from-node"] == 20
+    assert fast.counting["packets-to-nodes"] == fast.counting["packets-from-nodes"] == 20
+    assert carried(fast.counting) >= 36     # one a second goes by the kernel
+
+
+def test_second_binding_takes_a_node_off_the_fast_path_and_keeps_its_count(fast, peer):
+    fast.both_ways(5)
+    before = fast.ihad.binding(fast.campus.home)
+    other = peer(fast.campus.desk, "10.1.0.11", fast.campus.home, fast.campus.agent)
+    other.register(flags=mip.D | mip.T | mip.S)
+    other.listen_ipip()
+    done = carried(fast.counting)
+    fast.both_ways(3)
+    for _ in range(3):
+        other.receive_ipip()
+    assert carried(fast.counting) == done
+    rows = {b["care-of-address"]: b for b in fast.ihad.bindings()}
+    assert rows["10.1.0.10"]["packets-to-node"] == before["packets-to-node"] + 3
+    assert rows["10.1.0.11"]["packets-to-node"] == 3
+    other.deregister()
+    fast.both_ways(3)
+    assert carried(fast.counting) >= done + 4
+    assert fast.ihad.binding(fast.campus.home)["packets-to-node"] == before["packets-to-node"] + 6
+
+
+def test_move_takes_effect_at_once_and_begins_a_count_of_its_own(fast, peer):
+    fast.both_ways(5)
+    other = peer(fast.campus.desk, "10.1.0.11", fast.campus.home, fast.campus.agent)
+    other.listen_ipip()
+    other.register()
+    fast.server.send(b"there", (fast.campus.home, 6000))
+    assert other.receive_ipip()[1].data == b"there"
+    assert fast.desk.no_ipip()
+    assert fast.ihad.binding(fast.campus.home)["packets-to-node"] == 1
+
+
+def test_wrong_outer_source_is_dropped_counted_and_logged(fast, peer):
+    thief = peer(fast.campus.desk, "10.1.0.12", fast.campus.home, fast.campus.agent)
+    for _ in range(40):
+        thief.send_ipip(mip.udp_packet(fast.campus.home, 6000, fast.campus.server_address, 7000,
+                                       b"stolen"))
+    fast.ihad.wait_counter("drops-tunnel-wrong-source", 40)
+    assert fast.counting["drops-tunnel-wrong-source"] == 40
+    assert fast.counting["fast-path-drops"] > 0
+    assert fast.ihad.events("tunnel-wrong-source")
+    assert fast.server.heard_nothing()
+
+
+def test_renewal_goes_on_by_the_fast_path(fast):
+    fast.desk.register(lifetime=2)
+    until(lambda: fast.ihad.binding(fast.campus.home)["remaining"] <= 1, "it is nearly over")
+    fast.desk.register(lifetime=600)
+    ends = time.monotonic() + 2
+    until(lambda: time.monotonic() > ends, "the first lifetime is over")
+    done = carried(fast.counting)
+    fast.both_ways(3)
+    assert carried(fast.counting) >= done + 4
+
+
+def test_deregistration_ends_it(fast):
+    fast.desk.deregister()
+    fast.server.send(b"late", (fast.campus.home, 6000))
+    fast.ihad.wait_counter("drops-no-binding", 1)
+    assert fast.desk.no_ipip()
+
+
+def test_new_policy_holds_for_the_next_packet(internet, tier, net, run_daemon, peer,
+                                              correspondent):
+    if tier == "xdp":
+        net.prepare_for_xdp()
+    conf = internet.xhad_conf | {"tunnel": {"data-path": tier}}
+    xhad = run_daemon(internet.xha, "xhad", conf)
+    roamer = peer(internet.roamer, internet.roamer_address, internet.home, internet.agent)
+    gateway = correspondent(internet.vpn, internet.vpn_address, 7000)
+    ike = correspondent(internet.vpn, internet.vpn_address, 500)
+    roamer.register()
+
+    def send(port):
+        roamer.send_ipip(mip.udp_packet(internet.home, port, internet.vpn_address, port, b"x"))
+
+    for _ in range(3):
+        send(7000)
+        gateway.receive()
+    assert xhad.counter("fast-path-packets") > 0
+    only = {"forwarding": {"policy": "ipsec-only", "vpn-gateways": [internet.vpn_address]},
+            "tunnel": xhad.conf["tunnel"]}
+    xhad.write_config(xhad.conf | only)
+    xhad.reload()
+    carried_before = xhad.counter("fast-path-packets")
+    for _ in range(30):
+        send(7000)
+    xhad.wait_counter("drops-filter", 30)
+    assert gateway.heard_nothing()
+    for _ in range(3):
+        send(500)
+        ike.receive()
+    assert xhad.counter("fast-path-packets") > carried_before
+    assert xhad.counter("fast-path-drops") > 0
+
+
+# --- it outlives its daemon, but no binding ---
+
+def test_killed_daemon_loses_no_packet(fast):
+    fast.ihad.kill()
+    fast.both_ways(50)
+    assert attached(fast.campus.ha) == {fast.tier}
+    fast.ihad.start()
+    opened = fast.ihad.events("data-path-opened")[-1]
+    assert opened["adopted"] == "true"
+    # Whatever the daemon found in its store is carried on, and nothing else.
+    if fast.ihad.binding(fast.campus.home):
+        fast.both_ways(5)
+    else:
+        fast.server.send(b"who?", (fast.campus.home, 6000))
+        fast.ihad.wait_counter("drops-no-binding", 1)
+        assert fast.desk.no_ipip()
+        assert fast.ihad.events("data-path-reconciled")[-1]["removed"] == "1"
+    fast.desk.register()
+    fast.both_ways(5)
+
+
+def test_killed_daemon_forwards_nothing_beyond_a_lifetime(fast):
+    fast.desk.register(lifetime=3)
+    granted = time.monotonic()
+    fast.ihad.kill()
+    fast.both_ways()
+    until(lambda: time.monotonic() > granted + 3.1, "the lifetime is over", 5)
+    fast.server.send(b"late", (fast.campus.home, 6000))
+    with pytest.raises(AssertionError):
+        fast.desk.receive_ipip(SECONDS_TO_LOOK)
+    fast.ihad.start()
+
+
+def test_clean_stop_leaves_nothing(fast):
+    assert os.listdir(fast.directory)
+    fast.ihad.stop()
+    assert attached(fast.campus.ha) == set() and not has_clsact(fast.campus.ha)
+    assert not os.path.exists(fast.directory)
+
+
+def test_filters_and_hook_of_others_stay(fast, campus):
+    if not has_clsact(campus.ha):
+        campus.ha.run(["tc", "qdisc", "add", "dev", "eth0", "clsact"])
+    campus.ha.run(["tc", "filter", "add", "dev", "eth0", "egress", "prio", "7", "protocol", "ip",
+                   "bpf", "bytecode", "1,6 0 0 0,"])
+    fast.both_ways()
+    fast.ihad.stop()
+    assert has_clsact(campus.ha)
+    assert "pref 7" in campus.ha.run(["tc", "filter", "show", "dev", "eth0", "egress"]).stdout
+    assert attached(campus.ha) == set()
+
+
+def test_kept_forwarding_goes_on_until_a_daemon_takes_it_away(fast, campus):
+    fast.ihad.write_config(fast.ihad.conf | {
+        "tunnel": fast.ihad.conf["tunnel"] | {"keep-forwarding": True}})
+    fast.ihad.stop()
+    fast.ihad.start()
+    fast.desk.register()
+    fast.both_ways(2)
+    fast.ihad.stop()
+    campus.ha.forward()             # the daemon switched it off again: it is the host's to keep
+    fast.both_ways(3)
+    fast.ihad.write_config(fast.ihad.conf | {
+        "tunnel": fast.ihad.conf["tunnel"] | {"data-path": "tun"}})
+    fast.ihad.start()
+    assert fast.ihad.events("data-path-cleaned")
+    assert attached(campus.ha) == set() and not os.path.exists(fast.directory)
+    assert fast.ihad.status()["data-path"] == "tun"
+    fast.desk.register()
+    fast.both_ways()
+
+
+# --- what stands in the way: the daemon serves on, on the tier below, and says so ---
+
+def serves_on_tun(daemon, desk, server, campus):
+    desk.register()
+    desk.listen_ipip()
+    server.send(b"slow but sure", (campus.home, 6000))
+    assert desk.receive_ipip()[1].data == b"slow but sure"
+    assert daemon.status()["data-path"] == "tun"
+    assert daemon.counter("fast-path-packets") == 0
+    return daemon.events("data-path-degraded")[0]
+
+
+@pytest.fixture
+def server(campus, correspondent):
+    return correspondent(campus.server, campus.server_address)
+
+
+def test_no_bpf_file_system(campus, tier, run_daemon, desk, server, workdir):
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier, bpffs=f"{workdir}/elsewhere/ihad"))
+    event = serves_on_tun(ihad, desk, server, campus)
+    assert "mount -t bpf" in event["remedy"]
+    assert not os.path.exists(f"{workdir}/elsewhere")
+
+
+def test_no_cap_bpf(campus, tier, run_daemon, desk, server):
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier), start=False)
+    ihad.argv = ["setpriv", "--bounding-set=-bpf,-sys_admin,-perfmon", *ihad.argv]
+    ihad.start()
+    event = serves_on_tun(ihad, desk, server, campus)
+    assert "CAP_BPF" in event["remedy"]
+
+
+def test_maps_full(campus, tier, run_daemon, desk, server, peer):
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier, fast_path_nodes=1))
+    other = peer(campus.desk, "10.1.0.11", campus.other_home, campus.agent, sa=topology.OTHER_SA)
+    for node in (desk, other):
+        node.register()
+        node.listen_ipip()
+    assert ihad.counter("fast-path-refusals") == 1
+    assert "fast-path-nodes" in ihad.wait_event("data-path-degraded")[0]["remedy"]
+    for node in (desk, other):
+        server.send(b"to you", (node.home, 6000))
+        assert node.receive_ipip()[1].data == b"to you"
+    desk.deregister()
+    other.register()            # there is room now
+    assert ihad.counter("fast-path-refusals") == 1
+
+
+def test_pinned_maps_of_another_layout_are_laid_anew(campus, tier, run_daemon, desk, server,
+                                                     workdir):
+    directory = bpffs_of(workdir, "ihad")
+    os.mkdir(directory)
+    for name, size, entries in (("ha_select", 4, 1), ("ha_config", 432, 2), ("ha_nodes", 8, 9)):
+        kind = "hash" if name == "ha_nodes" else "array"
+        run(["bpftool", "map", "create", f"{directory}/{name}", "type", kind, "key", "4",
+             "value", str(size), "entries", str(entries), "name", name])
+    run(["bpftool", "map", "update", "pinned", f"{directory}/ha_config", "key", "0", "0", "0", "0",
+         "value", "99", *["0"] * 431])
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier))
+    assert ihad.events("data-path-laid-anew")[0]["layout"] == "99"
+    desk.register()
+    desk.listen_ipip()
+    server.send(b"again", (campus.home, 6000))
+    assert desk.receive_ipip()[1].data == b"again"
+    assert ihad.events("data-path-opened")[0]["adopted"] == "false"
+
+
+def test_maps_that_have_become_too_small_are_laid_anew(fast, campus):
+    fast.ihad.kill()
+    fast.ihad.write_config(fast.ihad.conf | {
+        "tunnel": fast.ihad.conf["tunnel"] | {"fast-path-nodes": 5000}})
+    fast.ihad.start()
+    assert fast.ihad.events("data-path-laid-anew")
+    fast.desk.register()
+    fast.both_ways(2)
+    assert attached(campus.ha) == {fast.tier}
+
+
+def test_directory_of_a_running_daemon_is_left_to_it(fast, campus, run_daemon, workdir):
+    campus.ha.ip("addr add 10.0.0.3/24 dev eth0")
+    conf = conf_of(campus, fast.tier, bpffs=fast.directory) | {
+        "home-agent": {"address": "10.0.0.3"}, "home-networks": [{"prefix": "10.60.0.0/16"}],
+        "mobile-nodes": topology.nodes("10.60.0")[:1]}
+    second = run_daemon(campus.ha, "xhad", {k: v for k, v in conf.items()
+                                            if k != "trusted-networks"} | {
+        "forwarding": {"policy": "any"}})
+    assert "of its own" in second.events("data-path-degraded")[0]["remedy"]
+    assert second.status()["data-path"] == "tun"
+    fast.both_ways()
+    second.stop()
+    fast.both_ways(2)
+    assert fast.ihad.status()["data-path"] == fast.tier
+
+
+def test_interface_that_is_deleted_or_comes_is_followed(fast, campus):
+    campus.ha.ip("link add new0 type veth peer name new1", "link set new0 up")
+    until(lambda: "data-path-new0" in fast.ihad.status(), "new0 is attached")
+    campus.ha.ip("link del new0")
+    until(lambda: "data-path-new0" not in fast.ihad.status(), "new0 is forgotten")
+    fast.both_ways()
+
+
+def test_interface_in_use_that_is_deleted(fast, campus, net):
+    campus.ha.ip("link del eth0")
+    until(lambda: fast.ihad.status()["data-path"] == "tun", "nothing is attached any more")
+    net.link(campus.router, "core0", "10.0.0.1/24", campus.ha, "eth0", "10.0.0.2/24")
+    if fast.tier == "xdp":
+        campus.router.prepare_for_xdp("core0")
+    campus.ha.ip("link set eth0 down", "link set eth0 up")
+    campus.ha.route("default", "10.0.0.1")
+    campus.router.route("10.50.0.0/16", "10.0.0.2")
+    until(lambda: fast.ihad.status()["data-path"] == fast.tier, "it is attached again")
+    until(lambda: "10.50.0.0" in campus.ha.ip_show("route"), "the routes are back")
+    done = carried(fast.counting)
+    fast.both_ways(3)
+    assert carried(fast.counting) > done
+
+
+def test_hook_that_other_hands_took_away_is_put_back(campus, run_daemon):
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, "tc"))
+    campus.ha.run(["tc", "qdisc", "del", "dev", "eth0", "clsact"])
+    assert attached(campus.ha) == set()
+    campus.ha.ip("link set eth0 txqueuelen 999")       # any change will do; else in 10 s
+    until(lambda: attached(campus.ha) == {"tc"}, "the filter is back")
+    assert ihad.status()["data-path"] == "tc"
+
+
+def test_ports_of_a_bridge_are_left_alone(campus, run_daemon):
+    campus.ha.ip("link add br0 type bridge", "link add port0 type veth peer name port1",
+                 "link set port0 master br0", "link set br0 up", "link set port0 up")
+    status = run_daemon(campus.ha, "ihad", conf_of(campus, "tc")).status()
+    assert "data-path-br0" in status and "data-path-port0" not in status
+
+
+def test_only_the_interfaces_that_are_named(campus, run_daemon):
+    campus.ha.ip("link add new0 type veth peer name new1")
+    status = run_daemon(campus.ha, "ihad", conf_of(campus, "tc", interfaces=["eth0"])).status()
+    assert "data-path-eth0" in status and "data-path-new0" not in status
+    assert attached(campus.ha, "new0") == set()
+
+
+def test_auto_takes_xdp_only_where_redirected_packets_are_sent(campus, net, run_daemon):
+    """A veth whose other end has neither GRO nor XDP loses them without a word."""
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, "auto"))
+    assert ihad.status()["data-path-eth0"].startswith("tc: its other end does not take")
+    net.prepare_for_xdp()
+    campus.ha.ip("link set eth0 txqueuelen 999")
+    until(lambda: ihad.status()["data-path-eth0"] == "xdp: native", "XDP takes its place")
+    assert attached(campus.ha) == {"xdp"} and not has_clsact(campus.ha)
+
+
+def test_both_daemons_on_one_host_the_second_by_tc(campus, net, run_daemon, desk, server, peer):
+    """An interface's XDP hook holds one program."""
+    net.prepare_for_xdp()
+    campus.ha.ip("addr add 10.0.0.3/24 dev eth0")
+    campus.router.route("10.60.0.0/16", "10.0.0.3")
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, "auto"))
+    xhad = run_daemon(campus.ha, "xhad", {
+        "home-agent": {"address": "10.0.0.3"}, "home-networks": [{"prefix": "10.60.0.0/16"}],
+        "mobile-nodes": topology.nodes("10.60.0")[:1], "forwarding": {"policy": "any"},
+        "tunnel": {"data-path": "auto"}})
+    assert ihad.status()["data-path-eth0"] == "xdp: native"
+    assert xhad.status()["data-path-eth0"] == "tc: another program is in its XDP hook"
+    assert attached(campus.ha) == {"xdp", "tc"}
+    outside = peer(campus.desk, "10.1.0.11", "10.60.0.7", "10.0.0.3")
+    for node, agent in ((desk, ihad), (outside, xhad)):
+        node.register()
+        node.listen_ipip()
+        for _ in range(5):
+            server.send(b"hello", (node.home, 6000))
+            assert node.receive_ipip()[1].data == b"hello"
+            node.send_ipip(mip.udp_packet(node.home, 6000, campus.server_address, 7000, b"out"))
+            assert server.receive() == (b"out", (node.home, 6000))
+        assert agent.counter("fast-path-packets") >= 6
+    ihad.stop()
+    campus.ha.forward()
+    until(lambda: attached(campus.ha) == {"xdp"}, "the second has the hook that is free now")
+    server.send(b"still", (outside.home, 6000))
+    assert outside.receive_ipip()[1].data == b"still"
+
+
+@pytest.mark.parametrize("mtu", [1500, 3000])
+def test_jumbo_frames(campus, tier, net, run_daemon, desk, server, mtu):
+    """What does not fit into one buffer goes by tun; nothing is lost."""
+    for host, interface in ((campus.ha, "eth0"), (campus.router, "core0"), (campus.router, "srv0"),
+                            (campus.router, "desk0"), (campus.server, "eth0"),
+                            (campus.desk, "eth0")):
+        host.ip(f"link set {interface} mtu {mtu}")
+        if tier == "xdp":
+            host.prepare_for_xdp(interface)
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier, mtu=mtu))
+    assert ihad.status()["data-path"] == tier
+    desk.register()
+    desk.listen_ipip()
+    data = bytes(i & 0xff for i in range(mtu - 20 - 28))
+    for _ in range(3):
+        server.send(data, (campus.home, 6000))
+        assert desk.receive_ipip()[1].data == data
+        desk.send_ipip(mip.udp_packet(campus.home, 6000, campus.server_address, 7000, data))
+        assert server.receive()[0] == data
+
+
+def test_node_out_of_reach_goes_by_tun_whose_sender_is_told(fast, campus, things):
+    """RFC 2003 §5.1's soft state is the base tier's: an ICMP error puts the node into its hands."""
+    import socket
+    fast.both_ways()
+    quoted = fast.desk
+    fast.server.send(b"x", (campus.home, 6000))
+    outer, _ = quoted.receive_ipip()
+    icmp = b"\x03\x01\0\0\0\0\0\0" + outer.octets[:48]
+    icmp = icmp[:2] + mip.checksum(icmp).to_bytes(2, "big") + icmp[4:]
+    raw = campus.router.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    things.append(raw)
+    raw.sendto(icmp, (campus.agent, 0))
+    fast.ihad.wait_counter("tunnel-errors", 1)
+    done = carried(fast.counting)
+    fast.both_ways(3)
+    assert carried(fast.counting) == done
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_while_packets_flow(fast, sig):
+    fast.both_ways(3)
+    fast.ihad.stop(sig)
+    assert attached(fast.campus.ha) == set()
