@@ -116,7 +116,7 @@ def workdir():
 
 @pytest.fixture
 def net():
-    network = Network(os.environ.get("HA_NETNS_PREFIX", "t"), for_xdp=DATA_PATH == "xdp")
+    network = Network(os.environ.get("HA_NETNS_PREFIX", "t"), for_bpf=DATA_PATH != "tun")
     yield network
     network.close()
 

@@ -24,7 +24,7 @@ SECONDS_TO_LOOK = 1     # a negative takes as long as a packet could take on a b
 @pytest.fixture(params=["tc", "xdp"])
 def tier(request, net):
     if request.param == "xdp":
-        net.prepare_for_xdp()
+        net.prepare_for_bpf()
     return request.param
 
 
@@ -36,11 +36,6 @@ def conf_of(campus, data_path, **tunnel):
 @pytest.fixture
 def fast(campus, tier, run_daemon, desk, correspondent, workdir):
     """ihad on this tier, a node at its desk, a server; .both_ways() carries a packet each way."""
-    if tier == "xdp":       # the cables are there by now
-        for host, interface in ((campus.ha, "eth0"), (campus.router, "core0"),
-                                (campus.router, "srv0"), (campus.router, "desk0"),
-                                (campus.server, "eth0"), (campus.desk, "eth0")):
-            host.prepare_for_xdp(interface)
     f = SimpleNamespace(tier=tier, campus=campus, desk=desk, directory=bpffs_of(workdir, "ihad"))
     f.ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier))
     f.server = correspondent(campus.server, campus.server_address)
@@ -168,8 +163,6 @@ def test_deregistration_ends_it(fast):
 
 def test_new_policy_holds_for_the_next_packet(internet, tier, net, run_daemon, peer,
                                               correspondent):
-    if tier == "xdp":
-        net.prepare_for_xdp()
     conf = internet.xhad_conf | {"tunnel": {"data-path": tier}}
     xhad = run_daemon(internet.xha, "xhad", conf)
     roamer = peer(internet.roamer, internet.roamer_address, internet.home, internet.agent)
@@ -378,8 +371,6 @@ def test_interface_in_use_that_is_deleted(fast, campus, net):
     campus.ha.ip("link del eth0")
     until(lambda: fast.ihad.status()["data-path"] == "tun", "nothing is attached any more")
     net.link(campus.router, "core0", "10.0.0.1/24", campus.ha, "eth0", "10.0.0.2/24")
-    if fast.tier == "xdp":
-        campus.router.prepare_for_xdp("core0")
     campus.ha.ip("link set eth0 down", "link set eth0 up")
     campus.ha.route("default", "10.0.0.1")
     campus.router.route("10.50.0.0/16", "10.0.0.2")
@@ -417,7 +408,7 @@ def test_auto_takes_xdp_only_where_redirected_packets_are_sent(campus, net, run_
     """A veth whose other end has neither GRO nor XDP loses them without a word."""
     ihad = run_daemon(campus.ha, "ihad", conf_of(campus, "auto"))
     assert ihad.status()["data-path-eth0"].startswith("tc: its other end does not take")
-    net.prepare_for_xdp()
+    net.prepare_for_bpf()
     campus.ha.ip("link set eth0 txqueuelen 999")
     until(lambda: ihad.status()["data-path-eth0"] == "xdp: native", "XDP takes its place")
     assert attached(campus.ha) == {"xdp"} and not has_clsact(campus.ha)
@@ -425,7 +416,7 @@ def test_auto_takes_xdp_only_where_redirected_packets_are_sent(campus, net, run_
 
 def test_both_daemons_on_one_host_the_second_by_tc(campus, net, run_daemon, desk, server, peer):
     """An interface's XDP hook holds one program."""
-    net.prepare_for_xdp()
+    net.prepare_for_bpf()
     campus.ha.ip("addr add 10.0.0.3/24 dev eth0")
     campus.router.route("10.60.0.0/16", "10.0.0.3")
     ihad = run_daemon(campus.ha, "ihad", conf_of(campus, "auto"))
@@ -460,8 +451,6 @@ def test_jumbo_frames(campus, tier, net, run_daemon, desk, server, mtu):
                             (campus.router, "desk0"), (campus.server, "eth0"),
                             (campus.desk, "eth0")):
         host.ip(f"link set {interface} mtu {mtu}")
-        if tier == "xdp":
-            host.prepare_for_xdp(interface)
     ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier, mtu=mtu))
     assert ihad.status()["data-path"] == tier
     desk.register()
