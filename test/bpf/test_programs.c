@@ -137,6 +137,17 @@ static struct habpf_count counts(void)
 	return sum;
 }
 
+/* As after some seconds: what sources have passed is looked up anew. */
+static void forget_sources(void)
+{
+	uint64_t none = 0;
+	uint32_t i;
+
+	for (i = 0; i < bpf_map__max_entries(t.skel->maps.ha_sources); i++)
+		put(t.skel->maps.ha_sources, &i, &none);
+	put_node();
+}
+
 /* Everything as most tests want it: one node away, its tunnel IP-in-IP, T granted, no filter. */
 static int setup(void **state)
 {
@@ -160,7 +171,7 @@ static int setup(void **state)
 		.slot = 2,
 	};
 	put_config();
-	put_node();
+	forget_sources();
 	put_port(t.in, 0x10, HABPF_PORT_ETHER | HABPF_PORT_XMIT);
 	put_port(t.out, 0x20, HABPF_PORT_ETHER | HABPF_PORT_XMIT);
 	put_port(t.narrow, 0x30, HABPF_PORT_ETHER | HABPF_PORT_XMIT);
@@ -905,6 +916,24 @@ static void the_reverse_path_filter_of_a_port_holds(void **state)
 	assert_left(&frame, HABPF_LEAVE_SOURCE);
 	put_port(t.in, 0x10, HABPF_PORT_ETHER | HABPF_PORT_XMIT | HABPF_PORT_LOOSE);
 	assert_sent_to_node(&frame);
+	assert_sent_to_node(&frame);
+}
+
+static void what_one_source_passed_is_no_anothers(void **state)
+{
+	unsigned int i;
+	char source[16];
+
+	(void)state;
+	put_port(t.in, 0x10, HABPF_PORT_ETHER | HABPF_PORT_XMIT | HABPF_PORT_STRICT);
+	for (i = 3; i < 250; i++) { /* some share a note */
+		(void)snprintf(source, sizeof(source), "192.0.2.%u", i);
+		set_source(source);
+		assert_sent_to_node(&frame);
+		(void)snprintf(source, sizeof(source), "203.0.113.%u", i);
+		set_source(source);
+		assert_left(&frame, HABPF_LEAVE_SOURCE);
+	}
 }
 
 static void what_comes_from_the_tunnels_end_is_left(void **state)
@@ -1436,7 +1465,10 @@ static void the_outer_source_has_to_pass_the_ports_filter(void **state)
 	make_from_node(&frame, IPPROTO_TCP, 100);
 	put_port(t.in, 0x10, HABPF_PORT_ETHER | HABPF_PORT_XMIT | HABPF_PORT_LOOSE);
 	assert_sent_from_node(&frame, host_mac);
+	assert_sent_from_node(&frame, host_mac);                    /* as noted */
 	put_port(t.in, 0x10, HABPF_PORT_ETHER | HABPF_PORT_STRICT); /* it is beyond "out" */
+	forget_sources();
+	assert_left(&frame, HABPF_LEAVE_SOURCE);
 	assert_left(&frame, HABPF_LEAVE_SOURCE);
 }
 
@@ -1620,6 +1652,7 @@ int main(void)
 		TEST(sources_that_are_no_hosts_are_left),
 		TEST(our_own_addresses_are_no_sources),
 		TEST(the_reverse_path_filter_of_a_port_holds),
+		TEST(what_one_source_passed_is_no_anothers),
 		TEST(what_comes_from_the_tunnels_end_is_left),
 		TEST(what_is_longer_than_the_tunnel_takes_is_left),
 		TEST(what_is_longer_than_the_link_takes_is_left),

@@ -29,8 +29,9 @@
  *	ha_counts  ARRAY, mmapable, slots times HABPF CPUs (see habpf_config.cpu_cnt), by
  *	           CPU * slot_cnt + slot: struct habpf_count
  *	ha_totals  PERCPU_ARRAY, one: struct habpf_totals
- *	ha_sample  PERCPU_ARRAY and
- *	ha_refresh ARRAY: the programs' own
+ *	ha_sample  PERCPU_ARRAY,
+ *	ha_refresh ARRAY and
+ *	ha_sources ARRAY: the programs' own
  */
 #define HABPF_PORT_CNT   16384 /* an interface with a higher index is left to the tier below */
 #define HABPF_FILTER_CNT 16
@@ -54,8 +55,8 @@ struct habpf_node {
 	__u8 mode;        /* an IP protocol: 4 IP-in-IP, 47 GRE; nothing else */
 	__u8 flags;       /* HABPF_NODE_* */
 	__u8 pad[2];
-	__u32 slot; /* of ha_counts; below slot_cnt */
-	__u32 pad2;
+	__u32 slot;    /* of ha_counts; below slot_cnt */
+	__u32 checked; /* the programs' own; the daemon writes 0: see peer_is_valid() */
 };
 
 /** struct habpf_port.flags */

@@ -126,23 +126,69 @@ static __always_inline long fib_lookup(HABPF_CTX *ctx, const struct visit *v,
 	return err;
 }
 
-/*
- * The kernel's own checks of a source: no address of this host's (RFC 2003 §3.2), and the reverse
- * path filter of the interface it came by.
- */
-static __always_inline bool source_is_valid(HABPF_CTX *ctx, const struct visit *v, __be32 src)
+/* The kernel's own checks of a source: it is a host's, and no address of ours (RFC 2003 §3.2). */
+static __always_inline bool source_is_hosts(const struct visit *v, __be32 src)
+{
+	return is_unicast(src) && !is_local(v->config, src);
+}
+
+static __always_inline bool has_path_filter(const struct visit *v)
+{
+	return v->port->flags & (HABPF_PORT_STRICT | HABPF_PORT_LOOSE);
+}
+
+/* The reverse path filter of the interface that a packet came by. */
+static __always_inline bool path_filter_passes(HABPF_CTX *ctx, const struct visit *v, __be32 src)
 {
 	struct bpf_fib_lookup fib = { .ipv4_dst = src };
-	long err;
+	long err = fib_lookup(ctx, v, &fib);
 
-	if (!is_unicast(src) || is_local(v->config, src))
-		return false;
-	if (!(v->port->flags & (HABPF_PORT_STRICT | HABPF_PORT_LOOSE)))
-		return true;
-	err = fib_lookup(ctx, v, &fib);
 	if (err != BPF_FIB_LKUP_RET_SUCCESS && err != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return false;
 	return !(v->port->flags & HABPF_PORT_STRICT) || fib.ifindex == ctx_ifindex(ctx);
+}
+
+/*
+ * A correspondent's. What has passed once is taken to pass for some seconds: a look-up costs as
+ * much as half of all the rest.
+ */
+static __always_inline bool source_is_valid(HABPF_CTX *ctx, const struct visit *v, __be32 src)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+	volatile __u64 *note;
+	__u64 noted;
+
+	if (!source_is_hosts(v, src))
+		return false;
+	if (!has_path_filter(v))
+		return true;
+	note = source_note(src);
+	if (!note)
+		return false;
+	noted = *note;
+	if (noted >> 32 == src && stamp_holds((__u32)noted, ifindex, v->now_ns))
+		return true;
+	if (!path_filter_passes(ctx, v, src))
+		return false;
+	*note = (__u64)src << 32 | stamp_make(ifindex, v->now_ns);
+	return true;
+}
+
+/* The same for a tunnel's other end, noted in the binding. */
+static __always_inline bool peer_is_valid(HABPF_CTX *ctx, const struct visit *v,
+					  struct habpf_node *node)
+{
+	__u32 ifindex = ctx_ifindex(ctx);
+
+	if (!source_is_hosts(v, node->peer))
+		return false;
+	if (!has_path_filter(v) ||
+	    stamp_holds(*(volatile __u32 *)&node->checked, ifindex, v->now_ns))
+		return true;
+	if (!path_filter_passes(ctx, v, node->peer))
+		return false;
+	*(volatile __u32 *)&node->checked = stamp_make(ifindex, v->now_ns);
+	return true;
 }
 
 /**
@@ -373,7 +419,7 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 	__u32 gso_size, packets, bytes, longest, cpu;
 	const struct tunnel_header *th = NULL;
 	struct bpf_fib_lookup fib = { 0 };
-	const struct habpf_node *node;
+	struct habpf_node *node;
 	const struct iphdr *inner;
 	struct habpf_count *count;
 	struct iphdr *restored;
@@ -478,7 +524,7 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 						 transport_sum(inner, inner_total - IP_LEN)))
 			return leave(v, HABPF_LEAVE_UDP);
 	}
-	if (!source_is_valid(ctx, v, outer->saddr))
+	if (!peer_is_valid(ctx, v, node))
 		return leave(v, HABPF_LEAVE_SOURCE);
 
 	fib.l4_protocol = inner->protocol;

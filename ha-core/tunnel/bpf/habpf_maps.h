@@ -14,7 +14,17 @@
 #include <stdbool.h>
 
 #define REFRESH_CNT   256
+#define SOURCE_CNT    4096
 #define NS_PER_SECOND 1000000000ull
+
+/*
+ * A stamp: by which interface something passed the reverse path filter, and when. It is one word,
+ * which CPUs can write over each other's. The clock goes round in three days.
+ */
+#define STAMP_IFINDEX_SHIFT 18
+#define STAMP_CLOCK_MASK    ((1u << STAMP_IFINDEX_SHIFT) - 1)
+#define STAMP_TICK_SHIFT    30 /* of about a second */
+#define STAMP_TICKS         8
 
 /* How many drops of each reason were passed on in the second that began at `since_ns`. */
 struct sample {
@@ -80,6 +90,33 @@ struct {
 	__type(value, __u64);
 } ha_refresh SEC(".maps") __weak;
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOURCE_CNT);
+	__type(key, __u32);
+	__type(value, __u64); /* the address, and a stamp */
+} ha_sources SEC(".maps") __weak;
+
+static __always_inline __u32 stamp_make(__u32 ifindex, __u64 now_ns)
+{
+	return ifindex << STAMP_IFINDEX_SHIFT |
+	       ((__u32)(now_ns >> STAMP_TICK_SHIFT) & STAMP_CLOCK_MASK);
+}
+
+static __always_inline bool stamp_holds(__u32 stamp, __u32 ifindex, __u64 now_ns)
+{
+	return stamp >> STAMP_IFINDEX_SHIFT == ifindex &&
+	       ((stamp_make(0, now_ns) - stamp) & STAMP_CLOCK_MASK) < STAMP_TICKS;
+}
+
+/** Where it is noted that a source has passed; another's note may be there. */
+static __always_inline volatile __u64 *source_note(__be32 src)
+{
+	__u32 index = (src * 0x9e3779b1u) >> 20;
+
+	return bpf_map_lookup_elem(&ha_sources, &index);
+}
+
 /** The configuration that holds; NULL: none that we understand. */
 static __always_inline const struct habpf_config *config_find(void)
 {
@@ -99,7 +136,7 @@ static __always_inline const struct habpf_port *port_find(__u32 ifindex)
 	return bpf_map_lookup_elem(&ha_ports, &ifindex);
 }
 
-static __always_inline const struct habpf_node *node_find(__be32 home_addr)
+static __always_inline struct habpf_node *node_find(__be32 home_addr)
 {
 	return bpf_map_lookup_elem(&ha_nodes, &home_addr);
 }
