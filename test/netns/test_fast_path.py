@@ -249,12 +249,12 @@ def test_kept_forwarding_goes_on_until_a_daemon_takes_it_away(fast, campus):
     fast.ihad.write_config(fast.ihad.conf | {
         "tunnel": fast.ihad.conf["tunnel"] | {"keep-forwarding": True}})
     fast.ihad.stop()
+    campus.ha.sysctl({"net.ipv4.ip_forward": 0})
     fast.ihad.start()
     fast.desk.register()
     fast.both_ways(2)
     fast.ihad.stop()
-    campus.ha.forward()             # the daemon switched it off again: it is the host's to keep
-    fast.both_ways(3)
+    fast.both_ways(3)               # net.ipv4.ip_forward, too, is as the daemon had it
     fast.ihad.write_config(fast.ihad.conf | {
         "tunnel": fast.ihad.conf["tunnel"] | {"data-path": "tun"}})
     fast.ihad.start()
@@ -438,7 +438,6 @@ def test_both_daemons_on_one_host_the_second_by_tc(campus, net, run_daemon, desk
             assert server.receive() == (b"out", (node.home, 6000))
         assert agent.counter("fast-path-packets") >= 6
     ihad.stop()
-    campus.ha.forward()
     until(lambda: attached(campus.ha) == {"xdp"}, "the second has the hook that is free now")
     server.send(b"still", (outside.home, 6000))
     assert outside.receive_ipip()[1].data == b"still"

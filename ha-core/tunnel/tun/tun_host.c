@@ -379,7 +379,7 @@ static void restore_forwarding(struct tun_host *h)
 {
 	unsigned int others = 0;
 
-	if (!h->forwarding_is_ours ||
+	if (!h->forwarding_is_ours || h->conf->keep_forwarding ||
 	    rtnl_route_dump(h->rtnl, RTNL_PROTOCOL, count_route, &others) < 0 || others > 0)
 		return;
 	if (setting_write(NULL, "ipv4/ip_forward", 0) == 0)
