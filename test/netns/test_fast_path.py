@@ -399,8 +399,10 @@ def test_ports_of_a_bridge_are_left_alone(campus, run_daemon):
 
 def test_only_the_interfaces_that_are_named(campus, run_daemon):
     campus.ha.ip("link add new0 type veth peer name new1")
-    status = run_daemon(campus.ha, "ihad", conf_of(campus, "tc", interfaces=["eth0"])).status()
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, "tc", interfaces=["eth0", "eth9"]))
+    status = ihad.status()
     assert "data-path-eth0" in status and "data-path-new0" not in status
+    assert [e["interface"] for e in ihad.events("data-path-degraded")] == ["eth9"]
     assert attached(campus.ha, "new0") == set()
 
 

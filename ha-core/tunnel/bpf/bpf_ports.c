@@ -513,6 +513,25 @@ static int copy_interfaces(struct bpf_ports *p)
 	return 0;
 }
 
+/* Those that the configuration names, and that are not there or not of a kind to attach to. */
+static void tell_missing(const struct bpf_ports *p)
+{
+	const struct port *port;
+	size_t i;
+
+	for (i = 0; i < p->conf.interface_cnt; i++) {
+		for (port = p->ports; port; port = port->next)
+			if (strcmp(port->name, p->interfaces[i]) == 0)
+				break;
+		if (!port)
+			log_warning("an interface of tunnel.interfaces has no fast path",
+				    "event=data-path-degraded interface=%s data-path=tun "
+				    "why=\"there is no such Ethernet interface, or it is a port "
+				    "of another\"",
+				    p->interfaces[i]);
+	}
+}
+
 int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 {
 	struct bpf_ports *p = calloc(1, sizeof(*p));
@@ -545,6 +564,7 @@ int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 		(void)bpf_ports_close(p, false);
 		return err;
 	}
+	tell_missing(p);
 	loop_timer_start(p->timer, PERIOD_MS, PERIOD_MS);
 	*ret_p = p;
 	return 0;

@@ -77,7 +77,8 @@ struct tunnel_dp {
 /* The first complaint of libbpf or the verifier since the last look. */
 static char complaint[160];
 
-static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static int on_libbpf(enum libbpf_print_level level,
+							   const char *format, va_list args)
 {
 	char line[sizeof(complaint)];
 
@@ -219,6 +220,8 @@ static int read_pinned_config(const char *dir, uint32_t *ret_selected, struct ha
 	int fd, err = 0;
 
 	path_in(path, dir, "ha_select");
+	if (access(path, F_OK) < 0)
+		return -errno; /* before the kernel asks what we may */
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return -errno;
