@@ -195,10 +195,15 @@ def correspondent(things):
 
 
 @pytest.fixture
-def capture(things):
-    """capture(host, interface): everything on that wire from now on."""
+def capture(net, things):
+    """
+    capture(host, interface): everything on that wire from now on. What XDP sends is not seen by
+    packet sockets on its own interface, so there it is watched at the cable's other end.
+    """
 
     def make(host, interface):
+        if DATA_PATH == "xdp":
+            host, interface = net.other_end(host, interface)
         things.append(Capture(host, interface))
         return things[-1]
 
