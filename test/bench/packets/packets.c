@@ -4,6 +4,7 @@
  *
  *	packets sink INTERFACE                      counts and drops all that arrives there
  *	packets path HOOK IN OUT KIND NODES         the fast path by itself, its maps filled
+ *	packets node HOOK IN OUT KIND               the same as the tunnel's other end, a router
  *	packets send INTERFACE MAC DIRECTION KIND SIZE NODES COUNT
  *
  * sink and path run until their standard input ends, and say "ready" first; sink prints its
@@ -107,7 +108,7 @@ static int sink(const char *interface)
 
 static int put_port(struct habpf *skel, const char *interface, int control)
 {
-	struct habpf_port port = { .flags = HABPF_PORT_ETHER | HABPF_PORT_XMIT | (getenv("NL") ? 0 : HABPF_PORT_LOOSE) };
+	struct habpf_port port = { .flags = HABPF_PORT_ETHER | HABPF_PORT_XMIT | HABPF_PORT_LOOSE };
 	uint32_t ifindex = if_nametoindex(interface);
 	struct ifreq ifr = { 0 };
 
@@ -116,6 +117,51 @@ static int put_port(struct habpf *skel, const char *interface, int control)
 		return -errno;
 	memcpy(port.mac, ifr.ifr_hwaddr.sa_data, sizeof(port.mac));
 	return bpf_map_update_elem(bpf_map__fd(skel->maps.ha_ports), &ifindex, &port, BPF_ANY);
+}
+
+/* What is the agent to the node, the correspondent behind it is its "node". */
+static int put_agent(struct habpf *skel, bool udp)
+{
+	struct habpf_node agent = {
+		.expires_ns = UINT64_MAX,
+		.peer = htonl(HOME_AGENT),
+		.care_of = htonl(HOME_AGENT),
+		.peer_port = htons(TUNNEL_PORT),
+		.mtu = 1500,
+		.mode = ENCAP_IPIP,
+		.flags = (uint8_t)(HABPF_NODE_REVERSE | (udp ? HABPF_NODE_UDP : 0)),
+	};
+	__be32 host = htonl(HOST);
+
+	return bpf_map_update_elem(bpf_map__fd(skel->maps.ha_nodes), &host, &agent, BPF_ANY);
+}
+
+/* @retval -errno */
+static int attach(const struct habpf *skel, bool xdp, int ifindex)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, clsact, .ifindex = ifindex,
+			    .attach_point = BPF_TC_INGRESS);
+	DECLARE_LIBBPF_OPTS(bpf_tc_opts, filter, .prog_fd = bpf_program__fd(skel->progs.ha_tc));
+	int err;
+
+	if (xdp)
+		return bpf_xdp_attach(ifindex, bpf_program__fd(skel->progs.ha_xdp),
+				      XDP_FLAGS_DRV_MODE, NULL);
+	err = bpf_tc_hook_create(&clsact);
+	if (err < 0 && err != -EEXIST)
+		return err;
+	return bpf_tc_attach(&clsact, &filter);
+}
+
+static void detach(bool xdp, int ifindex)
+{
+	DECLARE_LIBBPF_OPTS(bpf_tc_hook, clsact, .ifindex = ifindex,
+			    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS); /* all of it */
+
+	if (xdp)
+		(void)bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE, NULL);
+	else
+		(void)bpf_tc_hook_destroy(&clsact);
 }
 
 static int put_nodes(struct habpf *skel, bool udp, uint32_t node_cnt)
@@ -147,50 +193,38 @@ static int put_nodes(struct habpf *skel, bool udp, uint32_t node_cnt)
 }
 
 static int path(const char *hook, const char *in, const char *out, const char *kind,
-		uint32_t node_cnt)
+		uint32_t node_cnt, bool is_node)
 {
+	const int ports[] = { (int)if_nametoindex(in), (int)if_nametoindex(out) };
 	uint32_t cpu_cnt = (uint32_t)libbpf_num_possible_cpus(), zero = 0;
-	int control = socket(AF_INET, SOCK_DGRAM, 0), ifindex = (int)if_nametoindex(in), err;
-	struct habpf_config config = { .layout = HABPF_LAYOUT,
-				       .home_agent = htonl(HOME_AGENT),
-				       .port = htons(TUNNEL_PORT),
-				       .slot_cnt = node_cnt,
-				       .cpu_cnt = cpu_cnt };
+	struct habpf_config config = {
+		.layout = HABPF_LAYOUT,
+		.home_agent = htonl(is_node ? CARE_OF_FIRST : HOME_AGENT),
+		.port = htons(is_node ? PEER_PORT : TUNNEL_PORT),
+		.slot_cnt = node_cnt,
+		.cpu_cnt = cpu_cnt,
+	};
+	int control = socket(AF_INET, SOCK_DGRAM, 0);
 	bool xdp = strcmp(hook, "xdp") == 0;
 	struct habpf *skel = habpf__open();
 	char line[16];
-	DECLARE_LIBBPF_OPTS(bpf_tc_hook, clsact, .ifindex = ifindex,
-			    .attach_point = BPF_TC_INGRESS);
-	DECLARE_LIBBPF_OPTS(bpf_tc_opts, filter, .prog_fd = -1);
+	int err;
 
 	if (!skel || bpf_map__set_max_entries(skel->maps.ha_nodes, node_cnt) < 0 ||
 	    bpf_map__set_max_entries(skel->maps.ha_counts, node_cnt * cpu_cnt) < 0 ||
 	    habpf__load(skel) < 0)
 		return fail("programs");
-	if (bpf_map_update_elem(bpf_map__fd(skel->maps.ha_config), &zero, &config, BPF_ANY) < 0 ||
-	    put_port(skel, in, control) < 0 || put_port(skel, out, control) < 0 ||
-	    put_nodes(skel, is_udp(kind), node_cnt) < 0)
+	err = is_node ? put_agent(skel, is_udp(kind)) : put_nodes(skel, is_udp(kind), node_cnt);
+	if (err < 0 || put_port(skel, in, control) < 0 || put_port(skel, out, control) < 0 ||
+	    bpf_map_update_elem(bpf_map__fd(skel->maps.ha_config), &zero, &config, BPF_ANY) < 0)
 		return fail("maps");
-	if (xdp) {
-		err = bpf_xdp_attach(ifindex, bpf_program__fd(skel->progs.ha_xdp),
-				     XDP_FLAGS_DRV_MODE, NULL);
-	} else {
-		filter.prog_fd = bpf_program__fd(skel->progs.ha_tc);
-		err = bpf_tc_hook_create(&clsact);
-		if (err == 0 || err == -EEXIST)
-			err = bpf_tc_attach(&clsact, &filter);
-	}
-	if (err < 0)
-		return fail(in);
+	if (attach(skel, xdp, ports[0]) < 0 || attach(skel, xdp, ports[1]) < 0)
+		return fail(hook);
 	say_ready();
 	while (fgets(line, sizeof(line), stdin))
 		;
-	if (xdp) {
-		(void)bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE, NULL);
-	} else {
-		clsact.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* all of it */
-		(void)bpf_tc_hook_destroy(&clsact);
-	}
+	detach(xdp, ports[0]);
+	detach(xdp, ports[1]);
 	habpf__destroy(skel);
 	close(control);
 	return 0;
@@ -332,7 +366,9 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "sink") == 0)
 		return sink(argv[2]);
 	if (argc == 7 && strcmp(argv[1], "path") == 0)
-		return path(argv[2], argv[3], argv[4], argv[5], number(argv[6]));
+		return path(argv[2], argv[3], argv[4], argv[5], number(argv[6]), false);
+	if (argc == 6 && strcmp(argv[1], "node") == 0)
+		return path(argv[2], argv[3], argv[4], argv[5], 1, true);
 	if (argc == 9 && strcmp(argv[1], "send") == 0)
 		return send_packets(argv[2], argv[3], argv[4], argv[5], number(argv[6]),
 				    number(argv[7]), number(argv[8]));
