@@ -23,8 +23,7 @@ SECONDS_TO_LOOK = 1     # a negative takes as long as a packet could take on a b
 
 @pytest.fixture(params=["tc", "xdp"])
 def tier(request, net):
-    if request.param == "xdp":
-        net.prepare_for_bpf()
+    net.prepare_for_bpf()
     return request.param
 
 
