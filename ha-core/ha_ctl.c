@@ -290,6 +290,99 @@ static void show_mobile_nodes(void *ctx, struct ctl_reply *r, int argc, char **a
 	walk_start(ctx, r, next_nodes);
 }
 
+/* ---- show violations, clear violations ---- */
+
+#define VIOLATIONS_PER_STEP 16
+
+static const struct ctl_column violation_columns[] = {
+	{ "source-address", CTL_STRING },
+	{ "source-port", CTL_NUMBER, .detail = true },
+	{ "count", CTL_NUMBER },
+	{ "reason", CTL_STRING },
+	{ "home-address", CTL_STRING },
+	{ "care-of-address", CTL_STRING, .detail = true },
+	{ "spi", CTL_NUMBER, .detail = true },
+	{ "identification", CTL_NUMBER, .detail = true },
+	{ "first-ago", CTL_NUMBER, .detail = true },
+	{ "last-ago", CTL_NUMBER },
+};
+
+#define VIOLATION_COLUMN_CNT (sizeof(violation_columns) / sizeof(violation_columns[0]))
+
+/* A walk over both tables, by address in each. */
+struct violation_walk {
+	const struct ha_ctl *ctl;
+	uint64_t next; /* the next key to be shown */
+	bool second_pass;
+};
+
+static void put_violation(struct ctl_reply *r, const struct violation *v, uint64_t now_ms)
+{
+	const struct violation_event *last = &v->last;
+
+	ctl_row(r);
+	put_addr(r, last->peer);
+	ctl_number(r, last->port);
+	ctl_number(r, v->cnt);
+	ctl_string(r, reg_reason_name((enum reg_reason)last->reason));
+	put_addr(r, last->home_addr);
+	put_addr(r, last->care_of);
+	ctl_number(r, last->spi);
+	ctl_number(r, last->ident);
+	ctl_number(r, (now_ms - v->first_ms) / 1000);
+	ctl_number(r, (now_ms - v->last_ms) / 1000);
+}
+
+static int next_violations(void *cursor, struct ctl_reply *r)
+{
+	struct violation_walk *w = cursor;
+	const struct engine *e = w->ctl->env.engine;
+	const struct violation_table *t = w->second_pass ? &e->offenders : &e->violations;
+	uint64_t keys[VIOLATIONS_PER_STEP];
+	size_t cnt = order_page(&t->order, w->next, keys, VIOLATIONS_PER_STEP);
+	size_t i;
+
+	for (i = 0; i < cnt; i++)
+		put_violation(r, violation_find(t, addr_from_host((uint32_t)keys[i])),
+			      loop_now(w->ctl->env.loop)->mono_ms);
+	if (cnt == VIOLATIONS_PER_STEP) {
+		w->next = keys[cnt - 1] + 1;
+		return 1;
+	}
+	if (w->second_pass)
+		return 0;
+	w->second_pass = true;
+	w->next = 0;
+	return 1;
+}
+
+static void show_violations(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	struct violation_walk *w = calloc(1, sizeof(*w));
+
+	(void)argc;
+	(void)argv;
+	ctl_table(r, violation_columns, VIOLATION_COLUMN_CNT,
+		  "no violations: every request was from where it may come and well authenticated");
+	if (w)
+		w->ctl = ctx;
+	ctl_stream(r, w ? next_violations : walk_failed, free, w);
+}
+
+static void clear_violations(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+	size_t cnt = violation_clear(&c->env.engine->violations) +
+		     violation_clear(&c->env.engine->offenders);
+
+	(void)argc;
+	(void)argv;
+	log_notice("violations cleared by an operator",
+		   "event=violations-cleared sources=%zu uid=%u", cnt, ctl_uid(r));
+	ctl_message(r, "forgot the violations of %zu source%s; counters stay", cnt,
+		    cnt == 1 ? "" : "s");
+}
+
 /* ---- show counters, show status ---- */
 
 static void put_counter(void *ctx, const char *name, uint64_t value)
@@ -475,6 +568,9 @@ static const struct ctl_command commands[] = {
 	{ "show status", "", "the daemon itself", show_status },
 	{ "show mobile-nodes", "", "who may register, with which security associations",
 	  show_mobile_nodes },
+	{ "show violations", "", "who broke a rule of security, and how the last time",
+	  show_violations },
+	{ "clear violations", "", "forget them; counters stay", clear_violations },
 	{ "clear binding", "HOME-ADDRESS", "end all bindings of a home address", clear_binding },
 	{ "drain", "[off]", "revoke bindings, refuse registrations; off: serve again", drain },
 	{ "state check", "", "read the database through: is it sound?", check_state },

@@ -53,6 +53,10 @@ int engine_init(struct engine *e, const struct engine_conf *conf, size_t expecte
 		rc = expiry_init(&e->expiry, now->mono_ms);
 	if (rc == 0)
 		rc = revocation_init(&e->revocation);
+	if (rc == 0)
+		rc = violation_init(&e->violations);
+	if (rc == 0)
+		rc = violation_init(&e->offenders);
 	if (rc < 0)
 		engine_done(e);
 	return rc;
@@ -60,6 +64,8 @@ int engine_init(struct engine *e, const struct engine_conf *conf, size_t expecte
 
 void engine_done(struct engine *e)
 {
+	violation_done(&e->offenders);
+	violation_done(&e->violations);
 	revocation_done(&e->revocation);
 	expiry_done(&e->expiry);
 	binding_cache_done(&e->cache);
@@ -626,6 +632,66 @@ static void count(struct stats *s, const struct exchange *x, const struct reg_ou
 	}
 }
 
+/* The SPI of the extension that broke the rule: 0 where that was none of them (RFC 2006). */
+static uint32_t violation_spi(const struct exchange *x, enum reg_reason reason)
+{
+	switch (engine_violation_of(reason)) {
+	case ENGINE_VIOLATION_AUTHENTICATOR:
+		return reason == REG_REASON_FA_AUTH_FAILURE ? x->fhae.spi : x->mhae[0].spi;
+	case ENGINE_VIOLATION_IDENTIFIER:
+		return x->mhae[0].spi;
+	case ENGINE_VIOLATION_NONE:
+	case ENGINE_VIOLATION_ASSOCIATION:
+	case ENGINE_VIOLATION_SPI:
+	case ENGINE_VIOLATION_EXTENSION:
+	case ENGINE_VIOLATION_OTHER:
+		break;
+	}
+	return 0;
+}
+
+static void note_violation(struct engine *e, const struct exchange *x,
+			   const struct engine_result *res)
+{
+	const enum reg_reason reason = res->outcome.reason;
+	bool offends = reason == REG_REASON_UNTRUSTED || reason == REG_REASON_INSIDE;
+	struct violation_event event = {
+		.peer = x->from->src,
+		.port = x->from->src_port,
+		.reason = reason,
+		.spi = violation_spi(x, reason),
+	};
+
+	if (!offends && engine_violation_of(reason) == ENGINE_VIOLATION_NONE)
+		return;
+	if (res->has_request) {
+		event.ident = res->req.ident;
+		event.home_addr = res->req.home_addr;
+		event.care_of = res->req.care_of;
+	}
+	violation_note(offends ? &e->offenders : &e->violations, &event, x->now->mono_ms);
+}
+
+enum engine_violation engine_violation_of(enum reg_reason reason)
+{
+	static const uint8_t violations[REG_REASON_CNT] = {
+		[REG_REASON_NO_AUTHENTICATION] = ENGINE_VIOLATION_EXTENSION,
+		[REG_REASON_UNKNOWN_NODE] = ENGINE_VIOLATION_ASSOCIATION,
+		[REG_REASON_UNKNOWN_SPI] = ENGINE_VIOLATION_SPI,
+		[REG_REASON_AUTH_FAILURE] = ENGINE_VIOLATION_AUTHENTICATOR,
+		[REG_REASON_FA_AUTH_FAILURE] = ENGINE_VIOLATION_AUTHENTICATOR,
+		[REG_REASON_REPLAY] = ENGINE_VIOLATION_IDENTIFIER,
+		[REG_REASON_CLOCK_SKEW] = ENGINE_VIOLATION_IDENTIFIER,
+		[REG_REASON_STALE_NONCE] = ENGINE_VIOLATION_IDENTIFIER,
+		[REG_REASON_UNEXPECTED_FHAE] = ENGINE_VIOLATION_OTHER,
+		[REG_REASON_REVOCATION_AUTH] = ENGINE_VIOLATION_OTHER,
+		[REG_REASON_REVOCATION_REFLECTED] = ENGINE_VIOLATION_OTHER,
+		[REG_REASON_REVOCATION_REPLAY] = ENGINE_VIOLATION_OTHER,
+	};
+
+	return (enum engine_violation)violations[reason];
+}
+
 /*
  * RFC 5944 has no number for it, but took the duty to answer away so that nobody could make a home
  * agent flood somebody: a replayed request comes from wherever its sender says. A node that means
@@ -669,6 +735,7 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	if (revocation_is_ours(&e->conf.revocation, msg, len) &&
 	    admit(e, from).verdict == REG_ACCEPT) {
 		revocation_handle(e, msg, len, from, out);
+		note_violation(e, &x, out);
 		return;
 	}
 	out->outcome = decide(e, &x);
@@ -693,6 +760,7 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	out->node = x.node;
 	out->spi = x.mhae_cnt > 0 ? x.mhae[0].spi : 0;
 	out->grant = x.grant;
+	note_violation(e, &x, out);
 }
 
 size_t engine_expire(struct engine *e, const struct clock *now,

@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "ha-core/auth/sa.h"
+#include "ha-core/auth/violation.h"
 #include "ha-core/binding/binding.h"
 #include "ha-core/binding/expiry.h"
 #include "ha-core/binding/lease.h"
@@ -40,6 +41,17 @@ struct engine_conf {
 	uint32_t max_denials_s;          /* of all nodes; 0: no limit */
 	bool strict_reserved;            /* deny requests with the reserved bit x */
 	bool message_strings;            /* tell in words why a request is denied, RFC 4917 */
+};
+
+/** Security violations in the words, and by the numbers, of RFC 2006's mipSecRecentViolationReason. */
+enum engine_violation {
+	ENGINE_VIOLATION_NONE,
+	ENGINE_VIOLATION_ASSOCIATION,   /* there is none with this node */
+	ENGINE_VIOLATION_AUTHENTICATOR, /* bad */
+	ENGINE_VIOLATION_IDENTIFIER,    /* bad */
+	ENGINE_VIOLATION_SPI,           /* bad */
+	ENGINE_VIOLATION_EXTENSION,     /* the security extension is missing */
+	ENGINE_VIOLATION_OTHER,
 };
 
 /** How the engine reaches the rest of the daemon. */
@@ -84,7 +96,9 @@ struct engine {
 	struct expiry expiry;
 	struct revocation revocation;
 	struct stats stats;
-	struct limit denials; /* answered, of all nodes */
+	struct violation_table violations; /* by those whom we listen to */
+	struct violation_table offenders;  /* whom we do not: untrusted, or from inside */
+	struct limit denials;              /* answered, of all nodes */
 	uint64_t started_ntp;
 	const struct sa_peer
 		*handled; /* whose request it is: touched() is called once, at the end */
@@ -187,6 +201,9 @@ size_t engine_expire_some(struct engine *e, const struct clock *now, size_t max_
  */
 size_t engine_expire(struct engine *e, const struct clock *now,
 		     void (*expired)(void *ctx, const struct binding *b), void *ctx);
+
+/** Which kind of security violation is this? */
+enum engine_violation engine_violation_of(enum reg_reason reason);
 
 /** Ends one binding, and tells the data path. */
 void engine_end(struct engine *e, struct binding *b);

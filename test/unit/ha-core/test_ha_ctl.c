@@ -549,7 +549,7 @@ static void help_knows_every_command(void **state)
 {
 	const char *answer = ask(*state, "help");
 
-	assert_int_equal(count_rows(answer), 12);
+	assert_int_equal(count_rows(answer), 14);
 	assert_non_null(strstr(answer, "\nrow\tshow bindings\t[HOME-ADDRESS|NAI]\t"));
 }
 
