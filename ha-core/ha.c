@@ -404,6 +404,12 @@ static void welcome_home(struct ha *ha, const struct engine_result *res,
 		home_link_returned(ha->home_link, key.home_addr, mac);
 }
 
+/* A granted Lifetime is never 0, a denial's is the request's (RFC 5944 §3.8.3.2). */
+static bool is_dereg_reply(const uint8_t *reply)
+{
+	return reply[2] == 0 && reply[3] == 0;
+}
+
 static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 {
 	struct ha *ha = ctx;
@@ -436,6 +442,8 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 		return;
 	ha->engine.stats.replies_sent++;
 	ha->batch_replies += !at_home;
+	if (is_dereg_reply(res.reply))
+		ha->engine.stats.deregistration_replies++;
 	if (ha->daemon->policy.extend_reply) /* only ever the TNC extension */
 		ha->engine.stats.replies_with_tnc++;
 }
@@ -482,6 +490,8 @@ static void send_failed(void *ctx, struct in_addr dst, const uint8_t *msg, int e
 
 	if (msg[0] == REG_MSG_REPLY) { /* it was counted when it was queued */
 		ha->engine.stats.replies_sent--;
+		if (is_dereg_reply(msg))
+			ha->engine.stats.deregistration_replies--;
 		if (ha->daemon->policy.extend_reply)
 			ha->engine.stats.replies_with_tnc--;
 		ha->engine.stats.reply_send_failures++;

@@ -30,8 +30,10 @@
 	X(denials_unanswered, "denials-unanswered") /* beyond registration.max-denials */      \
 	X(leases_taken_over, "leases-taken-over")   /* idle, of an exhausted pool */           \
 	X(deregistrations, "deregistrations")       /* accepted, Lifetime 0 */                 \
+	X(deregistration_requests, "deregistration-requests") /* whatever became of them */    \
 	X(bindings_expired, "bindings-expired")                                                \
 	X(replies_sent, "replies-sent")                                                        \
+	X(deregistration_replies, "deregistration-replies") /* of replies-sent */              \
 	X(reply_send_failures, "reply-send-failures")                                          \
 	X(state_commits, "state-commits")                                                      \
 	X(state_commit_failures, "state-commit-failures")                                      \

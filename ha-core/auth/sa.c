@@ -36,6 +36,7 @@ void sa_table_done(struct sa_table *t)
 			network_list_free(peer->more->networks);
 		}
 	arena_done(&t->arena);
+	order_done(&t->order);
 	hash_done(&t->by_addr);
 	hash_done(&t->by_nai);
 	*t = (struct sa_table){ 0 };
@@ -110,11 +111,13 @@ void sa_peer_assign(struct sa_table *t, struct sa_peer *peer, struct in_addr add
 {
 	peer->addr = addr;
 	hash_link_put(&t->by_addr, &peer->by_addr, addr_hash(t, addr));
+	(void)order_put(&t->order, addr_host(addr));
 }
 
 void sa_peer_unassign(struct sa_table *t, struct sa_peer *peer)
 {
 	hash_link_del(&t->by_addr, &peer->by_addr, addr_hash(t, peer->addr));
+	order_del(&t->order, addr_host(peer->addr));
 	peer->addr = (struct in_addr){ INADDR_ANY };
 }
 

@@ -12,6 +12,7 @@
 #include "common/arena.h"
 #include "common/hash.h"
 #include "common/limit.h"
+#include "common/order.h"
 #include "ha-core/auth/mac.h"
 #include "ha-core/auth/network.h"
 #include "ha-core/auth/replay.h"
@@ -22,6 +23,16 @@ struct sa {
 	struct replay replay;
 	uint32_t spi;
 	struct mac mac; /* ends in the key */
+};
+
+/** What became of a mobile node's requests (RFC 2006's haCounterTable). */
+struct sa_peer_count {
+	uint32_t accepted, denied;
+	uint32_t accepted_cs,
+		denied_cs;         /* when last, hundredths of a second, monotonic; 0: never */
+	uint32_t service_since_cs; /* it has a binding since; 0: it has none */
+	uint32_t service_s;        /* it had, before that */
+	uint8_t denied_code;       /* the last one */
 };
 
 /** The key of before, while the key of an association is being rotated. */
@@ -53,6 +64,7 @@ struct sa_peer {
 	struct sa_peer *next; /* of the table, in the order of the configuration */
 	struct sa *sas;
 	struct sa_more *more; /* NULL: nothing of it; a dynamic peer has it */
+	struct sa_peer_count count;
 	struct limit denials; /* answered */
 	struct in_addr addr;  /* 0.0.0.0: none yet (a dynamic home address not yet assigned) */
 	bool is_dynamic;      /* addr is, or will be, a lease from the pool */
@@ -63,6 +75,9 @@ struct sa_table {
 	struct sa_peer *peers, *last;
 	size_t cnt;
 	struct arena arena;
+	/* addr_host() of the peers that have an address. Where there was no memory for one, the
+	 * peer is missing from what is shown in order, and from nothing else. */
+	struct order order;
 };
 
 /** @retval -ENOMEM */

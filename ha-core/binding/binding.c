@@ -37,6 +37,7 @@ void binding_cache_done(struct binding_cache *cache)
 		free(b->revocation);
 	}
 	slab_done(&cache->slab);
+	order_done(&cache->order);
 	hash_done(&cache->by_key);
 	hash_done(&cache->by_peer);
 	*cache = (struct binding_cache){ 0 };
@@ -94,6 +95,10 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 
 	if (!b)
 		return NULL;
+	if (order_put(&cache->order, binding_order_key(key.home_addr, care_of)) < 0) {
+		slab_put(&cache->slab, b);
+		return NULL;
+	}
 	b->key = key;
 	b->care_of = care_of;
 	b->sibling = first;
@@ -234,6 +239,7 @@ void binding_del(struct binding_cache *cache, struct binding *b)
 		before->sibling = b->sibling;
 	}
 	cache->cnt--;
+	order_del(&cache->order, binding_order_key(b->key.home_addr, b->care_of));
 	free(b->revocation);
 	slab_put(&cache->slab, b);
 }

@@ -41,6 +41,7 @@ int engine_init(struct engine *e, const struct engine_conf *conf, size_t expecte
 		.policy_ctx = policy_ctx,
 		.hooks = *hooks,
 		.started_ntp = now->ntp,
+		.now_ms = now->mono_ms,
 	};
 	rc = sa_table_init(&e->nodes, expected_nodes);
 	if (rc == 0)
@@ -203,6 +204,27 @@ static size_t end_all(struct engine *e, struct binding_key key, const struct bin
 	return cnt;
 }
 
+/* Hundredths of a second, as SNMP has them; never 0, which is "never". */
+static uint32_t centiseconds(uint64_t ms)
+{
+	uint32_t cs = (uint32_t)(ms / 10);
+
+	return cs ? cs : 1;
+}
+
+/* Service is the time with a binding, however many there are (haOverallServiceTime). */
+static void count_service(const struct engine *e, struct sa_peer_count *count, bool is_bound)
+{
+	const uint32_t now_cs = centiseconds(e->now_ms);
+
+	if (is_bound && count->service_since_cs == 0) {
+		count->service_since_cs = now_cs;
+	} else if (!is_bound && count->service_since_cs != 0) {
+		count->service_s += (now_cs - count->service_since_cs) / 100;
+		count->service_since_cs = 0;
+	}
+}
+
 /* Every change of a key's bindings comes by here, so this is where a lease falls idle. */
 static int tell_change(struct engine *e, struct binding_key key)
 {
@@ -215,8 +237,10 @@ static int tell_change(struct engine *e, struct binding_key key)
 		else
 			lease_idle(&e->idle_leases, node);
 	}
-	if (node)
+	if (node) {
+		count_service(e, &node->count, first != NULL);
 		touch(e, node);
+	}
 	return e->hooks.changed(e->hooks.ctx, key, first);
 }
 
@@ -632,6 +656,24 @@ static void count(struct stats *s, const struct exchange *x, const struct reg_ou
 	}
 }
 
+static void count_node(const struct engine *e, struct sa_peer_count *count,
+		       const struct reg_outcome *outcome)
+{
+	switch (outcome->verdict) {
+	case REG_ACCEPT:
+		count->accepted++;
+		count->accepted_cs = centiseconds(e->now_ms);
+		break;
+	case REG_DENY:
+		count->denied++;
+		count->denied_cs = centiseconds(e->now_ms);
+		count->denied_code = outcome->code;
+		break;
+	case REG_DISCARD:
+		break;
+	}
+}
+
 /* The SPI of the extension that broke the rule: 0 where that was none of them (RFC 2006). */
 static uint32_t violation_spi(const struct exchange *x, enum reg_reason reason)
 {
@@ -731,6 +773,7 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	struct exchange x = { .msg = msg, .len = len, .from = from, .now = now };
 	struct wire_reader r = wire_reader(msg, len);
 
+	e->now_ms = now->mono_ms;
 	/* No request: counted apart, once its source is admitted and unless nobody wants it. */
 	if (revocation_is_ours(&e->conf.revocation, msg, len) &&
 	    admit(e, from).verdict == REG_ACCEPT) {
@@ -740,6 +783,8 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	}
 	out->outcome = decide(e, &x);
 	count(&e->stats, &x, &out->outcome);
+	if (x.node)
+		count_node(e, &x.node->count, &out->outcome);
 
 	out->reply_len = 0;
 	if (out->outcome.verdict == REG_DENY && !may_answer_denial(e, x.node, now)) {
@@ -755,6 +800,8 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 
 	/* For the log, which wants to say whom a stranger claimed to be, too. */
 	out->has_request = reg_request_decode(&r, &out->req) == 0;
+	if (out->has_request && reg_is_dereg(&out->req))
+		e->stats.deregistration_requests++;
 	if (out->has_request && x.node && addr_is_any(out->req.home_addr))
 		out->req.home_addr = x.home_addr;
 	out->node = x.node;
@@ -776,6 +823,7 @@ size_t engine_expire_some(struct engine *e, const struct clock *now, size_t max_
 	struct binding *b;
 	size_t cnt = 0;
 
+	e->now_ms = now->mono_ms;
 	while (cnt < max_cnt && (b = expiry_next_due(&e->expiry, now->mono_ms))) {
 		key = b->key;
 		if (expired)
@@ -831,6 +879,7 @@ static void carry_over_peer(struct engine *fresh, struct sa_peer *peer, const st
 
 	if (!before)
 		return;
+	peer->count = before->count;
 	for (sa = peer->sas; sa; sa = sa->next) {
 		known = sa_find(before, sa->spi);
 		if (!known || known->replay.style != sa->replay.style)

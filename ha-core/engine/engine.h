@@ -103,6 +103,8 @@ struct engine {
 	const struct sa_peer
 		*handled; /* whose request it is: touched() is called once, at the end */
 	bool is_touched;  /* ... and is due */
+	uint64_t
+		now_ms; /* of the last event, monotonic: for counts that a second more does not harm */
 };
 
 /** What came of a request. */
