@@ -21,6 +21,8 @@
 #include "ha-core/io/home_link.h"
 #include "ha-core/io/reg_socket.h"
 #include "ha-core/io/source_share.h"
+#include "ha-core/snmp/snmp_advert.h"
+#include "ha-core/snmp/snmp_feed.h"
 #include "ha-core/tunnel/tunnel.h"
 #include "ha-core/wire/advert.h"
 
@@ -30,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #define TICK_MS            1000 /* lifetimes are in seconds */
 #define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
@@ -61,6 +64,7 @@ struct ha {
 	struct reg_socket *socket;
 	struct source_share_table shares;
 	struct ha_ctl *ctl;
+	struct snmp_feed *snmp;
 };
 
 /* --- configuration --- */
@@ -404,6 +408,91 @@ static void welcome_home(struct ha *ha, const struct engine_result *res,
 		home_link_returned(ha->home_link, key.home_addr, mac);
 }
 
+/* --- SNMP --- */
+
+/* In the child: what it must not hold. */
+static void forget_conf(void *ctx)
+{
+	struct ha *ha = ctx;
+
+	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
+}
+
+static struct snmp_feed_conf snmp_conf_of(struct ha *ha)
+{
+	const struct ha_conf *conf = ha->conf;
+
+	return (struct snmp_feed_conf){
+		.enabled = conf->snmp.enabled,
+		.name = ha->daemon->info.name,
+		.agentx = conf->snmp.agentx,
+		.context = conf->snmp.context,
+		.default_context = conf->snmp.default_context,
+		.notifications = conf->snmp.notifications,
+		.notification_interval_s = conf->snmp.notification_interval_s,
+		.forget = forget_conf,
+		.ctx = ha,
+	};
+}
+
+static int start_snmp(struct ha *ha)
+{
+	const struct snmp_feed_conf conf = snmp_conf_of(ha);
+
+	return snmp_feed_start(&conf, &ha->snmp);
+}
+
+/* Whom we trust and where we advertise: as the file has it now. */
+static int tell_snmp_conf(struct ha *ha)
+{
+	struct snmp_source *src = snmp_feed_source(ha->snmp);
+	const struct snmp_feed_conf conf = snmp_conf_of(ha);
+	const struct addr_set *trusted = NULL;
+	int rc;
+
+	if (ha->daemon->trusted)
+		trusted = ha->daemon->trusted(ha->daemon_conf);
+	snmp_feed_reloaded(ha->snmp, &conf);
+	rc = snmp_source_set_trusted(src, trusted);
+	if (rc == 0)
+		rc = snmp_advert_set(src, ha->conf);
+	if (trusted && trusted->cnt == 0)
+		snmp_feed_trusted_empty(ha->snmp);
+	return rc;
+}
+
+static int open_snmp(struct ha *ha)
+{
+	const struct snmp_source src = {
+		.engine = &ha->engine,
+		.name = ha->daemon->info.name,
+		.data_path = ha->tunnel->name,
+		.device = ha->daemon->device,
+		.external = !ha->daemon->trusted,
+		.has_tnc = ha->daemon->policy.extend_reply,
+		.has_inside_filter = ha->daemon->policy.admits && !ha->daemon->trusted,
+		.port = ha->conf->port,
+	};
+	int rc = snmp_feed_open(ha->snmp, ha->loop, &src);
+
+	if (rc == 0)
+		rc = tell_snmp_conf(ha);
+	if (rc < 0)
+		log_error("cannot answer SNMP", "event=start-failed error=\"%s\"", err_text(rc));
+	else if (ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_AUTO &&
+		 ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_TUN)
+		snmp_feed_degraded(ha->snmp); /* open_tunnel() has logged it */
+	return rc;
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
 /* A granted Lifetime is never 0, a denial's is the request's (RFC 5944 §3.8.3.2). */
 static bool is_dereg_reply(const uint8_t *reply)
 {
@@ -416,6 +505,7 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 	const struct clock *now = loop_now(ha->loop);
 	uint8_t mac[ARP_MAC_LEN];
 	struct engine_result res;
+	uint64_t begun_ns;
 	bool at_home;
 
 	/* Tunnel data is judged by its binding, signalling by its source first of all. */
@@ -424,7 +514,9 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 				 dgram->from.src_port, dgram->from.dst);
 		return;
 	}
+	begun_ns = monotonic_ns();
 	engine_handle(&ha->engine, dgram->data, dgram->len, &dgram->from, now, &res);
+	snmp_feed_request(ha->snmp, &res, &dgram->from, monotonic_ns() - begun_ns, now);
 	ha_log_result(&res, &dgram->from, now);
 	at_home = is_at_home(ha, dgram, &res, mac);
 	if (at_home)
@@ -524,6 +616,7 @@ static void on_tick(void *ctx)
 
 	on_expiries(ha);
 	home_link_tick(ha->home_link);
+	snmp_feed_tick(ha->snmp, &now);
 	log_flush_limits(now.mono_ms);
 }
 
@@ -643,6 +736,10 @@ static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
 				   old->state.sync_interval_s == new->state.sync_interval_s &&
 				   old->state.journal_size_mib == new->state.journal_size_mib },
 		{ "control.socket", same_text(old->control.socket, new->control.socket) },
+		{ "snmp.enabled", old->snmp.enabled == new->snmp.enabled },
+		{ "snmp.agentx", same_text(old->snmp.agentx, new->snmp.agentx) },
+		{ "snmp.context", same_text(old->snmp.context, new->snmp.context) },
+		{ "snmp.default-context", old->snmp.default_context == new->snmp.default_context },
 		{ "control.group", same_text(old->control.group, new->control.group) },
 	};
 	char keys[256] = "";
@@ -675,6 +772,7 @@ static int reload(void *ctx)
 			free_conf(ha->daemon, conf, daemon_conf);
 	}
 	if (rc < 0) {
+		snmp_feed_source(ha->snmp)->reloads_refused++;
 		log_error("reload refused, the running configuration stays",
 			  "event=reload-failed config=%s error=\"%s\"", ha->options.config,
 			  err_text(rc));
@@ -691,6 +789,8 @@ static int reload(void *ctx)
 	set_filter(ha);
 	tunnel_filter_changed(ha->tunnel);
 	set_home_link_offer(ha);
+	snmp_feed_source(ha->snmp)->reloads++;
+	(void)tell_snmp_conf(ha); /* without memory, its lists are short until the next reload */
 	log_set_level(conf->log_level);
 	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
 		 ha->options.config, ha->engine.nodes.cnt, ended);
@@ -709,6 +809,12 @@ static void add_status(void *ctx, struct ctl_reply *r)
 {
 	const struct ha *ha = ctx;
 
+	const struct snmp_source *src = snmp_feed_source(ha->snmp);
+
+	ctl_field(r, "requests-per-second", CTL_NUMBER);
+	ctl_number(r, src->rate);
+	ctl_field(r, "requests-per-second-peak", CTL_NUMBER);
+	ctl_number(r, src->rate_peak);
 	if (ha->daemon->status)
 		ha->daemon->status(ha->daemon_conf, r);
 }
@@ -924,6 +1030,7 @@ static int open_events(struct ha *ha)
 static void close_all(struct ha *ha)
 {
 	ha_ctl_close(ha->ctl);
+	snmp_feed_close(ha->snmp);
 	home_link_close(ha->home_link);
 	reg_socket_close(ha->socket);
 	ha->tunnel = tunnel_close(ha->tunnel);
@@ -946,6 +1053,12 @@ static int serve(struct ha *ha)
 {
 	int rc;
 
+	rc = start_snmp(ha);
+	if (rc < 0) {
+		log_error("cannot start the SNMP child", "event=start-failed error=\"%s\"",
+			  err_text(rc));
+		return rc;
+	}
 	ha->loop = loop_new();
 	if (!ha->loop)
 		return -ENOMEM;
@@ -973,6 +1086,8 @@ static int serve(struct ha *ha)
 		tunnel_reconcile(ha->tunnel);
 	if (rc == 0)
 		rc = open_ctl(ha);
+	if (rc == 0)
+		rc = open_snmp(ha);
 	if (rc < 0)
 		return rc;
 

@@ -18,6 +18,8 @@ struct ha_daemon {
 	struct ha_policy policy; /* its hooks get that struct as ctx */
 	/** Says what is legal and unwise in the configuration. May be NULL. */
 	void (*warn)(const void *conf);
+	/** The trusted networks, for their use to be counted; NULL: an external home agent. */
+	const struct addr_set *(*trusted)(const void *conf);
 	/** Adds the daemon's own fields to "hactl show status". May be NULL. */
 	void (*status)(const void *conf, struct ctl_reply *r);
 };

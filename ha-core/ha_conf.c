@@ -431,6 +431,16 @@ const struct conf_key ha_conf_rows[] = {
 	{ "snmp.agentx", CONF_STRING, FIELD(snmp.agentx), .min = 1, .dflt = "/var/agentx/master",
 	  .check = check_agentx,
 	  .doc = "Where the master agent listens: a socket's path, or tcp:HOST:PORT." },
+	{ "snmp.context", CONF_STRING, FIELD(snmp.context), .min = 1, .max = 32,
+	  .doc = "The SNMP context that answers for this daemon; by default its name." },
+	{ "snmp.default-context", CONF_BOOL, FIELD(snmp.default_context), .dflt = "true",
+	  .doc = "Answer managers that name no context, too; where both daemons do, ihad does." },
+	{ "snmp.notifications", CONF_BOOL, FIELD(snmp.notifications), .dflt = "true",
+	  .doc = "Send notifications (traps); the master agent's configuration says whom to." },
+	{ "snmp.notification-interval", CONF_SECONDS, FIELD(snmp.notification_interval_s), .min = 1,
+	  .max = 86400, .dflt = "10",
+	  .doc = "In this time at most one notification of a kind; the next tells of how many "
+		 "were left out." },
 	{ "log.level", CONF_ENUM, FIELD(log_level), .choices = levels, .dflt = "info",
 	  .doc = "The least important lines that are logged." },
 	{ 0 }

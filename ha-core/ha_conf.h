@@ -151,6 +151,10 @@ struct ha_conf {
 	struct {
 		bool enabled;
 		char *agentx;
+		char *context; /* of AgentX; NULL: named after the daemon */
+		bool default_context;
+		bool notifications;
+		uint32_t notification_interval_s;
 	} snmp;
 	enum log_level log_level;
 };

@@ -9,6 +9,13 @@ static void warn(const void *ctx)
 	ihad_conf_warn(ctx);
 }
 
+static const struct addr_set *trusted(const void *ctx)
+{
+	const struct ihad_conf *conf = ctx;
+
+	return &conf->trusted_networks;
+}
+
 static void status(const void *ctx, struct ctl_reply *r)
 {
 	const struct ihad_conf *conf = ctx;
@@ -29,6 +36,7 @@ int main(int argc, char **argv)
 		.policy = { .admits = ihad_policy_admits,
 			    .extend_reply = ihad_policy_extend_reply },
 		.warn = warn,
+		.trusted = trusted,
 		.status = status,
 	};
 

@@ -63,6 +63,8 @@ function is(prefix) { return index(file, prefix) == 1 }
 		broken("enters through " door[name] " only")
 	if (name ~ /^openssl\// && file != "ha-core/auth/mac.c" && !is("test/"))
 		broken("enters through ha-core/auth/mac.c only")
+	if (name ~ /^net-snmp\// && file != "common/agentx.c")
+		broken("enters through common/agentx.c only")
 	if (name ~ /^libmnl\// && file != "ha-core/tunnel/rtnl.c" && !is("test/"))
 		broken("enters through ha-core/tunnel/rtnl.c only")
 	if ((name ~ /^bpf\// || name == "habpf.skel.h") && !is("ha-core/tunnel/bpf/") && !is("test/"))

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * net-snmp waits inside its calls: for a master that is slow to write to, stopped, or gone. No
+ * registration may wait for that, so a child process owns it (snmp_child.c), and asks here for a
+ * page of rows at a time over a socketpair (SOCK_SEQPACKET: a message is whole or not there). One
+ * wake-up answers one question, with a page made in some microseconds; a message for which there is
+ * no room is dropped. So the control path owes SNMP nothing, whatever becomes of it.
+ *
+ * The child is forked first thing at the start, while there is no socket to be inherited and little
+ * memory to be copied; it forgets the keys, and it starts its own worker again if that dies.
+ *
+ * Notices are limited here, one of a kind in an interval: what a stranger can trigger must not
+ * flood a manager. What was held back is counted in the next one.
+ */
+#include "ha-core/snmp/snmp_feed.h"
+
+#include "common/err.h"
+#include "common/limit.h"
+#include "common/log.h"
+#include "ha-core/snmp/snmp_child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PRIORITY_INTERNAL 127 /* RFC 2741 §6.2.3: the default; the lower one is asked */
+#define PRIORITY_EXTERNAL 128
+
+struct snmp_feed {
+	struct snmp_source source;
+	char *name, *agentx, *context; /* owned: the child forgets the configuration */
+	int fd;                        /* -1: no child */
+	pid_t child;
+	struct loop *loop;
+	struct loop_fd *watch;
+	struct snmp_page *page; /* the answer being made */
+	/* notices */
+	bool notifications;
+	uint32_t interval_s;
+	struct {
+		struct limit limit;
+		uint32_t suppressed;
+	} kinds[SNMP_NOTICE_CNT];
+	/* rates */
+	uint64_t second_ms, second_requests;
+};
+
+/* --- the child --- */
+
+#ifdef WITH_SNMP
+static int start_child(struct snmp_feed *f, const struct snmp_feed_conf *conf)
+{
+	const struct snmp_child_conf child = {
+		.name = f->name,
+		.agentx = f->agentx,
+		.context = f->context,
+		.default_context = conf->default_context,
+		.priority = strcmp(f->name, "xhad") == 0 ? PRIORITY_EXTERNAL : PRIORITY_INTERNAL,
+	};
+	const pid_t parent = getpid();
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	f->child = fork();
+	if (f->child < 0) {
+		int rc = -errno;
+
+		(void)close(pair[0]);
+		(void)close(pair[1]);
+		return rc;
+	}
+	if (f->child == 0) {
+		(void)close(pair[0]);
+		if (conf->forget)
+			conf->forget(conf->ctx);
+		/* It ends with the daemon, however that ends. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			_exit(1);
+		snmp_child_run(&child, pair[1]);
+	}
+	(void)close(pair[1]);
+	f->fd = pair[0];
+	return 0;
+}
+#else
+static int start_child(struct snmp_feed *f, const struct snmp_feed_conf *conf)
+{
+	(void)f;
+	log_info("built without SNMP", "event=snmp-absent agentx=%s", conf->agentx);
+	return 0;
+}
+#endif
+
+int snmp_feed_start(const struct snmp_feed_conf *conf, struct snmp_feed **ret_feed)
+{
+	struct snmp_feed *f = calloc(1, sizeof(*f));
+	int rc = -ENOMEM;
+
+	if (!f)
+		return -ENOMEM;
+	f->fd = -1;
+	f->name = strdup(conf->name);
+	f->agentx = strdup(conf->agentx);
+	f->context = strdup(conf->context ? conf->context : conf->name);
+	snmp_feed_reloaded(f, conf);
+	f->page = malloc(sizeof(*f->page));
+	if (f->name && f->agentx && f->context && f->page)
+		rc = conf->enabled ? start_child(f, conf) : 0;
+	if (rc < 0) {
+		snmp_feed_close(f);
+		return rc;
+	}
+	*ret_feed = f;
+	return 0;
+}
+
+static void stop_child(struct snmp_feed *f)
+{
+	f->watch = loop_fd_free(f->watch);
+	if (f->fd < 0)
+		return;
+	(void)close(f->fd);
+	f->fd = -1;
+	/* A stopped one, too, hears this; its worker ends with it. */
+	(void)kill(f->child, SIGKILL);
+	(void)waitpid(f->child, NULL, 0);
+}
+
+struct snmp_feed *snmp_feed_close(struct snmp_feed *f)
+{
+	if (!f)
+		return NULL;
+	stop_child(f);
+	snmp_source_done(&f->source);
+	free(f->page);
+	free(f->context);
+	free(f->agentx);
+	free(f->name);
+	free(f);
+	return NULL;
+}
+
+/* --- questions --- */
+
+static void answer(struct snmp_feed *f, const struct snmp_ask *ask)
+{
+	const size_t head = offsetof(struct snmp_page, rows);
+	size_t len;
+
+	len = snmp_source_page(&f->source, (enum snmp_table)ask->table, ask->from,
+			       loop_now(f->loop)->mono_ms, f->page);
+	f->page->kind = SNMP_PAGE;
+	f->page->seq = ask->seq;
+	/* Without room the child asks again, when it has read what it was sent. */
+	(void)send(f->fd, f->page, head + len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void on_readable(void *ctx, int events)
+{
+	struct snmp_feed *f = ctx;
+	struct snmp_ask ask;
+	ssize_t n = recv(f->fd, &ask, sizeof(ask), MSG_DONTWAIT);
+
+	(void)events;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		log_error("the SNMP child is gone; SNMP stays silent until the next start",
+			  "event=snmp-child-gone pid=%d", (int)f->child);
+		stop_child(f);
+		return;
+	}
+	if (n == sizeof(ask) && ask.kind == SNMP_ASK && ask.table < SNMP_TABLE_CNT)
+		answer(f, &ask);
+}
+
+int snmp_feed_open(struct snmp_feed *f, struct loop *loop, const struct snmp_source *src)
+{
+	const struct clock *now = loop_now(loop);
+
+	f->loop = loop;
+	f->source = *src;
+	f->source.up_since_cs = (uint32_t)(now->mono_ms / 10);
+	f->second_ms = now->mono_ms;
+	if (f->fd < 0)
+		return 0;
+	f->watch = loop_fd_new(loop, f->fd, LOOP_READ, on_readable, f);
+	return f->watch ? 0 : -ENOMEM;
+}
+
+struct snmp_source *snmp_feed_source(struct snmp_feed *f)
+{
+	return &f->source;
+}
+
+void snmp_feed_reloaded(struct snmp_feed *f, const struct snmp_feed_conf *conf)
+{
+	f->notifications = conf->notifications;
+	f->interval_s = conf->notification_interval_s;
+}
+
+/* --- notices --- */
+
+/* May one of this kind go now? If not, it is counted. */
+static bool take_notice(struct snmp_feed *f, enum snmp_notice_kind what, struct snmp_notice *n)
+{
+	const uint64_t now_us = loop_now(f->loop)->mono_ms * 1000;
+
+	if (!f->notifications || f->fd < 0)
+		return false;
+	if (!limit_take(&f->kinds[what].limit, now_us, (uint64_t)f->interval_s * 1000000, 1)) {
+		f->kinds[what].suppressed++;
+		f->source.notices_suppressed++;
+		return false;
+	}
+	memset(n, 0, sizeof(*n));
+	n->kind = SNMP_NOTICE;
+	n->what = what;
+	n->suppressed = f->kinds[what].suppressed;
+	snmp_text_set(&n->name, f->name, strlen(f->name));
+	f->kinds[what].suppressed = 0;
+	return true;
+}
+
+static void send_notice(struct snmp_feed *f, const struct snmp_notice *n)
+{
+	if (send(f->fd, n, sizeof(*n), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(*n))
+		f->source.notices++;
+	else
+		f->source.notices_suppressed++;
+}
+
+static void notify_of_source(struct snmp_feed *f, enum snmp_notice_kind what,
+			     const struct violation *v, bool offends)
+{
+	struct snmp_notice n;
+
+	if (!v || !take_notice(f, what, &n))
+		return;
+	n.who.key = addr_host(v->last.peer);
+	snmp_source_violation(v, offends, &n.who);
+	send_notice(f, &n);
+}
+
+static void notify_of_limit(struct snmp_feed *f, const struct engine_result *res)
+{
+	struct snmp_notice n;
+
+	if (!take_notice(f, SNMP_NOTICE_BINDING_LIMIT, &n))
+		return;
+	n.code = res->outcome.code;
+	n.who.home_addr = res->req.home_addr;
+	send_notice(f, &n);
+}
+
+void snmp_feed_trusted_empty(struct snmp_feed *f)
+{
+	struct snmp_notice n;
+
+	if (take_notice(f, SNMP_NOTICE_TRUSTED_EMPTY, &n))
+		send_notice(f, &n);
+}
+
+void snmp_feed_degraded(struct snmp_feed *f)
+{
+	struct snmp_notice n;
+
+	if (!take_notice(f, SNMP_NOTICE_DEGRADED, &n))
+		return;
+	snmp_text_set(&n.text, f->source.data_path, strlen(f->source.data_path));
+	send_notice(f, &n);
+}
+
+/* --- what happens --- */
+
+void snmp_feed_request(struct snmp_feed *f, const struct engine_result *res,
+		       const struct reg_origin *from, uint64_t took_ns, const struct clock *now)
+{
+	const struct engine *e = f->source.engine;
+	const enum reg_reason reason = res->outcome.reason;
+
+	f->source.processing_ns += took_ns;
+	if (took_ns > f->source.processing_max_ns)
+		f->source.processing_max_ns = took_ns;
+	if (reason == REG_REASON_UNTRUSTED) {
+		notify_of_source(f, SNMP_NOTICE_UNTRUSTED, e->offenders.newest, true);
+		return;
+	}
+	snmp_source_trusted_used(&f->source, from->src, now->mono_ms);
+	if (engine_violation_of(reason) != ENGINE_VIOLATION_NONE)
+		notify_of_source(f, SNMP_NOTICE_AUTH_FAILURE, e->violations.newest, false);
+	else if (reason == REG_REASON_RESOURCES || reason == REG_REASON_TOO_MANY_BINDINGS)
+		notify_of_limit(f, res);
+}
+
+void snmp_feed_tick(struct snmp_feed *f, const struct clock *now)
+{
+	struct snmp_source *src = &f->source;
+	const uint64_t requests = src->engine->stats.requests_received;
+	const uint64_t ms = now->mono_ms - f->second_ms;
+
+	if (ms == 0)
+		return;
+	src->rate = (uint32_t)((requests - f->second_requests) * 1000 / ms);
+	if (src->rate > src->rate_peak)
+		src->rate_peak = src->rate;
+	if (src->engine->cache.cnt > src->bindings_peak)
+		src->bindings_peak = (uint32_t)src->engine->cache.cnt;
+	f->second_ms = now->mono_ms;
+	f->second_requests = requests;
+}

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A page begins at a key and goes on in order: keys come from the sorted sets of the engine's
+ * tables (common/order.h), and each row is read from the object itself, as it is at that moment.
+ * A page is a few dozen rows, some microseconds: that is all that a walk, however long, takes from
+ * the registrations at a time, and no cursor outlives it.
+ *
+ * Enumerations are those of RFC 2006 and of HOME-AGENT-MIB.
+ */
+#include "ha-core/snmp/snmp_source.h"
+
+#include "ha-core/tunnel/encap.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_ROWS 64 /* keys fetched at once */
+
+/* mipSecReplayMethod, mipSecAlgorithmType, mipSecAlgorithmMode */
+enum { REPLAY_IS_TIMESTAMPS = 2, REPLAY_IS_NONCES = 3 };
+enum { ALGORITHM_IS_OTHER = 1, ALGORITHM_IS_MD5 = 2 };
+enum { MODE_IS_OTHER = 1, MODE_IS_PREFIX_SUFFIX = 2 };
+/* mipEntities, mipEncapsulationSupported, RegistrationFlags: bit 0 is the highest */
+enum { ENTITY_HOME_AGENT = 0x20 };
+enum {
+	ENCAP_BIT_IPIP = 0x80,
+	ENCAP_BIT_GRE = 0x40,
+	ENCAP_BIT_MINIMAL = 0x20,
+	ENCAP_BIT_UDP = 0x10
+};
+enum {
+	FLAG_GRE = 0x40,
+	FLAG_MINIMAL = 0x20,
+	FLAG_DECAPSULATES = 0x10,
+	FLAG_BROADCAST = 0x08,
+	FLAG_SIMULTANEOUS = 0x04
+};
+/* heFeatures */
+enum {
+	FEATURE_NAT = 0x80,
+	FEATURE_FORCED_UDP = 0x40,
+	FEATURE_TNC = 0x20,
+	FEATURE_REVOCATION = 0x10,
+	FEATURE_DYNAMIC_HA = 0x08,
+	FEATURE_NAI = 0x04,
+	FEATURE_INSIDE_FILTER = 0x02
+};
+
+size_t snmp_row_size(enum snmp_table table)
+{
+	static const size_t sizes[SNMP_TABLE_CNT] = {
+		[SNMP_AGENT] = sizeof(struct snmp_row_agent),
+		[SNMP_ASSOCIATIONS] = sizeof(struct snmp_row_association),
+		[SNMP_VIOLATIONS] = sizeof(struct snmp_row_violation),
+		[SNMP_ADVERTISEMENTS] = sizeof(struct snmp_row_advertisement),
+		[SNMP_BINDINGS] = sizeof(struct snmp_row_binding),
+		[SNMP_NODES] = sizeof(struct snmp_row_node),
+		[SNMP_TRUSTED] = sizeof(struct snmp_row_trusted),
+		[SNMP_OFFENDERS] = sizeof(struct snmp_row_violation),
+		[SNMP_CODES] = sizeof(struct snmp_row_code),
+	};
+
+	return sizes[table];
+}
+
+void snmp_text_set(struct mib_text *out, const void *octets, size_t len)
+{
+	out->len = (uint8_t)(len < sizeof(out->octets) ? len : sizeof(out->octets));
+	if (out->len > 0)
+		memcpy(out->octets, octets, out->len);
+}
+
+static void text_set_string(struct mib_text *out, const char *text)
+{
+	snmp_text_set(out, text ? text : "", text ? strlen(text) : 0);
+}
+
+static void text_set_nai(struct mib_text *out, const struct sa_peer *peer)
+{
+	snmp_text_set(out, peer ? peer->nai : NULL, peer && peer->nai ? peer->nai_len : 0);
+}
+
+/* Never 0: that is "never". */
+static uint32_t centiseconds(uint64_t ms)
+{
+	uint32_t cs = (uint32_t)(ms / 10);
+
+	return cs ? cs : 1;
+}
+
+/* --- rows are added to a page --- */
+
+static bool has_room(const struct snmp_page *p)
+{
+	const size_t size = snmp_row_size((enum snmp_table)p->table);
+
+	return (p->cnt + 1) * size <= sizeof(p->rows);
+}
+
+/* The next row of the page, zeroed but for its key. The caller has asked has_room(). */
+static void *add_row(struct snmp_page *p, uint64_t key)
+{
+	const size_t size = snmp_row_size((enum snmp_table)p->table);
+	uint8_t *row = p->rows + p->cnt * size;
+
+	memset(row, 0, size);
+	memcpy(row, &key, sizeof(key));
+	p->cnt++;
+	return row;
+}
+
+/*
+ * A row for each key of a sorted set. fill() makes it; one of its keys may have several rows
+ * (associations), so it is told from where on, and adds them by itself.
+ */
+static void add_ordered(const struct snmp_source *src, const struct order *order, uint64_t from,
+			uint64_t now_ms, struct snmp_page *p,
+			void (*add)(const struct snmp_source *src, uint64_t key, uint64_t now_ms,
+				    struct snmp_page *p))
+{
+	uint64_t keys[PAGE_ROWS];
+	size_t cnt = order_page(order, from, keys, PAGE_ROWS), i;
+
+	for (i = 0; i < cnt && has_room(p); i++)
+		add(src, keys[i], now_ms, p);
+	p->more = i < cnt || cnt == PAGE_ROWS;
+}
+
+/* --- scalars --- */
+
+static uint8_t encapsulations(const struct engine_conf *conf)
+{
+	uint8_t bits = ENCAP_BIT_IPIP;
+	size_t i;
+
+	for (i = 0; i < conf->encap_cnt; i++) {
+		if (conf->encap[i] == ENCAP_GRE)
+			bits |= ENCAP_BIT_GRE;
+		else if (conf->encap[i] == ENCAP_MINIMAL)
+			bits |= ENCAP_BIT_MINIMAL;
+	}
+	return conf->nat_enabled ? bits | ENCAP_BIT_UDP : bits;
+}
+
+static uint8_t features(const struct snmp_source *src)
+{
+	const struct engine_conf *conf = &src->engine->conf;
+	uint8_t bits = FEATURE_NAI | FEATURE_DYNAMIC_HA;
+
+	if (conf->nat_enabled)
+		bits |= FEATURE_NAT;
+	if (conf->nat_enabled && conf->nat_forced)
+		bits |= FEATURE_FORCED_UDP;
+	if (conf->revocation.enabled)
+		bits |= FEATURE_REVOCATION;
+	if (src->has_tnc)
+		bits |= FEATURE_TNC;
+	if (src->has_inside_filter)
+		bits |= FEATURE_INSIDE_FILTER;
+	return bits;
+}
+
+static void set_last_offender(struct snmp_offender *out, const struct violation *v)
+{
+	if (!v)
+		return;
+	out->address = v->last.peer;
+	out->port = v->last.port;
+	out->home_addr = v->last.home_addr;
+	out->care_of = v->last.care_of;
+	out->when_cs = centiseconds(v->last_ms);
+}
+
+static void add_agent(const struct snmp_source *src, struct snmp_page *p)
+{
+	const struct engine *e = src->engine;
+	struct snmp_row_agent *row = add_row(p, 0);
+
+	row->stats = e->stats;
+	row->enabled = 1;
+	row->entities = ENTITY_HOME_AGENT;
+	row->encapsulations = encapsulations(&e->conf);
+	row->violations = e->violations.total;
+	row->requests = e->stats.requests_received - e->stats.messages_unknown_type;
+	row->accepted_simple = e->stats.requests_accepted; /* Code 1 is never sent */
+	text_set_string(&row->name, src->name);
+	text_set_string(&row->version, HOME_AGENT_VERSION);
+	text_set_string(&row->data_path, src->data_path);
+	text_set_string(&row->device, src->device);
+	row->role = src->external ? 2 : 1;
+	row->features = features(src);
+	row->address = e->conf.home_agent;
+	row->port = src->port;
+	row->up_since_cs = src->up_since_cs;
+	row->reloads = src->reloads;
+	row->reloads_refused = src->reloads_refused;
+	row->nodes = (uint32_t)e->nodes.cnt;
+	row->draining = e->revocation.draining;
+	row->trusted_networks = (uint32_t)src->trusted_cnt;
+	row->bindings = (uint32_t)e->cache.cnt;
+	row->bindings_peak =
+		src->bindings_peak > row->bindings ? src->bindings_peak : row->bindings;
+	set_last_offender(&row->last_offender, e->offenders.newest);
+	row->processing_us = src->processing_ns / 1000;
+	row->processing_max_us = (uint32_t)(src->processing_max_ns / 1000);
+	row->rate = src->rate;
+	row->rate_peak = src->rate_peak;
+	row->notices = src->notices;
+	row->notices_suppressed = src->notices_suppressed;
+}
+
+/* --- security associations --- */
+
+/* The association with the smallest SPI that is `from` or above. */
+static const struct sa *next_sa(const struct sa_peer *peer, uint64_t from)
+{
+	const struct sa *sa, *next = NULL;
+
+	for (sa = peer ? peer->sas : NULL; sa; sa = sa->next)
+		if (sa->spi >= from && (!next || sa->spi < next->spi))
+			next = sa;
+	return next;
+}
+
+static void add_association(struct snmp_page *p, uint64_t key, const struct sa *sa)
+{
+	struct snmp_row_association *row = add_row(p, key);
+	const enum mac_algorithm alg = mac_algorithm(sa->mac);
+
+	row->algorithm_type =
+		alg == MAC_HMAC_MD5 || alg == MAC_KEYED_MD5 ? ALGORITHM_IS_MD5 : ALGORITHM_IS_OTHER;
+	row->algorithm_mode = alg == MAC_KEYED_MD5 ? MODE_IS_PREFIX_SUFFIX : MODE_IS_OTHER;
+	row->replay = sa->replay.style == REPLAY_NONCE ? REPLAY_IS_NONCES : REPLAY_IS_TIMESTAMPS;
+}
+
+/* Those of one address: a mobile node's and, where the two are one host, a foreign agent's. */
+static void add_associations_of(const struct engine *e, uint32_t addr, uint64_t spi,
+				struct snmp_page *p)
+{
+	const struct sa_peer *node = sa_peer_find(&e->nodes, addr_from_host(addr));
+	const struct sa_peer *agent = sa_peer_find(&e->agents, addr_from_host(addr));
+	const struct sa *sa, *other;
+
+	for (; has_room(p); spi = (uint64_t)sa->spi + 1) {
+		sa = next_sa(node, spi);
+		other = next_sa(agent, spi);
+		if (!sa || (other && other->spi < sa->spi))
+			sa = other;
+		if (!sa)
+			break;
+		add_association(p, (uint64_t)addr << 32 | sa->spi, sa);
+	}
+}
+
+/* The next address of either table. */
+static bool next_peer(const struct engine *e, uint64_t from, uint32_t *ret_addr)
+{
+	uint64_t node, agent;
+	bool has_node = order_page(&e->nodes.order, from, &node, 1) == 1;
+	bool has_agent = order_page(&e->agents.order, from, &agent, 1) == 1;
+
+	if (!has_node && !has_agent)
+		return false;
+	*ret_addr = (uint32_t)(has_node && (!has_agent || node < agent) ? node : agent);
+	return true;
+}
+
+static void add_associations(const struct snmp_source *src, uint64_t from, struct snmp_page *p)
+{
+	uint64_t spi = from & UINT32_MAX, next = from >> 32;
+	uint32_t addr;
+
+	while (p->cnt < PAGE_ROWS && next_peer(src->engine, next, &addr)) {
+		add_associations_of(src->engine, addr, addr == from >> 32 ? spi : 0, p);
+		next = (uint64_t)addr + 1;
+	}
+	/* Full in the middle of a peer, or at its end: the next page finds out. */
+	p->more = p->cnt >= PAGE_ROWS;
+}
+
+/* --- violations and offenders --- */
+
+void snmp_source_violation(const struct violation *v, bool offends, struct snmp_row_violation *out)
+{
+	const struct violation_event *last = &v->last;
+	const enum reg_reason reason = (enum reg_reason)last->reason;
+
+	out->peer = last->peer;
+	out->cnt = v->cnt;
+	out->spi = last->spi;
+	out->first_cs = centiseconds(v->first_ms);
+	out->when_cs = centiseconds(v->last_ms);
+	out->ident_low = (uint32_t)last->ident;
+	out->ident_high = (uint32_t)(last->ident >> 32);
+	out->port = last->port;
+	out->home_addr = last->home_addr;
+	out->care_of = last->care_of;
+	if (offends)
+		out->reason = reason == REG_REASON_INSIDE ? 2 : 1; /* heOffenderReason */
+	else
+		out->reason = (uint32_t)engine_violation_of(reason);
+}
+
+static void add_violation(const struct snmp_source *src, uint64_t key, uint64_t now_ms,
+			  struct snmp_page *p)
+{
+	(void)now_ms;
+	snmp_source_violation(violation_find(&src->engine->violations,
+					     addr_from_host((uint32_t)key)),
+			      false, add_row(p, key));
+}
+
+static void add_offender(const struct snmp_source *src, uint64_t key, uint64_t now_ms,
+			 struct snmp_page *p)
+{
+	(void)now_ms;
+	snmp_source_violation(violation_find(&src->engine->offenders,
+					     addr_from_host((uint32_t)key)),
+			      true, add_row(p, key));
+}
+
+/* --- bindings --- */
+
+static uint8_t registration_flags(uint8_t flags)
+{
+	return (uint8_t)((flags & REG_FLAG_G ? FLAG_GRE : 0) |
+			 (flags & REG_FLAG_M ? FLAG_MINIMAL : 0) |
+			 (flags & REG_FLAG_D ? FLAG_DECAPSULATES : 0) |
+			 (flags & REG_FLAG_B ? FLAG_BROADCAST : 0) |
+			 (flags & REG_FLAG_S ? FLAG_SIMULTANEOUS : 0));
+}
+
+static uint32_t binding_encapsulation(uint8_t encap)
+{
+	return encap == ENCAP_MINIMAL ? 2 : encap == ENCAP_GRE ? 3 : 1;
+}
+
+/* heBindingAlgorithm; unknown(1) if the association was taken away by a reload. */
+static uint32_t binding_algorithm(const struct binding *b)
+{
+	const struct sa *sa = b->node ? sa_find(b->node, b->spi) : NULL;
+
+	return sa ? (uint32_t)mac_algorithm(sa->mac) + 2 : 1;
+}
+
+static void add_binding(const struct snmp_source *src, uint64_t key, uint64_t now_ms,
+			struct snmp_page *p)
+{
+	const struct engine *e = src->engine;
+	const struct binding_key at = { addr_from_host((uint32_t)(key >> 32)), e->conf.home_agent };
+	const struct binding *b =
+		binding_find_care_of(&e->cache, at, addr_from_host((uint32_t)key));
+	struct snmp_row_binding *row;
+	size_t i;
+
+	if (!b)
+		return;
+	row = add_row(p, key);
+	row->home_addr = b->key.home_addr;
+	row->home_agent = b->key.home_agent;
+	row->care_of = b->care_of;
+	row->src = b->src;
+	row->src_port = b->src_port;
+	row->flags = registration_flags(b->flags);
+	row->ident_low = (uint32_t)b->ident;
+	row->ident_high = (uint32_t)(b->ident >> 32);
+	for (i = 0; i < sizeof(row->ident); i++)
+		row->ident[i] = (uint8_t)(b->ident >> (8 * (sizeof(row->ident) - 1 - i)));
+	row->lifetime_s = b->lifetime_s;
+	row->remaining_s = binding_remaining_s(b, now_ms);
+	text_set_nai(&row->nai, b->node);
+	row->peer = b->tunnel.peer;
+	row->peer_port = b->tunnel.peer_port;
+	row->encapsulation = binding_encapsulation(b->tunnel.encap);
+	row->udp = b->tunnel.udp;
+	row->forced = b->udp_forced;
+	row->half_bound = b->tunnel.half_bound;
+	row->reverse = b->tunnel.reverse;
+	row->from_fa = !(b->flags & REG_FLAG_D);
+	row->revocable = b->revocation.negotiated;
+	row->keepalive_s = b->keepalive_s;
+	row->spi = b->spi;
+	row->algorithm = binding_algorithm(b);
+	row->packets_to = b->count.packets_to;
+	row->bytes_to = b->count.bytes_to;
+	row->packets_from = b->count.packets_from;
+	row->bytes_from = b->count.bytes_from;
+}
+
+/* --- mobile nodes --- */
+
+/* RFC 2006 knows the codes of its day; what came later has no name there. */
+static uint32_t denied_code(uint8_t code)
+{
+	return code >= REG_REASON_UNSPECIFIED && code <= REG_UNKNOWN_HOME_AGENT
+		       ? code
+		       : REG_REASON_UNSPECIFIED;
+}
+
+static void add_node(const struct snmp_source *src, uint64_t key, uint64_t now_ms,
+		     struct snmp_page *p)
+{
+	const struct engine *e = src->engine;
+	const struct binding_key at = { addr_from_host((uint32_t)key), e->conf.home_agent };
+	const struct sa_peer *node = sa_peer_find(&e->nodes, at.home_addr);
+	struct snmp_row_node *row = add_row(p, key);
+	const struct sa_peer_count *count = &node->count;
+
+	row->accepted = count->accepted;
+	row->denied = count->denied;
+	row->service_s = count->service_s;
+	if (count->service_since_cs)
+		row->service_s += (centiseconds(now_ms) - count->service_since_cs) / 100;
+	row->accepted_cs = count->accepted_cs;
+	row->denied_cs = count->denied_cs;
+	row->denied_code = denied_code(count->denied_code);
+	row->last_code = count->denied_code;
+	text_set_nai(&row->nai, node);
+	row->bindings = binding_cnt(binding_find(&e->cache, at));
+}
+
+/* --- trusted networks --- */
+
+static void add_trusted(const struct snmp_source *src, uint64_t from, struct snmp_page *p)
+{
+	const struct snmp_trusted *t;
+	struct snmp_row_trusted *row;
+	uint64_t i;
+
+	for (i = from ? from : 1; i <= src->trusted_cnt && has_room(p); i++) {
+		t = &src->trusted[i - 1];
+		row = add_row(p, i);
+		row->prefix = t->prefix.addr;
+		row->prefix_len = t->prefix.len;
+		row->requests = t->requests;
+		row->used_cs = t->used_cs;
+	}
+	p->more = i <= src->trusted_cnt;
+}
+
+/* The network that the address is in. They are disjoint and ascend, as an addr_set's do. */
+static struct snmp_trusted *find_trusted(const struct snmp_source *src, struct in_addr addr)
+{
+	size_t low = 0, high = src->trusted_cnt, mid;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		if (addr_host(src->trusted[mid].prefix.addr) > addr_host(addr))
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	if (low == 0 || !addr_prefix_contains(src->trusted[low - 1].prefix, addr))
+		return NULL;
+	return &src->trusted[low - 1];
+}
+
+void snmp_source_trusted_used(struct snmp_source *src, struct in_addr addr, uint64_t now_ms)
+{
+	struct snmp_trusted *t = find_trusted(src, addr);
+
+	if (!t)
+		return;
+	t->requests++;
+	t->used_cs = centiseconds(now_ms);
+}
+
+int snmp_source_set_trusted(struct snmp_source *src, const struct addr_set *set)
+{
+	const size_t cnt = set ? set->cnt : 0;
+	struct snmp_trusted *fresh = calloc(cnt + 1, sizeof(*fresh));
+	const struct snmp_trusted *before;
+	size_t i;
+
+	if (!fresh)
+		return -ENOMEM;
+	for (i = 0; i < cnt; i++) {
+		before = find_trusted(src, set->prefixes[i].addr);
+		if (before && before->prefix.len == set->prefixes[i].len)
+			fresh[i] = *before;
+		fresh[i].prefix = set->prefixes[i];
+	}
+	free(src->trusted);
+	src->trusted = fresh;
+	src->trusted_cnt = cnt;
+	return 0;
+}
+
+/* --- advertisements, reply codes --- */
+
+static void add_advertisements(const struct snmp_source *src, uint64_t from, struct snmp_page *p)
+{
+	size_t i;
+
+	for (i = 0; i < src->advertisement_cnt && has_room(p); i++)
+		if (src->advertisements[i].key >= from)
+			memcpy(add_row(p, src->advertisements[i].key), &src->advertisements[i],
+			       sizeof(src->advertisements[i]));
+	p->more = i < src->advertisement_cnt;
+}
+
+static void add_codes(const struct snmp_source *src, uint64_t from, struct snmp_page *p)
+{
+	const struct stats *s = &src->engine->stats;
+	const struct snmp_row_code rows[] = {
+		{ REG_ACCEPTED, s->requests_accepted },
+		{ REG_REASON_UNSPECIFIED, s->denied_128 },
+		{ REG_ADMINISTRATIVELY_PROHIBITED, s->denied_129 },
+		{ REG_INSUFFICIENT_RESOURCES, s->denied_130 },
+		{ REG_MN_FAILED_AUTH, s->denied_131 },
+		{ REG_FA_FAILED_AUTH, s->denied_132 },
+		{ REG_IDENT_MISMATCH, s->denied_133 },
+		{ REG_POORLY_FORMED, s->denied_134 },
+		{ REG_TOO_MANY_BINDINGS, s->denied_135 },
+		{ REG_UNKNOWN_HOME_AGENT, s->denied_136 },
+		{ REG_REVERSE_TUNNEL_UNAVAILABLE, s->denied_137 },
+		{ REG_REVERSE_TUNNEL_MANDATORY, s->denied_138 },
+		{ REG_ENCAPSULATION_UNAVAILABLE, s->denied_139 },
+		{ REG_UNKNOWN_VENDOR_EXT_OF_MN, s->denied_140 },
+		{ REG_UNKNOWN_VENDOR_EXT_OF_FA, s->denied_141 },
+		{ REG_UDP_ENCAPSULATION_UNAVAILABLE, s->denied_142 },
+		{ REG_REDIRECTED, s->denied_143 },
+		{ REG_SERVICE_UNAUTHORIZED, s->denied_151 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].key >= from)
+			memcpy(add_row(p, rows[i].key), &rows[i], sizeof(rows[i]));
+}
+
+/* --- --- */
+
+size_t snmp_source_page(const struct snmp_source *src, enum snmp_table table, uint64_t from,
+			uint64_t now_ms, struct snmp_page *out)
+{
+	const struct engine *e = src->engine;
+	struct snmp_page *p = out;
+
+	p->table = table;
+	p->from = from;
+	p->cnt = 0;
+	p->more = 0;
+	switch (table) {
+	case SNMP_AGENT:
+		if (from == 0)
+			add_agent(src, p);
+		break;
+	case SNMP_ASSOCIATIONS:
+		add_associations(src, from, p);
+		break;
+	case SNMP_VIOLATIONS:
+		add_ordered(src, &e->violations.order, from, now_ms, p, add_violation);
+		break;
+	case SNMP_ADVERTISEMENTS:
+		add_advertisements(src, from, p);
+		break;
+	case SNMP_BINDINGS:
+		add_ordered(src, &e->cache.order, from, now_ms, p, add_binding);
+		break;
+	case SNMP_NODES:
+		add_ordered(src, &e->nodes.order, from, now_ms, p, add_node);
+		break;
+	case SNMP_TRUSTED:
+		add_trusted(src, from, p);
+		break;
+	case SNMP_OFFENDERS:
+		add_ordered(src, &e->offenders.order, from, now_ms, p, add_offender);
+		break;
+	case SNMP_CODES:
+		add_codes(src, from, p);
+		break;
+	case SNMP_TABLE_CNT:
+		break;
+	}
+	return p->cnt * snmp_row_size(table);
+}
+
+void snmp_source_done(struct snmp_source *src)
+{
+	free(src->trusted);
+	free(src->advertisements);
+	*src = (struct snmp_source){ 0 };
+}
