@@ -17,6 +17,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
 
@@ -230,6 +231,7 @@ static void set_options(void)
 	(void)netsnmp_ds_set_boolean(lib, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
 	(void)netsnmp_ds_set_boolean(lib, NETSNMP_DS_LIB_DISABLE_PERSISTENT_LOAD, 1);
 	(void)netsnmp_ds_set_boolean(lib, NETSNMP_DS_LIB_DISABLE_PERSISTENT_SAVE, 1);
+	(void)setenv("MIBS", "", 1); /* no module's text: we speak in numbers */
 	(void)netsnmp_ds_set_boolean(app, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
 	(void)netsnmp_ds_set_boolean(app, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
 	(void)netsnmp_ds_set_string(app, NETSNMP_DS_AGENT_X_SOCKET, conf->master);
