@@ -53,6 +53,7 @@
 	X(udp_tunnels_declined, "udp-tunnels-declined")                                        \
 	X(networks_granted, "mobile-networks-granted") /* acknowledged, renewals included */   \
 	X(networks_refused, "mobile-networks-refused")                                         \
+	X(accepted_1, "accepted-1-no-simultaneous-bindings") /* of requests-accepted */        \
 	X(denied_128, "denied-128-reason-unspecified")                                         \
 	X(denied_129, "denied-129-administratively-prohibited")                                \
 	X(denied_130, "denied-130-insufficient-resources")                                     \

@@ -648,6 +648,8 @@ static void count(struct stats *s, const struct exchange *x, const struct reg_ou
 		break;
 	case REG_ACCEPT:
 		s->requests_accepted++;
+		if (outcome->code == REG_ACCEPTED_NO_SIMULTANEOUS)
+			s->accepted_1++;
 		if (x->grant.udp)
 			s->udp_tunnels_granted++;
 		else if (x->grant.udp_reply && !reg_is_dereg(&x->req))

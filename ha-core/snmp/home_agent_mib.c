@@ -190,10 +190,14 @@ static const struct mib_column counter_columns[] = {
 	AGENT(60, MIB_COUNTER64, stats.tunnel_errors),            /* heTunnelErrors */
 	AGENT(61, MIB_COUNTER64, stats.tunnel_errors_relayed),    /* heTunnelErrorsRelayed */
 	AGENT(62, MIB_COUNTER64, stats.tunnel_errors_unknown),    /* heTunnelErrorsUnknown */
-	AGENT(63, MIB_COUNTER64, stats.tunnel_errors_port),  /* heTunnelErrorsPortUnreachable */
-	AGENT(64, MIB_COUNTER64, stats.tunnel_mtu_lowered),  /* heTunnelMtuLowered */
-	AGENT(65, MIB_COUNTER64, stats.icmp_errors_sent),    /* heIcmpErrorsSent */
-	AGENT(66, MIB_COUNTER64, stats.icmp_errors_limited), /* heIcmpErrorsLimited */
+	AGENT(63, MIB_COUNTER64, stats.tunnel_errors_port),    /* heTunnelErrorsPortUnreachable */
+	AGENT(64, MIB_COUNTER64, stats.tunnel_mtu_lowered),    /* heTunnelMtuLowered */
+	AGENT(65, MIB_COUNTER64, stats.icmp_errors_sent),      /* heIcmpErrorsSent */
+	AGENT(66, MIB_COUNTER64, stats.icmp_errors_limited),   /* heIcmpErrorsLimited */
+	AGENT(67, MIB_COUNTER64, stats.networks_granted),      /* heMobileNetworksGranted */
+	AGENT(68, MIB_COUNTER64, stats.networks_refused),      /* heMobileNetworksRefused */
+	AGENT(69, MIB_COUNTER64, stats.tunnel_ecn_drops),      /* heDropsTunnelEcn */
+	AGENT(70, MIB_COUNTER64, stats.tunnel_ecn_unexpected), /* heTunnelEcnUnexpected */
 };
 GROUP(he_counters, SNMP_AGENT, "0", counter_columns, 2, 1, 4);
 

@@ -15,7 +15,6 @@
  * - haRecentServiceDeniedCode ends at 136: a later code appears as reasonUnspecified(128), as does
  *   none at all, which haRecentServiceDeniedTime 0 says. heNodeLastDeniedCode has the true one.
  * - mipEncapsulationSupported: tunnels in UDP (RFC 3519) are other(3).
- * - haMultiBindingUnsupported stays 0: Code 1 is never sent, simultaneous bindings are supported.
  * - A mobile node known by its NAI alone has no row anywhere until it has a home address.
  * - Who sends from where nobody is trusted is no violator: heOffenderTable has it.
  * - mipSecViolationTable has a bounded number of rows; who has been quiet for longest goes first.

@@ -183,7 +183,8 @@ static void add_agent(const struct snmp_source *src, struct snmp_page *p)
 	row->encapsulations = encapsulations(&e->conf);
 	row->violations = e->violations.total;
 	row->requests = e->stats.requests_received - e->stats.messages_unknown_type;
-	row->accepted_simple = e->stats.requests_accepted; /* Code 1 is never sent */
+	row->accepted_simple = e->stats.requests_accepted - e->stats.accepted_1;
+	row->accepted_single = e->stats.accepted_1;
 	text_set_string(&row->name, src->name);
 	text_set_string(&row->version, HOME_AGENT_VERSION);
 	text_set_string(&row->data_path, src->data_path);
@@ -504,7 +505,8 @@ static void add_codes(const struct snmp_source *src, uint64_t from, struct snmp_
 {
 	const struct stats *s = &src->engine->stats;
 	const struct snmp_row_code rows[] = {
-		{ REG_ACCEPTED, s->requests_accepted },
+		{ REG_ACCEPTED, s->requests_accepted - s->accepted_1 },
+		{ REG_ACCEPTED_NO_SIMULTANEOUS, s->accepted_1 },
 		{ REG_REASON_UNSPECIFIED, s->denied_128 },
 		{ REG_ADMINISTRATIVELY_PROHIBITED, s->denied_129 },
 		{ REG_INSUFFICIENT_RESOURCES, s->denied_130 },
@@ -521,6 +523,8 @@ static void add_codes(const struct snmp_source *src, uint64_t from, struct snmp_
 		{ REG_UNKNOWN_VENDOR_EXT_OF_FA, s->denied_141 },
 		{ REG_UDP_ENCAPSULATION_UNAVAILABLE, s->denied_142 },
 		{ REG_REDIRECTED, s->denied_143 },
+		{ REG_MOBILE_NETWORK_ERROR, s->denied_147 },
+		{ REG_MOBILE_ROUTER_DISALLOWED, s->denied_148 },
 		{ REG_SERVICE_UNAUTHORIZED, s->denied_151 },
 	};
 	size_t i;

@@ -365,7 +365,7 @@ def test_notifications_and_their_limit(campus, run_daemon, make_master, workdir,
     things.append(Receiver(campus.ha, workdir))
     receiver = things[-1].start()
     master = make_master(trap_to=snmp.TRAP_PORT)
-    campus.ihad_conf["registration"] = {"max-simultaneous-bindings": 1}
+    campus.ihad_conf["registration"] = {"max-simultaneous-bindings": 2}
     agent = run_daemon(campus.ha, "ihad",
                        with_snmp(campus.ihad_conf, master, **{"notification-interval": 3}))
     master.wait_subagent()
@@ -376,7 +376,8 @@ def test_notifications_and_their_limit(campus, run_daemon, make_master, workdir,
     agent.wait_counter("requests-dropped-untrusted", flood)
     desk.send(desk.build(sa=WRONG))
     desk.register(flags=mip.S | mip.D)
-    assert desk.ask(flags=mip.S | mip.D, care_of="10.1.0.11").code == 135
+    desk.register(flags=mip.S | mip.D, care_of="10.1.0.11")
+    assert desk.ask(flags=mip.S | mip.D, care_of="10.1.0.12").code == 135
     untrusted, auth, limit = f"{HE}.0.1", f"{MIP}.2.0.1", f"{HE}.0.3"
     for oid in (untrusted, auth, limit):
         until(lambda: receiver.notifications(oid), f"{oid} has come:\n{receiver.log()}")
