@@ -145,6 +145,24 @@ def test_the_home_agent_itself(agent, master, campus):
     until(lambda: master.get(f"{HE}.1.1.8.0") == 1, "a reload is counted")
 
 
+def test_our_objects_are_read_by_name(agent, master, campus, peer):
+    """As the README has it; the modules that ours imports are the stand-ins of test/lint."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    names = ["-M", f"{root}/mibs:{root}/test/lint/mibs", "-m", "HOME-AGENT-MIB"]
+    said = master.tool("snmpget", "heRole.0", "heFeatures.0", "heDraining.0",
+                       options=[*names, "-Os"]).stdout
+    assert said.splitlines() == ["heRole.0 = INTEGER: 1", "heFeatures.0 = BITS: FC 0 1 2 3 4 5 ",
+                                 "heDraining.0 = INTEGER: 2"]
+    stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
+    stranger.send(stranger.build())
+    agent.wait_counter("requests-dropped-untrusted", 1)
+    time.sleep(KEEPER)
+    table = run(campus.ha.argv(["snmptable", "-v2c", "-c", "public", *names, "-Ci", "-Cb",
+                                f"127.0.0.1:{snmp.PORT}", "heOffenderTable"]),
+                env=snmp.ENVIRONMENT).stdout
+    assert "untrusted" in table and str(stranger.port) in table
+
+
 def test_a_binding_is_the_one_that_hactl_shows(agent, master, campus, desk):
     ident = mip.timestamp()
     desk.register(ident=ident, lifetime=600, flags=mip.D | mip.T | mip.G)
