@@ -81,7 +81,8 @@ def test_untrusted_source_gets_silence_changes_nothing_and_is_counted(campus, ih
 
     assert counting.changes() == {"requests-received": len(requests),
                                   "requests-dropped-untrusted": len(requests),
-                                  "requests-discarded": len(requests)}
+                                  "requests-discarded": len(requests),
+                                  "deregistration-requests": 1}         # received, and no more
     assert stranger.heard_nothing()
     assert {p.source for p in wire.packets()} == {campus.stranger_address}   # and no ICMP
     after = ihad.bindings()
