@@ -61,6 +61,7 @@ struct ha {
 	struct engine engine;
 	struct ha_state *state; /* NULL: nothing is remembered */
 	unsigned int batch_replies;
+	unsigned int batch_dereg_replies; /* of them */
 	struct reg_socket *socket;
 	struct source_share_table shares;
 	struct ha_ctl *ctl;
@@ -534,8 +535,10 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 		return;
 	ha->engine.stats.replies_sent++;
 	ha->batch_replies += !at_home;
-	if (is_dereg_reply(res.reply))
+	if (is_dereg_reply(res.reply)) {
 		ha->engine.stats.deregistration_replies++;
+		ha->batch_dereg_replies += !at_home;
+	}
 	if (ha->daemon->policy.extend_reply) /* only ever the TNC extension */
 		ha->engine.stats.replies_with_tnc++;
 }
@@ -549,11 +552,13 @@ static int commit_batch(void *ctx)
 
 	if (rc < 0) { /* they were counted when they were queued */
 		stats->replies_sent -= ha->batch_replies;
+		stats->deregistration_replies -= ha->batch_dereg_replies;
 		if (ha->daemon->policy.extend_reply)
 			stats->replies_with_tnc -= ha->batch_replies;
 		stats->replies_withheld += ha->batch_replies;
 	}
 	ha->batch_replies = 0;
+	ha->batch_dereg_replies = 0;
 	return rc;
 }
 

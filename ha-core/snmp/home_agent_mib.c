@@ -198,6 +198,9 @@ static const struct mib_column counter_columns[] = {
 	AGENT(68, MIB_COUNTER64, stats.networks_refused),      /* heMobileNetworksRefused */
 	AGENT(69, MIB_COUNTER64, stats.tunnel_ecn_drops),      /* heDropsTunnelEcn */
 	AGENT(70, MIB_COUNTER64, stats.tunnel_ecn_unexpected), /* heTunnelEcnUnexpected */
+	AGENT(71, MIB_COUNTER64, stats.replies_withheld),      /* heRepliesWithheld */
+	AGENT(72, MIB_COUNTER64, stats.state_commits),         /* heStateCommits */
+	AGENT(73, MIB_COUNTER64, stats.state_commit_failures), /* heStateCommitFailures */
 };
 GROUP(he_counters, SNMP_AGENT, "0", counter_columns, 2, 1, 4);
 
