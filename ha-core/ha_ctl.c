@@ -475,6 +475,7 @@ static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
 		ctl_error(r, "%s has no binding; see show bindings", argv[0]);
 		return;
 	}
+	(void)ha_state_commit(c->env.state); /* who is told so may rely on it; it logs a failure */
 	log_notice("binding cleared by an operator",
 		   "event=binding-cleared home-address=%s bindings=%zu uid=%u", argv[0], cnt,
 		   ctl_uid(r));
