@@ -467,7 +467,7 @@ static int open_snmp(struct ha *ha)
 	const struct snmp_source src = {
 		.engine = &ha->engine,
 		.name = ha->daemon->info.name,
-		.data_path = ha->tunnel->name,
+		.tunnel = ha->tunnel,
 		.device = ha->daemon->device,
 		.external = !ha->daemon->trusted,
 		.has_tnc = ha->daemon->policy.extend_reply,
@@ -481,8 +481,9 @@ static int open_snmp(struct ha *ha)
 	if (rc < 0)
 		log_error("cannot answer SNMP", "event=start-failed error=\"%s\"", err_text(rc));
 	else if (ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_AUTO &&
-		 ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_TUN)
-		snmp_feed_degraded(ha->snmp); /* open_tunnel() has logged it */
+		 ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_TUN &&
+		 strcmp(tunnel_name(ha->tunnel), tunnel_tun.name) == 0)
+		snmp_feed_degraded(ha->snmp); /* opening it has logged why */
 	return rc;
 }
 

@@ -18,6 +18,7 @@
 #include "common/limit.h"
 #include "common/log.h"
 #include "ha-core/snmp/snmp_child.h"
+#include "ha-core/tunnel/tunnel.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -32,6 +33,7 @@
 #define PRIORITY_EXTERNAL 128
 
 struct snmp_feed {
+	const char *tier; /* of the data path, a second ago */
 	struct snmp_source source;
 	char *name, *agentx, *context; /* owned: the child forgets the configuration */
 	int fd;                        /* -1: no child */
@@ -269,11 +271,12 @@ void snmp_feed_trusted_empty(struct snmp_feed *f)
 
 void snmp_feed_degraded(struct snmp_feed *f)
 {
+	const char *tier = tunnel_name(f->source.tunnel);
 	struct snmp_notice n;
 
 	if (!take_notice(f, SNMP_NOTICE_DEGRADED, &n))
 		return;
-	snmp_text_set(&n.text, f->source.data_path, strlen(f->source.data_path));
+	snmp_text_set(&n.text, tier, strlen(tier));
 	send_notice(f, &n);
 }
 
@@ -304,9 +307,13 @@ void snmp_feed_tick(struct snmp_feed *f, const struct clock *now)
 	struct snmp_source *src = &f->source;
 	const uint64_t requests = src->engine->stats.requests_received;
 	const uint64_t ms = now->mono_ms - f->second_ms;
+	const char *tier = tunnel_name(src->tunnel);
 
 	if (ms == 0)
 		return;
+	if (f->tier && strcmp(f->tier, tier) != 0 && strcmp(tier, tunnel_tun.name) == 0)
+		snmp_feed_degraded(f); /* the fast path was there, and is not any more */
+	f->tier = tier;
 	src->rate = (uint32_t)((requests - f->second_requests) * 1000 / ms);
 	if (src->rate > src->rate_peak)
 		src->rate_peak = src->rate;

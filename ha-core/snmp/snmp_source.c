@@ -10,6 +10,7 @@
 #include "ha-core/snmp/snmp_source.h"
 
 #include "ha-core/tunnel/encap.h"
+#include "ha-core/tunnel/tunnel.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -78,7 +79,7 @@ static void text_set_string(struct mib_text *out, const char *text)
 
 static void text_set_nai(struct mib_text *out, const struct sa_peer *peer)
 {
-	snmp_text_set(out, peer ? peer->nai : NULL, peer && peer->nai ? peer->nai_len : 0);
+	snmp_text_set(out, peer ? sa_peer_nai(peer) : NULL, peer ? sa_peer_nai_len(peer) : 0);
 }
 
 /* Never 0: that is "never". */
@@ -178,6 +179,7 @@ static void add_agent(const struct snmp_source *src, struct snmp_page *p)
 	struct snmp_row_agent *row = add_row(p, 0);
 
 	row->stats = e->stats;
+	tunnel_add_stats(src->tunnel, &row->stats);
 	row->enabled = 1;
 	row->entities = ENTITY_HOME_AGENT;
 	row->encapsulations = encapsulations(&e->conf);
@@ -187,7 +189,7 @@ static void add_agent(const struct snmp_source *src, struct snmp_page *p)
 	row->accepted_single = e->stats.accepted_1;
 	text_set_string(&row->name, src->name);
 	text_set_string(&row->version, HOME_AGENT_VERSION);
-	text_set_string(&row->data_path, src->data_path);
+	text_set_string(&row->data_path, tunnel_name(src->tunnel));
 	text_set_string(&row->device, src->device);
 	row->role = src->external ? 2 : 1;
 	row->features = features(src);
@@ -227,7 +229,7 @@ static const struct sa *next_sa(const struct sa_peer *peer, uint64_t from)
 static void add_association(struct snmp_page *p, uint64_t key, const struct sa *sa)
 {
 	struct snmp_row_association *row = add_row(p, key);
-	const enum mac_algorithm alg = mac_algorithm(sa->mac);
+	const enum mac_algorithm alg = mac_algorithm(&sa->mac);
 
 	row->algorithm_type =
 		alg == MAC_HMAC_MD5 || alg == MAC_KEYED_MD5 ? ALGORITHM_IS_MD5 : ALGORITHM_IS_OTHER;
@@ -342,7 +344,7 @@ static uint32_t binding_algorithm(const struct binding *b)
 {
 	const struct sa *sa = b->node ? sa_find(b->node, b->spi) : NULL;
 
-	return sa ? (uint32_t)mac_algorithm(sa->mac) + 2 : 1;
+	return sa ? (uint32_t)mac_algorithm(&sa->mac) + 2 : 1;
 }
 
 static void add_binding(const struct snmp_source *src, uint64_t key, uint64_t now_ms,
@@ -353,10 +355,12 @@ static void add_binding(const struct snmp_source *src, uint64_t key, uint64_t no
 	const struct binding *b =
 		binding_find_care_of(&e->cache, at, addr_from_host((uint32_t)key));
 	struct snmp_row_binding *row;
+	struct binding_count count;
 	size_t i;
 
 	if (!b)
 		return;
+	count = tunnel_count(src->tunnel, b);
 	row = add_row(p, key);
 	row->home_addr = b->key.home_addr;
 	row->home_agent = b->key.home_agent;
@@ -379,14 +383,14 @@ static void add_binding(const struct snmp_source *src, uint64_t key, uint64_t no
 	row->half_bound = b->tunnel.half_bound;
 	row->reverse = b->tunnel.reverse;
 	row->from_fa = !(b->flags & REG_FLAG_D);
-	row->revocable = b->revocation.negotiated;
+	row->revocable = b->revocation != NULL;
 	row->keepalive_s = b->keepalive_s;
 	row->spi = b->spi;
 	row->algorithm = binding_algorithm(b);
-	row->packets_to = b->count.packets_to;
-	row->bytes_to = b->count.bytes_to;
-	row->packets_from = b->count.packets_from;
-	row->bytes_from = b->count.bytes_from;
+	row->packets_to = count.packets_to;
+	row->bytes_to = count.bytes_to;
+	row->packets_from = count.packets_from;
+	row->bytes_from = count.bytes_from;
 }
 
 /* --- mobile nodes --- */

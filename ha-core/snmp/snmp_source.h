@@ -19,8 +19,9 @@ struct snmp_trusted {
 /** What rows are made from, beside the engine. Kept by snmp_feed.c, filled by ha.c. */
 struct snmp_source {
 	const struct engine *engine;
-	const char *name, *data_path, *device;
-	bool external; /* the role */
+	const char *name, *device;
+	const struct tunnel *tunnel; /* NULL: none but what the engine counts */
+	bool external;               /* the role */
 	bool has_tnc, has_inside_filter, redirects;
 	uint16_t port;
 	uint32_t up_since_cs;

@@ -93,11 +93,9 @@ static int setup(void **state)
 				     &(struct engine_hooks){ changed, no_random, NULL, NULL, NULL },
 				     &now),
 			 0);
-	f.source = (struct snmp_source){ .engine = &f.engine,
-					 .name = "ihad",
-					 .data_path = "tun",
-					 .device = "ihad0",
-					 .port = 434 };
+	f.source = (struct snmp_source){
+		.engine = &f.engine, .name = "ihad", .device = "ihad0", .port = 434
+	};
 	for (i = 0; i < mip_mib_group_cnt; i++)
 		f.groups[cnt++] = mip_mib_groups[i];
 	for (i = 0; i < home_agent_mib_group_cnt; i++)
