@@ -21,6 +21,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -54,6 +55,8 @@ void conf_faults_add(struct conf_faults *faults, const char *file, struct conf_m
 	size_t k;
 	va_list args;
 
+	if (at.file)
+		file = at.file;
 	if (faults->cnt == CONF_FAULTS_MAX) {
 		faults->dropped++;
 		return;
@@ -83,20 +86,29 @@ void conf_faults_add(struct conf_faults *faults, const char *file, struct conf_m
 	faults->cnt++;
 }
 
-void conf_faults_print(const struct conf_faults *faults, FILE *out)
+static void print_as(const struct conf_faults *faults, const char *kind, FILE *out)
 {
 	const struct conf_fault *f;
 	size_t i;
 
 	for (i = 0; i < faults->cnt; i++) {
 		f = &faults->list[i];
-		fprintf(out, "%s:%u:%u: error: %s\n", f->file, f->at.line, f->at.column, f->text);
+		fprintf(out, "%s:%u:%u: %s: %s\n", f->file, f->at.line, f->at.column, kind,
+			f->text);
 	}
 	if (faults->dropped > 0 && faults->cnt > 0) {
 		f = &faults->list[faults->cnt - 1];
-		fprintf(out, "%s:%u:%u: error: %zu more faults are not shown\n", f->file,
-			f->at.line, f->at.column, faults->dropped);
+		fprintf(out, "%s:%u:%u: %s: %zu more %ss are not shown\n", f->file, f->at.line,
+			f->at.column, kind, faults->dropped,
+			strcmp(kind, "error") == 0 ? "fault" : kind);
 	}
+}
+
+void conf_faults_print(const struct conf_faults *faults, FILE *out)
+{
+	print_as(faults, "error", out);
+	if (faults->warnings)
+		print_as(faults->warnings, "warning", out);
 }
 
 void conf_faults_done(struct conf_faults *faults)
@@ -552,6 +564,7 @@ static int store_scalar(const struct conf_key *row, const char *text, void *base
 		err = store_enum(row, text, field, why);
 		break;
 	case CONF_STRING:
+	case CONF_INCLUDE:
 		err = store_string(row, text, field, why);
 		break;
 	case CONF_CHARS:
@@ -692,6 +705,7 @@ static void row_done(const struct conf_key *row, void *base)
 
 	switch (row->type) {
 	case CONF_STRING:
+	case CONF_INCLUDE:
 		free(*(char **)field);
 		break;
 	case CONF_KEY:
@@ -754,6 +768,7 @@ struct slot {
 	struct conf_mark section_at; /* of the innermost section on the way that was given */
 	uint32_t sections_given; /* bit n: the section of n + 1 words, for the first row in it */
 	bool given, faulty;
+	const char *last_file; /* where it was given the last time, as in struct conf_mark */
 };
 
 /** A key of an element of a list of mappings; row NULL: the element itself. */
@@ -764,7 +779,8 @@ struct element_mark {
 };
 
 struct conf_doc {
-	mode_t mode;
+	struct conf_file *files; /* the first is the main one */
+	size_t file_cnt;
 	struct slot *slots;
 	size_t slot_cnt;
 	struct element_mark *marks; /* in the order of the file */
@@ -774,6 +790,9 @@ struct conf_doc {
 struct conf_doc *conf_doc_free(struct conf_doc *doc)
 {
 	if (doc) {
+		for (size_t i = 0; i < doc->file_cnt; i++)
+			free(doc->files[i].path);
+		free(doc->files);
 		free(doc->slots);
 		free(doc->marks);
 		free(doc);
@@ -781,9 +800,9 @@ struct conf_doc *conf_doc_free(struct conf_doc *doc)
 	return NULL;
 }
 
-mode_t conf_doc_mode(const struct conf_doc *doc)
+const struct conf_file *conf_doc_file(const struct conf_doc *doc, size_t i)
 {
-	return doc->mode;
+	return i < doc->file_cnt ? &doc->files[i] : NULL;
 }
 
 static const struct slot *slot_find(const struct conf_doc *doc, const char *path)
@@ -856,7 +875,8 @@ static int mark_add(struct conf_doc *doc, struct element_mark mark)
 struct reader {
 	yaml_parser_t parser;
 	yaml_event_t event;
-	const char *path;
+	const char *path; /* of the file being read */
+	const char *file; /* the same if it is a fragment; NULL: it is the main one */
 	const char *text; /* of the whole file */
 	const char *program;
 	struct conf_faults *faults;
@@ -880,7 +900,10 @@ static struct conf_mark to_mark(yaml_mark_t m)
 
 static struct conf_mark here(const struct reader *r)
 {
-	return to_mark(r->event.start_mark);
+	struct conf_mark at = to_mark(r->event.start_mark);
+
+	at.file = r->file;
+	return at;
 }
 
 #define fault(r, at, ...) conf_faults_add((r)->faults, (r)->path, at, __VA_ARGS__)
@@ -1018,6 +1041,25 @@ static bool is_scalar_for(struct reader *r, const struct conf_key *row, const ch
 	return false;
 }
 
+/** A value that was stored: is it one to think about? */
+static void warn_of(struct reader *r, const struct conf_key *row, const char *text, void *base)
+{
+	const void *field = (char *)base + row->offset;
+	struct addr_prefix p;
+	const char *why;
+
+	if (!row->warn || !r->faults->warnings)
+		return;
+	if (row->type == CONF_PREFIX_SET) {
+		if (addr_prefix_parse(text, &p) < 0)
+			return;
+		field = &p;
+	}
+	why = row->warn(field);
+	if (why)
+		conf_warnings_add(r->faults, r->path, here(r), "%s: %s", row->path, why);
+}
+
 typedef int store_fn(const struct conf_key *row, const char *text, void *base, struct why why);
 
 static int read_scalar(struct reader *r, const struct conf_key *row, void *base, const char *what,
@@ -1032,8 +1074,10 @@ static int read_scalar(struct reader *r, const struct conf_key *row, void *base,
 		    (struct why){ why, sizeof(why) });
 	if (err == ERR_INVALID) {
 		fault(r, here(r), "%s: %s", what, why);
-		err = 0;
+		return 0;
 	}
+	if (err == 0)
+		warn_of(r, row, (const char *)r->event.data.scalar.value, base);
 	return err;
 }
 
@@ -1071,6 +1115,16 @@ static int read_scalar_list(struct reader *r, const struct conf_key *row, void *
 
 static int read_mapping(struct reader *r, struct record *rec, const char *prefix);
 
+/** Is a list empty that should not be? Its count stands beside it, or in it. */
+static bool is_unwisely_empty(const struct slot *s)
+{
+	if (!s->row->warn_empty || s->faulty)
+		return false;
+	if (s->row->type == CONF_PREFIX_SET || s->row->type == CONF_ADDRESS_SET)
+		return ((struct addr_set *)((char *)s->base + s->row->offset))->cnt == 0;
+	return has_count(s->row) && *count_of(s->row, s->base) == 0;
+}
+
 /** What was required and not given, and the defaults of what has no value. */
 static int record_finish(struct reader *r, struct record *rec)
 {
@@ -1089,6 +1143,9 @@ static int record_finish(struct reader *r, struct record *rec)
 			if (err < 0)
 				return err;
 		}
+		if (is_unwisely_empty(s))
+			conf_warnings_add(r->faults, r->path, s->given ? s->at : s->section_at,
+					  "%s: %s", s->row->path, s->row->warn_empty);
 	}
 	return 0;
 }
@@ -1186,19 +1243,40 @@ out:
 	return err;
 }
 
+/** A list goes on in another file; anything else has one value. */
+static bool goes_on(const struct reader *r, const struct slot *s)
+{
+	bool is_list = s->row->type == CONF_MAPPINGS ||
+		       (is_scalar_list(s->row) && s->row->type != CONF_ENUM_LIST);
+
+	return is_list && s->last_file != r->file;
+}
+
 static int read_value(struct reader *r, struct record *rec, struct slot *s)
 {
 	size_t faults = r->faults_before;
+	struct conf_file *file = &r->doc->files[r->doc->file_cnt - 1];
 	int err;
 
-	if (s->given) {
-		fault(r, here(r), "%s: given a second time; the first is in line %u", s->row->path,
-		      s->at.line);
+	if (s->row->type == CONF_INCLUDE && r->file) {
+		fault(r, here(r), "%s: a fragment includes no other files", s->row->path);
+		return skip(r);
+	}
+	if (s->given && !goes_on(r, s)) {
+		fault(r, here(r), "%s: given a second time; the first is in %s%sline %u",
+		      s->row->path, s->at.file != r->file ? r->doc->files[0].path : "",
+		      s->at.file != r->file ? ", " : "", s->at.line);
 		s->faulty = true;
 		return skip(r);
 	}
+	if (s->row->type == CONF_KEY && !file->has_key) {
+		file->has_key = true;
+		file->key_at = here(r);
+	}
+	if (!s->given)
+		s->at = here(r);
 	s->given = true;
-	s->at = here(r);
+	s->last_file = r->file;
 	if (rec->list) {
 		err = mark_add(r->doc,
 			       (struct element_mark){ rec->list, s->row, rec->index, s->at });
@@ -1212,7 +1290,7 @@ static int read_value(struct reader *r, struct record *rec, struct slot *s)
 	else
 		err = read_scalar(r, s->row, s->base, s->row->path, store_scalar);
 	/* A list of mappings keeps its sound elements: checks across keys go on with them. */
-	s->faulty = faults_total(r->faults) != faults;
+	s->faulty |= faults_total(r->faults) != faults;
 	return err;
 }
 
@@ -1385,6 +1463,8 @@ static int read_document(struct reader *r, struct record *rec)
 		err = next(r);
 	if (err < 0)
 		return err;
+	if (r->file && (r->event.type == YAML_STREAM_END_EVENT || is_null(r)))
+		return 0; /* a fragment whose every line is commented out */
 	if (r->event.type == YAML_STREAM_END_EVENT || is_null(r)) {
 		fault(r, ((struct conf_mark){ 1, 1 }), "nothing is configured in this file");
 		return ERR_CONFIG;
@@ -1429,39 +1509,139 @@ static int doc_new(const struct conf_section *sections, size_t section_cnt,
 	return 0;
 }
 
+/** Reads r->path, from the first octet to the last, into the slots. */
+static int read_file(struct reader *r, struct record *rec)
+{
+	struct conf_file file = { .path = strdup(r->path) };
+	struct conf_file *grown;
+	char *text = NULL;
+	size_t len = 0;
+	int err;
+
+	grown = reallocarray(r->doc->files, r->doc->file_cnt + 1, sizeof(*grown));
+	if (grown)
+		r->doc->files = grown;
+	if (!grown || !file.path) {
+		free(file.path);
+		return -ENOMEM;
+	}
+	grown[r->doc->file_cnt++] = file;
+	if (r->file)
+		r->path = r->file = file.path; /* marks outlive the caller's name */
+	err = conf_slurp(r->path, NULL, (struct conf_mark){ 1, 1 }, r->faults, &text, &len,
+			 &grown[r->doc->file_cnt - 1].mode);
+	if (err == 0 && !yaml_parser_initialize(&r->parser))
+		err = -ENOMEM;
+	if (err < 0)
+		goto out;
+	r->text = text;
+	r->depth = 0;
+	yaml_parser_set_input_string(&r->parser, (const unsigned char *)text, len);
+	for (struct slot *s = rec->slots; s < rec->slots + rec->cnt; s++)
+		s->sections_given = 0; /* once in each file */
+	err = read_document(r, rec);
+	event_done(r);
+	r->event.type = YAML_NO_EVENT;
+	/* libyaml's window on the text; its other copies were the events, wiped one by one. */
+	if (r->parser.buffer.start)
+		explicit_bzero(r->parser.buffer.start,
+			       (size_t)(r->parser.buffer.end - r->parser.buffer.start));
+	yaml_parser_delete(&r->parser);
+out:
+	conf_wipe_free(text, len);
+	return err;
+}
+
+/** The directory that the file asks to include, or NULL. */
+static const struct slot *include_slot(const struct conf_doc *doc)
+{
+	size_t i;
+
+	for (i = 0; i < doc->slot_cnt; i++)
+		if (doc->slots[i].row->type == CONF_INCLUDE && doc->slots[i].given &&
+		    !doc->slots[i].faulty)
+			return &doc->slots[i];
+	return NULL;
+}
+
+static int is_fragment(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && strcmp(dot, ".yaml") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int read_fragments(struct reader *r, struct record *rec, const char *dir)
+{
+	struct dirent **entries = NULL;
+	char *path;
+	int i, cnt, err = 0;
+
+	cnt = scandir(dir, &entries, is_fragment, by_name);
+	if (cnt < 0)
+		return -errno;
+	for (i = 0; i < cnt; i++) {
+		if (err == 0 && asprintf(&path, "%s/%s", dir, entries[i]->d_name) < 0)
+			err = -ENOMEM;
+		if (err == 0) {
+			r->path = r->file = path;
+			err = read_file(r, rec);
+			free(path);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return err == -ENOMEM ? err : err < 0 ? ERR_CONFIG : 0;
+}
+
+static int read_includes(struct reader *r, struct record *rec)
+{
+	const char *main_path = r->path;
+	const struct slot *s = include_slot(r->doc);
+	const char *dir = s ? *(char **)((char *)s->base + s->row->offset) : NULL;
+	const char *slash = strrchr(main_path, '/');
+	struct conf_mark at = s ? s->at : (struct conf_mark){ 1, 1 };
+	char *joined;
+	int err;
+
+	if (!s)
+		return 0;
+	if (asprintf(&joined, "%.*s%s%s", *dir == '/' || !slash ? 0 : (int)(slash - main_path),
+		     main_path, *dir == '/' || !slash ? "" : "/", dir) < 0)
+		return -ENOMEM;
+	err = read_fragments(r, rec, joined);
+	r->path = main_path;
+	r->file = NULL;
+	if (err < 0 && err != -ENOMEM && err != ERR_CONFIG) {
+		fault(r, at, "%s: cannot read the directory %s: %s", s->row->path, joined,
+		      err_text(err));
+		err = ERR_CONFIG;
+	}
+	free(joined);
+	return err;
+}
+
 int conf_read(const char *path, const char *program, const struct conf_section *sections,
 	      size_t section_cnt, struct conf_faults *faults, struct conf_doc **ret_doc)
 {
 	struct reader r = { .path = path, .program = program, .faults = faults };
 	struct record rec;
-	char *text = NULL;
-	size_t len = 0;
 	int err;
 
 	err = doc_new(sections, section_cnt, &r.doc);
 	if (err < 0)
 		return err;
-	err = conf_slurp(path, NULL, (struct conf_mark){ 1, 1 }, faults, &text, &len, &r.doc->mode);
-	if (err < 0)
-		goto out;
-	if (!yaml_parser_initialize(&r.parser)) {
-		err = -ENOMEM;
-		goto out;
-	}
-	r.text = text;
-	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, len);
 	rec = (struct record){ .slots = r.doc->slots, .cnt = r.doc->slot_cnt };
-	err = read_document(&r, &rec);
+	err = read_file(&r, &rec);
+	if (err == 0)
+		err = read_includes(&r, &rec);
 	if (err == 0)
 		err = record_finish(&r, &rec);
-	event_done(&r);
-	/* libyaml's window on the text; its other copies were the events, wiped one by one. */
-	if (r.parser.buffer.start)
-		explicit_bzero(r.parser.buffer.start,
-			       (size_t)(r.parser.buffer.end - r.parser.buffer.start));
-	yaml_parser_delete(&r.parser);
-out:
-	conf_wipe_free(text, len);
 	if (err < 0)
 		conf_doc_free(r.doc);
 	else

@@ -18,6 +18,7 @@
 /** Where in a file: both count from 1. */
 struct conf_mark {
 	uint32_t line, column;
+	const char *file; /* a fragment, and owned by the document; NULL: the file itself */
 };
 
 struct conf_fault {
@@ -30,14 +31,22 @@ struct conf_fault {
 struct conf_faults {
 	struct conf_fault list[CONF_FAULTS_MAX]; /* by file, then by position */
 	size_t cnt;
-	size_t dropped; /* faults beyond the limit */
+	size_t dropped;               /* faults beyond the limit */
+	struct conf_faults *warnings; /* takes what is legal and unwise; NULL: nobody asks */
 };
 
-/** Adds a fault. Never put key material into its text. */
+/** Adds a fault. at.file outranks file. Never put key material into its text. */
 void conf_faults_add(struct conf_faults *faults, const char *file, struct conf_mark at,
 		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/** FILE:LINE:COLUMN: error: WHAT IS WRONG, one a line. */
+/** The same for what is legal and unwise: into faults->warnings, if there is somebody to read it. */
+#define conf_warnings_add(faults, ...)                                    \
+	do {                                                              \
+		if ((faults)->warnings)                                   \
+			conf_faults_add((faults)->warnings, __VA_ARGS__); \
+	} while (0)
+
+/** FILE:LINE:COLUMN: error: WHAT IS WRONG, one a line; then the warnings in the same form. */
 void conf_faults_print(const struct conf_faults *faults, FILE *out);
 
 /** Frees, and leaves "no fault". */
@@ -64,6 +73,7 @@ enum conf_type {
 	CONF_ADDRESS_SET, /* struct addr_set of /32, owned; written as a list of addresses */
 	CONF_PREFIX_SET,  /* struct addr_set, owned; written as a list of prefixes */
 	CONF_MAPPINGS,    /* struct *, owned: an array of elements read by `rows`; count in aux */
+	CONF_INCLUDE,     /* char *, owned: the directory of fragments, see conf_read() */
 };
 
 /** A row. A table of rows ends with a zero row. */
@@ -87,7 +97,13 @@ struct conf_key {
 	 * (const char **, struct addr_prefix *). Not for CONF_ENUM_LIST and CONF_MAPPINGS.
 	 */
 	const char *(*check)(const void *field);
-	const char *doc; /* sentences for the reference page */
+	/**
+	 * Is a sound value unwise? NULL, or why. Gets the field; of a CONF_PREFIX_SET, each item.
+	 * Not for other lists.
+	 */
+	const char *(*warn)(const void *field);
+	const char *warn_empty; /* of a list: why it is unwise to have nothing in it */
+	const char *doc;        /* sentences for the reference page */
 };
 
 #define CONF_SIZEOF(type, member) sizeof(((type *)0)->member)
@@ -112,6 +128,10 @@ struct conf_doc;
  * or absent value is its default, and a faulty element of a list of mappings is left out.
  * Release the structs with conf_done(), also after faults.
  *
+ * If a CONF_INCLUDE row is given, each *.yaml of that directory (relative to the file's own) is read
+ * as if its keys stood in the file, in the order of their names: lists go on, and any other key is
+ * given once in all files. A list of enum is one value.
+ *
  * @param program  stands for "{program}" in defaults
  * @param faults   gets what is wrong
  * @retval 0           read; see conf_faults_any()
@@ -126,8 +146,16 @@ int conf_read(const char *path, const char *program, const struct conf_section *
 /** Takes NULL, returns NULL. The structs that were filled stay. */
 struct conf_doc *conf_doc_free(struct conf_doc *doc);
 
-/** The file's mode when it was opened. */
-mode_t conf_doc_mode(const struct conf_doc *doc);
+/** A file that was read. */
+struct conf_file {
+	char *path;   /* owned */
+	mode_t mode;  /* when it was opened */
+	bool has_key; /* a value of CONF_KEY stands in it, sound or not: */
+	struct conf_mark key_at;
+};
+
+/** The files that were read, the main one first, then its fragments; NULL behind the last. */
+const struct conf_file *conf_doc_file(const struct conf_doc *doc, size_t i);
 
 /** Was the key written in the file? */
 bool conf_is_given(const struct conf_doc *doc, const char *path);

@@ -70,21 +70,27 @@ struct ha {
 
 /* --- configuration --- */
 
-/* Reads the file into fresh structs; tells every fault on stderr. */
-static int read_conf(const struct ha_daemon *daemon, const char *path, struct ha_conf **ret_conf,
-		     void **ret_daemon_conf)
+/* Reads the file into fresh structs; tells every fault, and at --check warnings, on stderr. */
+static int read_conf(const struct ha_daemon *daemon, const struct daemon_options *options,
+		     struct ha_conf **ret_conf, void **ret_daemon_conf)
 {
 	struct conf_faults *faults = calloc(1, sizeof(*faults));
+	struct conf_faults *warnings = options->check ? calloc(1, sizeof(*warnings)) : NULL;
 	void *daemon_conf = calloc(1, daemon->conf_size);
 	int rc = -ENOMEM;
 
-	if (faults && daemon_conf)
-		rc = ha_conf_read(path, daemon->info.name, daemon->conf_rows, daemon_conf, faults,
-				  ret_conf);
+	if (faults)
+		faults->warnings = warnings;
+	if (faults && daemon_conf && (warnings || !options->check))
+		rc = ha_conf_read(options->config, daemon->info.name, daemon->conf_rows,
+				  daemon_conf, faults, ret_conf);
 	if (faults) {
 		conf_faults_print(faults, stderr);
 		conf_faults_done(faults);
 	}
+	if (warnings)
+		conf_faults_done(warnings);
+	free(warnings);
 	free(faults);
 	if (rc < 0) {
 		if (daemon_conf)
@@ -771,7 +777,7 @@ static int reload(void *ctx)
 	int rc;
 
 	daemon_reloading();
-	rc = read_conf(ha->daemon, ha->options.config, &conf, &daemon_conf);
+	rc = read_conf(ha->daemon, &ha->options, &conf, &daemon_conf);
 	if (rc == 0) {
 		rc = open_engine(ha, &fresh, conf, daemon_conf);
 		if (rc < 0)
@@ -1120,7 +1126,7 @@ int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	log_open(daemon->info.name, LOG_LEVEL_INFO);
-	rc = read_conf(daemon, ha.options.config, &ha.conf, &ha.daemon_conf);
+	rc = read_conf(daemon, &ha.options, &ha.conf, &ha.daemon_conf);
 	if (rc == ERR_CONFIG)
 		return DAEMON_EXIT_CONFIG;
 	if (rc < 0) {

@@ -34,6 +34,8 @@
 #define BPFFS_MAX     200 /* octets; names of pins follow it */
 #define LINE_FIELDS   6
 #define WHY_MAX       512
+#define KEY_STRONG    16 /* octets: shorter keys can be searched for, RFC 4086 */
+#define TOLERANCE_FAR 60 /* seconds: what was recorded longer ago should be worth nothing */
 
 /* ---- Rules of one value ------------------------------------------------------------------- */
 
@@ -115,6 +117,14 @@ static const char *check_agentx(const void *field)
 	if (where[0] == '/' || (strncmp(where, "tcp:", 4) == 0 && strchr(where + 4, ':')))
 		return NULL;
 	return "a socket's path is wanted, /..., or tcp:HOST:PORT";
+}
+
+static const char *warn_tolerance(const void *field)
+{
+	return *(const uint32_t *)field > TOLERANCE_FAR
+		       ? "over a minute: a recorded request stays good as long; synchronise clocks "
+			 "and use 7"
+		       : NULL;
 }
 
 /* ---- Rows --------------------------------------------------------------------------------- */
@@ -282,6 +292,10 @@ static const struct conf_key foreign_agent_rows[] = {
 #define FIELD2(member, second) CONF_FIELD2(struct ha_conf, member, second)
 
 const struct conf_key ha_conf_rows[] = {
+	{ "include", CONF_INCLUDE, FIELD(include), .min = 1,
+	  .doc = "A directory of fragments: each *.yaml in it is read as if it stood here, in the "
+		 "order of names. Lists go on from file to file; any other key is given once. A "
+		 "relative path starts at this file's directory." },
 	{ "home-agent.address", CONF_ADDRESS, FIELD(address), .required = true,
 	  .check = check_unicast,
 	  .doc = "Where mobile nodes register, and the near end of every tunnel." },
@@ -315,6 +329,7 @@ const struct conf_key ha_conf_rows[] = {
 	  .doc = "Longest lifetime granted to a mobile node; 65535 is no limit." },
 	{ "registration.timestamp-tolerance", CONF_SECONDS,
 	  FIELD(registration.timestamp_tolerance_s), .min = 1, .max = 3600, .dflt = "7",
+	  .warn = warn_tolerance,
 	  .doc = "How far a node's clock may be from ours. RFC 5944 advises more than 3." },
 	{ "registration.max-simultaneous-bindings", CONF_UINT,
 	  FIELD(registration.max_simultaneous_bindings), .min = 1, .max = 64, .dflt = "4",
@@ -451,7 +466,7 @@ const struct conf_key ha_conf_rows[] = {
 /** Where the fields of a line of the mobile-nodes-file stood: columns by the order of the line. */
 struct line_mark {
 	uint32_t line;
-	uint32_t home_addr, nai, spi;
+	uint32_t home_addr, nai, spi, algorithm, key;
 };
 
 struct check {
@@ -464,10 +479,16 @@ struct check {
 };
 
 #define fault(c, ...) conf_faults_add((c)->faults, (c)->path, __VA_ARGS__)
+#define warn(c, ...)  conf_warnings_add((c)->faults, (c)->path, __VA_ARGS__)
 
 static const char *node_file(const struct check *c, size_t index)
 {
-	return index < c->yaml_node_cnt ? c->path : c->conf->mobile_nodes_file;
+	const char *fragment;
+
+	if (index >= c->yaml_node_cnt)
+		return c->conf->mobile_nodes_file;
+	fragment = conf_where_in(c->doc, "mobile-nodes", index, NULL).file;
+	return fragment ? fragment : c->path;
 }
 
 static struct conf_mark node_mark(const struct check *c, size_t index, const char *key)
@@ -482,6 +503,10 @@ static struct conf_mark node_mark(const struct check *c, size_t index, const cha
 	l = &c->lines[index - c->yaml_node_cnt];
 	if (strcmp(key, "nai") == 0)
 		return (struct conf_mark){ l->line, l->nai };
+	if (strcmp(key, "algorithm") == 0)
+		return (struct conf_mark){ l->line, l->algorithm };
+	if (strcmp(key, "key") == 0)
+		return (struct conf_mark){ l->line, l->key };
 	return (struct conf_mark){ l->line, strcmp(key, "spi") == 0 ? l->spi : l->home_addr };
 }
 
@@ -534,6 +559,7 @@ static void check_tunnel(const struct check *c)
 static void check_foreign_agents(const struct check *c)
 {
 	const struct ha_conf_foreign_agent *fa = c->conf->foreign_agents;
+	struct conf_mark first;
 	size_t i, k;
 
 	for (i = 0; i < c->conf->foreign_agent_cnt; i++) {
@@ -544,10 +570,11 @@ static void check_foreign_agents(const struct check *c)
 		for (k = 0; k < i; k++) {
 			if (!addr_eq(fa[i].address, fa[k].address) || fa[i].spi != fa[k].spi)
 				continue;
+			first = conf_where_in(c->doc, "foreign-agents", k, "spi");
 			fault(c, conf_where_in(c->doc, "foreign-agents", i, "spi"),
-			      "foreign-agents: %s has SPI %u already, in line %u",
-			      addr_text(fa[i].address).s, fa[i].spi,
-			      conf_where_in(c->doc, "foreign-agents", k, "spi").line);
+			      "foreign-agents: %s has SPI %u already, in %s%sline %u",
+			      addr_text(fa[i].address).s, fa[i].spi, first.file ? first.file : "",
+			      first.file ? ", " : "", first.line);
 			break;
 		}
 	}
@@ -883,19 +910,90 @@ static void check_key_file(const struct check *c, const char *file, struct conf_
 
 static void check_yaml_mode(const struct check *c)
 {
-	static const char *const lists[] = { "mobile-nodes", "foreign-agents" };
-	const size_t cnts[] = { c->yaml_node_cnt, c->conf->foreign_agent_cnt };
+	const struct conf_file *file;
 	size_t i;
 
-	for (i = 0; i < 2; i++) {
-		if (cnts[i] == 0 && conf_is_sound(c->doc, lists[i]))
-			continue;
-		check_key_file(c, c->path,
-			       cnts[i] ? conf_where_in(c->doc, lists[i], 0, "key")
-				       : conf_where(c->doc, lists[i]),
-			       conf_doc_mode(c->doc));
-		return;
+	for (i = 0; (file = conf_doc_file(c->doc, i)); i++)
+		if (file->has_key)
+			check_key_file(c, file->path, file->key_at, file->mode);
+}
+
+/* ---- Legal, and unwise -------------------------------------------------------------------- */
+
+static void warn_of_key(const struct check *c, const char *file, struct conf_mark at, size_t len)
+{
+	conf_warnings_add(c->faults, file, at,
+			  "key: %zu octets are few: make one of %d or more with \"hactl new-key\"",
+			  len, KEY_STRONG);
+}
+
+static void warn_of_algorithm(const struct check *c, const char *file, struct conf_mark at)
+{
+	conf_warnings_add(c->faults, file, at,
+			  "algorithm: keyed-md5 is weak (RFC 5944 keeps it for old nodes): use "
+			  "hmac-sha256, or hmac-md5");
+}
+
+/** Beyond the limit warnings are only counted: no need to look for their place. */
+static struct conf_mark warn_mark(const struct check *c, size_t index, const char *key)
+{
+	if (c->faults->warnings->cnt == CONF_FAULTS_MAX)
+		return (struct conf_mark){ 1, 1 };
+	return node_mark(c, index, key);
+}
+
+static void warn_of_associations(const struct check *c)
+{
+	const struct ha_conf_foreign_agent *fa = c->conf->foreign_agents;
+	const struct ha_conf_node *n = c->conf->mobile_nodes;
+	size_t i;
+
+	for (i = 0; i < c->conf->mobile_node_cnt; i++) {
+		if (n[i].key_len < KEY_STRONG)
+			warn_of_key(c, node_file(c, i), warn_mark(c, i, "key"), n[i].key_len);
+		if (n[i].algorithm == MAC_KEYED_MD5)
+			warn_of_algorithm(c, node_file(c, i), warn_mark(c, i, "algorithm"));
 	}
+	for (i = 0; i < c->conf->foreign_agent_cnt; i++) {
+		if (fa[i].key_len < KEY_STRONG)
+			warn_of_key(c, c->path, conf_where_in(c->doc, "foreign-agents", i, "key"),
+				    fa[i].key_len);
+		if (fa[i].algorithm == MAC_KEYED_MD5)
+			warn_of_algorithm(c, c->path,
+					  conf_where_in(c->doc, "foreign-agents", i, "algorithm"));
+	}
+}
+
+/**
+ * The other home agent's file, if it lies beside this one: both on one address would make what is
+ * outside look like inside (RFC 5265 §4.3). Only its address is looked at.
+ */
+static void warn_of_sibling(const struct check *c, const char *name)
+{
+	const char *other = strcmp(name, "ihad") == 0 ? "xhad" : "ihad";
+	struct in_addr address = { INADDR_ANY };
+	const struct conf_key row[] = {
+		{ "home-agent.address", CONF_ADDRESS, .size = sizeof(address) }, { 0 }
+	};
+	const struct conf_section section = { row, &address };
+	struct conf_faults *faults = calloc(1, sizeof(*faults));
+	const char *slash = strrchr(c->path, '/');
+	struct conf_doc *doc = NULL;
+	char *path = NULL;
+
+	if (!faults || asprintf(&path, "%.*s%s.yaml", slash ? (int)(slash - c->path) + 1 : 0,
+				c->path, other) < 0)
+		path = NULL;
+	if (path && conf_read(path, other, &section, 1, faults, &doc) == 0 &&
+	    addr_eq(address, c->conf->address))
+		warn(c, conf_where(c->doc, "home-agent.address"),
+		     "home-agent.address: %s is also that of %s, in %s: give each its own",
+		     addr_text(address).s, other, path);
+	conf_doc_free(doc);
+	free(path);
+	if (faults)
+		conf_faults_done(faults);
+	free(faults);
 }
 
 /* ---- The file of mobile nodes ------------------------------------------------------------- */
@@ -1041,7 +1139,7 @@ static int read_line(struct check *c, const struct line_rows *rows, uint32_t lin
 		return err == ERR_CONFIG ? 0 : err;
 	err = node_keep(c, &node,
 			(struct line_mark){ line, fields[0].column, fields[1].column,
-					    fields[2].column },
+					    fields[2].column, fields[3].column, fields[4].column },
 			room);
 	if (err < 0)
 		conf_done(mobile_node_rows, &node);
@@ -1121,6 +1219,10 @@ int ha_conf_read(const char *path, const char *name, const struct conf_key *daem
 		err = read_nodes_file(&c);
 	if (err == 0)
 		err = check_nodes(&c);
+	if (err == 0 && faults->warnings) {
+		warn_of_associations(&c);
+		warn_of_sibling(&c, name);
+	}
 	if (err == 0 && conf_faults_any(faults))
 		err = ERR_CONFIG;
 out:

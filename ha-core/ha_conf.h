@@ -94,6 +94,7 @@ struct ha_conf {
 	size_t mobile_node_cnt;
 	bool nodes_released;     /* mobile_nodes is NULL, whatever mobile_node_cnt says */
 	char *mobile_nodes_file; /* NULL: none */
+	char *include;           /* the directory of fragments; NULL: none */
 	bool allow_readable_keys;
 	struct ha_conf_foreign_agent *foreign_agents;
 	size_t foreign_agent_cnt;
@@ -172,7 +173,8 @@ extern const struct conf_key ha_conf_rows[];
  *                     daemon_conf, which the caller has zeroed; on error it is zeroed again,
  *                     on success it is the caller's to release with conf_done()
  * @param name         "ihad" or "xhad": for defaults that carry the name (socket, state)
- * @param faults       gets every fault found; the caller prints them
+ * @param faults       gets every fault found, and in faults->warnings, unless NULL, what is legal
+ *                     and unwise; the caller prints them
  * @retval ERR_CONFIG  faults were reported; *ret_conf is untouched
  * @retval -errno      out of memory
  */

@@ -13,12 +13,19 @@ static const char *const policies[] = {
 	[XHAD_CONF_IPSEC_ONLY] = "ipsec-only", [XHAD_CONF_ANY] = "any", NULL
 };
 
+static const char *warn_policy(const void *field)
+{
+	return *(const enum xhad_conf_policy *)field == XHAD_CONF_ANY
+		       ? "any traffic may leave the tunnels, encrypted or not: use ipsec-only"
+		       : NULL;
+}
+
 #define FIELD(member)          CONF_FIELD(struct xhad_conf, member)
 #define FIELD2(member, second) CONF_FIELD2(struct xhad_conf, member, second)
 
 const struct conf_key xhad_conf_rows[] = {
 	{ "forwarding.policy", CONF_ENUM, FIELD(forwarding.policy), .choices = policies,
-	  .dflt = "ipsec-only",
+	  .dflt = "ipsec-only", .warn = warn_policy,
 	  .doc = "What an external home address may exchange: ipsec-only, IKE and ESP with the VPN "
 		 "gateways and nothing else; any, everything with everyone." },
 	{ "forwarding.vpn-gateways", CONF_ADDRESS_SET, FIELD(forwarding.vpn_gateways),

@@ -20,7 +20,8 @@ mobile-nodes:
     key: 00112233445566778899aabbccddeeff
 """
 
-FAULT = re.compile(r"^(?P<file>/[^:]+):(?P<line>\d+):(?P<column>\d+): error: (?P<text>.+)$")
+FAULT = re.compile(r"^(?P<file>/[^:]+):(?P<line>\d+):(?P<column>\d+): "
+                   r"(?P<kind>error|warning): (?P<text>.+)$")
 
 
 @pytest.fixture
@@ -38,7 +39,8 @@ def check(workdir, bindir):
         for line in done.stderr.splitlines():
             match = FAULT.match(line)
             assert match and match["file"] == path, f"not FILE:LINE:COLUMN: error: ...: {line}"
-            faults.append((int(match["line"]), int(match["column"]), match["text"]))
+            if match["kind"] == "error":
+                faults.append((int(match["line"]), int(match["column"]), match["text"]))
         return done.returncode, faults
 
     return read
@@ -47,6 +49,16 @@ def check(workdir, bindir):
 @pytest.mark.parametrize("program", ["ihad", "xhad"])
 def test_good_file_has_no_fault(check, program):
     assert check(GOOD, program) == (0, [])
+
+
+def test_check_warns_of_what_is_legal_and_unwise(workdir, bindir):
+    path = os.path.join(workdir, "conf.yaml")
+    with open(path, "w", encoding="utf-8") as f:
+        os.fchmod(f.fileno(), 0o600)
+        f.write(GOOD + "trusted-networks: [0.0.0.0/0]\n")
+    done = run([os.path.join(bindir, "ihad"), "-c", path, "--check"], check=False)
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"{path}:9:20: warning: trusted-networks: everywhere")
 
 
 FAULTS = {

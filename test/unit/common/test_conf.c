@@ -172,7 +172,7 @@ static void every_type_is_read_into_its_field(void **state)
 	assert_int_equal(t.items[1].number, 0);
 	assert_null(t.items[1].key);
 	assert_string_equal(t.items[2].name, "three");
-	assert_int_equal(conf_doc_mode(doc) & S_IFMT, S_IFREG);
+	assert_int_equal(conf_doc_file(doc, 0)->mode & S_IFMT, S_IFREG);
 	assert_true(conf_is_given(doc, "net.port"));
 	assert_int_equal(conf_where(doc, "net.port").line, 4);
 	assert_int_equal(conf_where(doc, "net.port").column, 13);
