@@ -320,11 +320,6 @@ static int refuse(struct why why, const char *fmt, ...)
 	return ERR_INVALID;
 }
 
-static const char *unit_of(const struct conf_key *row)
-{
-	return row->unit ? row->unit : row->type == CONF_SECONDS ? "seconds" : "";
-}
-
 static size_t *count_of(const struct conf_key *row, void *base)
 {
 	return (size_t *)((char *)base + row->aux);
@@ -358,7 +353,7 @@ static int store_uint(const struct conf_key *row, const char *text, void *field,
 	uint32_t most = row->size == sizeof(uint16_t) ? UINT16_MAX : UINT32_MAX;
 	bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
 	const char *digits = is_hex ? text + 2 : text;
-	const char *unit = unit_of(row);
+	const char *unit = conf_unit(row) ? conf_unit(row) : "";
 	uint64_t value = 0;
 	uint16_t narrow;
 	uint32_t wide;

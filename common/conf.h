@@ -202,6 +202,27 @@ void conf_wipe_free(void *p, size_t len);
 int conf_value(const struct conf_key *row, const char *text, void *base, char *why,
 	       size_t why_size);
 
+/** Where conf_show_next() is. Zero-initialised is the beginning; survives a reload. */
+struct conf_cursor {
+	size_t row, index, field;
+};
+
+/**
+ * Shows some more of a struct that was filled: calls put() for a bounded number of keys, each with
+ * its value as it would be written, "mobile-nodes[0].spi" for those of elements. Of a long list of
+ * mappings only the number is told, unless `under` names it. Keys are hidden.
+ *
+ * @param under  "": all; else only this key or section, and what is below
+ * @return false once all was shown
+ */
+bool conf_show_next(const struct conf_section *section, const char *under, struct conf_cursor *at,
+		    void (*put)(void *ctx, const char *key, const char *value,
+				const struct conf_key *row),
+		    void *ctx);
+
+/** "seconds", "octets", ...; NULL: none. */
+const char *conf_unit(const struct conf_key *row);
+
 /** The row of a path, or NULL. */
 const struct conf_key *conf_row(const struct conf_key *rows, const char *path);
 

@@ -172,6 +172,7 @@ struct ctl_reply {
 	char *out; /* octets out_start..out_end wait for the client */
 	size_t out_start, out_end, out_size;
 	bool broken; /* sticky: the answer cannot be completed */
+	bool idle;   /* a live answer with nothing to tell */
 
 	const struct ctl_column *columns; /* of a table; NULL: one value, of field_type */
 	size_t column_cnt;
@@ -336,16 +337,10 @@ void ctl_field(struct ctl_reply *r, const char *name, enum ctl_type type)
 	r->values_due = 1;
 }
 
-void ctl_table(struct ctl_reply *r, const struct ctl_column *columns, size_t column_cnt,
-	       const char *empty_fmt, ...)
+/* The rest of a table's head. */
+static void reply_put_columns(struct ctl_reply *r, const struct ctl_column *columns,
+			      size_t column_cnt)
 {
-	va_list ap;
-
-	assert(column_cnt > 0 && column_cnt <= CTL_COLUMN_MAX);
-	reply_head(r, PROTOCOL "\ttable\t");
-	va_start(ap, empty_fmt);
-	reply_put_sentence(r, empty_fmt, ap);
-	va_end(ap);
 	for (size_t i = 0; i < column_cnt; i++) {
 		reply_put(r, "\t");
 		reply_put(r, columns[i].name);
@@ -357,6 +352,35 @@ void ctl_table(struct ctl_reply *r, const struct ctl_column *columns, size_t col
 	reply_put(r, "\n");
 	r->columns = columns;
 	r->column_cnt = column_cnt;
+}
+
+void ctl_table(struct ctl_reply *r, const struct ctl_column *columns, size_t column_cnt,
+	       const char *empty_fmt, ...)
+{
+	va_list ap;
+
+	assert(column_cnt > 0 && column_cnt <= CTL_COLUMN_MAX);
+	reply_head(r, PROTOCOL "\ttable\t");
+	va_start(ap, empty_fmt);
+	reply_put_sentence(r, empty_fmt, ap);
+	va_end(ap);
+	reply_put_columns(r, columns, column_cnt);
+}
+
+void ctl_live(struct ctl_reply *r, const struct ctl_column *columns, size_t column_cnt)
+{
+	assert(column_cnt > 0 && column_cnt <= CTL_COLUMN_MAX);
+	reply_head(r, PROTOCOL "\tlive\t");
+	reply_put_columns(r, columns, column_cnt);
+}
+
+void ctl_wake(struct ctl_reply *r)
+{
+	if (!r->idle)
+		return;
+	r->idle = false;
+	loop_timer_start(r->deadline, r->server->conf.stall_ms, 0);
+	loop_fd_set(r->watch, LOOP_WRITE);
 }
 
 void ctl_row(struct ctl_reply *r)
@@ -445,6 +469,9 @@ static void client_make_rows(struct ctl_reply *r)
 		if (!r->next || r->broken || r->out_end - r->out_start >= OUT_ENOUGH)
 			return;
 		more = r->next(r->cursor, r);
+		r->idle = more == CTL_IDLE;
+		if (r->idle)
+			return;
 		if (more > 0)
 			continue;
 		reply_stream_end(r);
@@ -477,7 +504,22 @@ static void client_pump(struct ctl_reply *r)
 			loop_timer_start(r->deadline, r->server->conf.stall_ms, 0);
 		}
 	}
-	if (!r->next && r->out_start == r->out_end)
+	if (!r->next && r->out_start == r->out_end) {
+		client_free(r);
+	} else if (r->idle && r->out_start == r->out_end) {
+		/* Nothing to write until ctl_wake(): but the client may go. */
+		loop_timer_stop(r->deadline);
+		loop_fd_set(r->watch, LOOP_READ);
+	}
+}
+
+/* A client that waits says nothing: this is its end. */
+static void client_listen(struct ctl_reply *r)
+{
+	char dump[64];
+	ssize_t n = recv(r->fd, dump, sizeof(dump), MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		client_free(r);
 }
 
@@ -682,7 +724,9 @@ static void on_client(void *ctx, int events)
 	struct ctl_reply *r = ctx;
 
 	(void)events;
-	if (r->answering)
+	if (r->answering && r->idle && r->out_start == r->out_end)
+		client_listen(r);
+	else if (r->answering)
 		client_pump(r);
 	else
 		client_read(r);
@@ -1106,7 +1150,7 @@ static int parse_head(char *line, struct ctl_head *head)
 {
 	static const char *const shapes[] = {
 		[CTL_ERROR] = "error",   [CTL_USAGE] = "usage", [CTL_MESSAGE] = "message",
-		[CTL_RECORD] = "record", [CTL_TABLE] = "table",
+		[CTL_RECORD] = "record", [CTL_TABLE] = "table", [CTL_LIVE] = "live",
 	};
 	const char *protocol = next_field(&line);
 	const char *shape = next_field(&line);
@@ -1123,7 +1167,7 @@ static int parse_head(char *line, struct ctl_head *head)
 	*head = (struct ctl_head){ .shape = (enum ctl_shape)i, .text = text ? text : "" };
 	if (text && unescape(text) < 0)
 		return ERR_MALFORMED;
-	if (head->shape != CTL_TABLE)
+	if (head->shape != CTL_TABLE && head->shape != CTL_LIVE)
 		return 0;
 	while (line) {
 		if (head->column_cnt == CTL_COLUMN_MAX)
@@ -1138,6 +1182,7 @@ static int parse_head(char *line, struct ctl_head *head)
 int ctl_client_ask(struct ctl_client *c, char *const *words, size_t word_cnt,
 		   const struct ctl_head **ret_head)
 {
+	const struct timeval for_ever = { 0 };
 	int rc;
 
 	rc = client_send(c, words, word_cnt);
@@ -1145,6 +1190,9 @@ int ctl_client_ask(struct ctl_client *c, char *const *words, size_t word_cnt,
 		rc = client_line(c, c->head_line);
 	if (rc == 0)
 		rc = parse_head(c->head_line, &c->head);
+	if (rc == 0 && c->head.shape == CTL_LIVE &&
+	    setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &for_ever, sizeof(for_ever)) < 0)
+		rc = -errno;
 	if (rc == 0)
 		*ret_head = &c->head;
 	return rc;
@@ -1171,7 +1219,7 @@ int ctl_client_row(struct ctl_client *c, struct ctl_value *out_values, struct ct
 			rc = parse_value(next_field(&line), field.type, &out_values[0]);
 		if (rc == 0 && out_field)
 			*out_field = field;
-	} else if (c->head.shape == CTL_TABLE) {
+	} else if (c->head.shape == CTL_TABLE || c->head.shape == CTL_LIVE) {
 		for (size_t i = 0; rc == 0 && i < c->head.column_cnt; i++)
 			rc = parse_value(next_field(&line), c->head.columns[i].type,
 					 &out_values[i]);

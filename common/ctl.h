@@ -12,6 +12,7 @@
  *	          ctl/1 message SENTENCE
  *	          ctl/1 record
  *	          ctl/1 table SENTENCE-WHEN-EMPTY NAME:TYPE[:detail] ...
+ *	          ctl/1 live SENTENCE NAME:TYPE[:detail] ...    a table whose rows come as things happen
  *	row       row VALUE ...              of a table: one value a column
  *	          row NAME:TYPE VALUE        of a record: one field
  *	TYPE      string, number (0..2^64-1), bool (true, false)
@@ -110,6 +111,13 @@ void ctl_table(struct ctl_reply *r, const struct ctl_column *columns, size_t col
 	       const char *empty_fmt, ...) __attribute__((format(printf, 4, 5)));
 void ctl_row(struct ctl_reply *r);
 
+/**
+ * Begins a table of what happens from now on; ctl_stream() follows, whose next() returns CTL_IDLE
+ * when there is nothing to tell, and is asked again after ctl_wake().
+ */
+void ctl_live(struct ctl_reply *r, const struct ctl_column *columns, size_t column_cnt);
+void ctl_wake(struct ctl_reply *r);
+
 /** The next value, of the type its column or field says. */
 void ctl_string(struct ctl_reply *r, const char *value);             /* NULL: null */
 void ctl_octets(struct ctl_reply *r, const void *value, size_t len); /* a string, any octets */
@@ -123,9 +131,11 @@ void ctl_null(struct ctl_reply *r); /* of any type */
  * cursor must not point at what may be freed. A step does a bounded amount of work and makes any
  * number of rows, none included.
  *
- * @param next  1: there is more; 0: that was all; negative: the answer is cut off
+ * @param next  1: there is more; 0: that was all; negative: the answer is cut off; CTL_IDLE: more
+ *              after ctl_wake(), in a live table only
  * @param done  called once, at the end or when the client is gone; frees the cursor
  */
+enum { CTL_IDLE = 2 };
 void ctl_stream(struct ctl_reply *r, int (*next)(void *cursor, struct ctl_reply *r),
 		void (*done)(void *cursor), void *cursor);
 
@@ -136,7 +146,7 @@ uid_t ctl_uid(const struct ctl_reply *r);
 
 struct ctl_client;
 
-enum ctl_shape { CTL_ERROR, CTL_USAGE, CTL_MESSAGE, CTL_RECORD, CTL_TABLE };
+enum ctl_shape { CTL_ERROR, CTL_USAGE, CTL_MESSAGE, CTL_RECORD, CTL_TABLE, CTL_LIVE };
 
 /** What the head of an answer says; owned by the client. */
 struct ctl_head {
@@ -157,7 +167,8 @@ int ctl_client_open(const char *path, uint32_t timeout_ms, struct ctl_client **r
 struct ctl_client *ctl_client_close(struct ctl_client *c);
 
 /**
- * Sends the request and reads the head of the answer.
+ * Sends the request and reads the head of the answer. The rows of a live one are then waited for
+ * without end.
  * @retval ERR_NO_SPACE   the request is longer than CTL_REQUEST_MAX
  * @retval ERR_INVALID    no word, or an empty one
  * @retval ERR_TRUNCATED  the answer was cut off

@@ -332,6 +332,7 @@ static void send_message(void *ctx, struct in_addr dst, uint16_t port, const uin
 	struct ha *ha = ctx;
 
 	reg_socket_send(ha->socket, dst, port, msg, len);
+	ha_ctl_sent(ha->ctl, msg, len, dst, port);
 	ha_log_sent(msg, len, dst, port, loop_now(ha->loop));
 }
 
@@ -526,6 +527,7 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 	engine_handle(&ha->engine, dgram->data, dgram->len, &dgram->from, now, &res);
 	snmp_feed_request(ha->snmp, &res, &dgram->from, monotonic_ns() - begun_ns, now);
 	ha_log_result(&res, &dgram->from, now);
+	ha_ctl_received(ha->ctl, dgram->data, dgram->len, &dgram->from, &res);
 	at_home = is_at_home(ha, dgram, &res, mac);
 	if (at_home)
 		welcome_home(ha, &res, mac);
@@ -831,6 +833,22 @@ static void add_status(void *ctx, struct ctl_reply *r)
 		ha->daemon->status(ha->daemon_conf, r);
 }
 
+static void show_trusted_networks(void *ctx, struct ctl_reply *r)
+{
+	const struct ha *ha = ctx;
+
+	ha->daemon->trusted_networks(ha->daemon_conf, r);
+}
+
+static struct conf_section conf_section(void *ctx, size_t section)
+{
+	const struct ha *ha = ctx;
+
+	if (section == 0)
+		return (struct conf_section){ ha_conf_rows, ha->conf };
+	return (struct conf_section){ ha->daemon->conf_rows, ha->daemon_conf };
+}
+
 /* --- start and end --- */
 
 static int copy_networks(struct ha *ha)
@@ -1003,6 +1021,8 @@ static int open_ctl(struct ha *ha)
 		.device = ha->daemon->device,
 		.state = ha->state,
 		.status = add_status,
+		.trusted_networks = ha->daemon->trusted_networks ? show_trusted_networks : NULL,
+		.conf = conf_section,
 		.reload = reload,
 		.ctx = ha,
 	};

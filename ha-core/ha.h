@@ -20,6 +20,8 @@ struct ha_daemon {
 	void (*warn)(const void *conf);
 	/** The trusted networks, for their use to be counted; NULL: an external home agent. */
 	const struct addr_set *(*trusted)(const void *conf);
+	/** Answers "hactl show trusted-networks". NULL: it trusts none. */
+	void (*trusted_networks)(const void *conf, struct ctl_reply *r);
 	/** Adds the daemon's own fields to "hactl show status". May be NULL. */
 	void (*status)(const void *conf, struct ctl_reply *r);
 };

@@ -15,6 +15,7 @@
 #include "ha-core/ha_ctl.h"
 
 #include "common/log.h"
+#include "ha-core/ha_trace.h"
 #include "ha-core/tunnel/encap.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@
 struct ha_ctl {
 	struct ha_ctl_env env;
 	struct ctl_server *server;
+	struct ha_trace_list traces;
 	uint64_t started_mono_ms;
 	char started_at[sizeof("2000-01-01T00:00:00Z")];
 };
@@ -457,6 +459,130 @@ static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
 		env->status(env->ctx, r);
 }
 
+/* ---- show trusted-networks, show data-path, show config ---- */
+
+static void show_trusted_networks(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	(void)argv;
+	if (c->env.trusted_networks)
+		c->env.trusted_networks(c->env.ctx, r);
+	else
+		ctl_error(r,
+			  "%s is no internal home agent and trusts no network; ask ihad, or see "
+			  "show config inside",
+			  c->env.name);
+}
+
+static void show_data_path(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+	struct stats sum = c->env.engine->stats;
+
+	(void)argc;
+	(void)argv;
+	tunnel_add_stats(c->env.tunnel, &sum);
+	ctl_record(r);
+	field_string(r, "data-path", tunnel_name(c->env.tunnel));
+	tunnel_for_each_port(c->env.tunnel, put_port, r);
+	field_string(r, "device", c->env.device);
+	field_number(r, "bindings", c->env.engine->cache.cnt);
+	field_number(r, "packets-to-nodes", sum.packets_to_nodes);
+	field_number(r, "bytes-to-nodes", sum.bytes_to_nodes);
+	field_number(r, "packets-from-nodes", sum.packets_from_nodes);
+	field_number(r, "bytes-from-nodes", sum.bytes_from_nodes);
+}
+
+static const struct ctl_column config_columns[] = {
+	{ "key", CTL_STRING },
+	{ "value", CTL_STRING },
+	{ "default", CTL_STRING, .detail = true },
+	{ "unit", CTL_STRING, .detail = true },
+};
+
+/* Where a walk over the configuration is: by number, because a reload may come between. */
+struct config_walk {
+	const struct ha_ctl *ctl;
+	size_t section;
+	struct conf_cursor at;
+	char key[64]; /* only this one and those below; "": all */
+};
+
+static void put_config(void *ctx, const char *key, const char *value, const struct conf_key *row)
+{
+	struct ctl_reply *r = ctx;
+
+	ctl_row(r);
+	ctl_string(r, key);
+	ctl_string(r, value);
+	ctl_string(r, row->dflt);
+	ctl_string(r, conf_unit(row));
+}
+
+static int next_config(void *cursor, struct ctl_reply *r)
+{
+	struct config_walk *w = cursor;
+	struct conf_section section = w->ctl->env.conf(w->ctl->env.ctx, w->section);
+
+	if (conf_show_next(&section, w->key, &w->at, put_config, r))
+		return 1;
+	w->at = (struct conf_cursor){ 0 };
+	return ++w->section < 2;
+}
+
+static void show_config(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	struct config_walk *w = calloc(1, sizeof(*w));
+
+	if (w)
+		w->ctl = ctx;
+	if (w && argc > 0)
+		(void)snprintf(w->key, sizeof(w->key), "%s", argv[0]);
+	ctl_table(r, config_columns, sizeof(config_columns) / sizeof(config_columns[0]),
+		  "no such key; show config lists them all");
+	ctl_stream(r, w ? next_config : walk_failed, free, w);
+}
+
+/* ---- trace ---- */
+
+static void trace(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	struct ha_ctl *c = ctx;
+	struct in_addr addr;
+
+	(void)argc;
+	if (addr_parse(argv[0], &addr) < 0 && !is_nai(argv[0])) {
+		ctl_error(r,
+			  "\"%s\" is neither an IPv4 address nor an NAI; try 192.0.2.7 or "
+			  "user@realm",
+			  argv[0]);
+		return;
+	}
+	log_notice("a node is traced by an operator", "event=trace node=%s uid=%u",
+		   log_value(argv[0], strlen(argv[0])).s, ctl_uid(r));
+	ha_trace_start(&c->traces, r, argv[0]);
+}
+
+void ha_ctl_received(const struct ha_ctl *c, const uint8_t *msg, size_t len,
+		     const struct reg_origin *from, const struct engine_result *res)
+{
+	if (!c)
+		return;
+	ha_trace_received(&c->traces, msg, len, from, res);
+	if (res->reply_len > 0)
+		ha_trace_sent(&c->traces, res->reply, res->reply_len, from->src, from->src_port,
+			      res->node);
+}
+
+void ha_ctl_sent(const struct ha_ctl *c, const uint8_t *msg, size_t len, struct in_addr dst,
+		 uint16_t port)
+{
+	if (c)
+		ha_trace_sent(&c->traces, msg, len, dst, port, NULL);
+}
+
 /* ---- clear binding, log-level ---- */
 
 static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
@@ -562,7 +688,7 @@ static void import_state(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	ha_state_import(c->env.state, r, argv[0]);
 }
 
-static const struct ctl_command commands[] = {
+const struct ctl_command ha_ctl_commands[] = {
 	{ "show bindings", "[HOME-ADDRESS|NAI]", "which mobile nodes are registered, and where",
 	  show_bindings },
 	{ "show counters", "", "what became of requests and packets", show_counters },
@@ -572,6 +698,11 @@ static const struct ctl_command commands[] = {
 	{ "show violations", "", "who broke a rule of security, and how the last time",
 	  show_violations },
 	{ "clear violations", "", "forget them; counters stay", clear_violations },
+	{ "show trusted-networks", "", "from where requests are answered", show_trusted_networks },
+	{ "show data-path", "", "what carries the traffic, and how much", show_data_path },
+	{ "show config", "[KEY]", "the configuration in force, without secrets", show_config },
+	{ "trace", "HOME-ADDRESS|NAI", "each message of a node as it comes, and why what was done",
+	  trace },
 	{ "clear binding", "HOME-ADDRESS", "end all bindings of a home address", clear_binding },
 	{ "drain", "[off]", "revoke bindings, refuse registrations; off: serve again", drain },
 	{ "state check", "", "read the database through: is it sound?", check_state },
@@ -588,7 +719,7 @@ static const struct ctl_command commands[] = {
 int ha_ctl_open(const struct ha_ctl_env *env, const char *socket, const char *group,
 		struct ha_ctl **ret_ctl)
 {
-	struct ctl_conf conf = { .path = socket, .group = group, .commands = commands };
+	struct ctl_conf conf = { .path = socket, .group = group, .commands = ha_ctl_commands };
 	struct ha_ctl *c = calloc(1, sizeof(*c));
 	time_t now = time(NULL);
 	struct tm tm;

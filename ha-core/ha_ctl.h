@@ -6,6 +6,7 @@
 #ifndef HA_CORE_HA_CTL_H
 #define HA_CORE_HA_CTL_H
 
+#include "common/conf.h"
 #include "common/ctl.h"
 #include "common/loop.h"
 #include "ha-core/engine/engine.h"
@@ -26,6 +27,10 @@ struct ha_ctl_env {
 	 */
 	void (*status)(void *ctx, struct ctl_reply *r);
 	struct ha_state *state; /* NULL: nothing is remembered */
+	/** Answers "show trusted-networks". NULL: this home agent trusts none. */
+	void (*trusted_networks)(void *ctx, struct ctl_reply *r);
+	/** The configuration in force, with the shared rows or the daemon's own (section 0, 1). */
+	struct conf_section (*conf)(void *ctx, size_t section);
 	/** Reads the configuration again. Negative: refused, nothing has changed. */
 	int (*reload)(void *ctx);
 	void *ctx;
@@ -40,6 +45,15 @@ struct ha_ctl;
  */
 int ha_ctl_open(const struct ha_ctl_env *env, const char *socket, const char *group,
 		struct ha_ctl **ret_ctl);
+
+/** For those who trace: a message that was handled, its reply included, and any other of ours. */
+void ha_ctl_received(const struct ha_ctl *c, const uint8_t *msg, size_t len,
+		     const struct reg_origin *from, const struct engine_result *res);
+void ha_ctl_sent(const struct ha_ctl *c, const uint8_t *msg, size_t len, struct in_addr dst,
+		 uint16_t port);
+
+/** The commands, for the manual and the shells' completion; a zero row ends them. */
+extern const struct ctl_command ha_ctl_commands[];
 
 /** Takes NULL, returns NULL. */
 struct ha_ctl *ha_ctl_close(struct ha_ctl *c);

@@ -24,6 +24,24 @@ static void status(const void *ctx, struct ctl_reply *r)
 	ctl_number(r, conf->trusted_networks.cnt);
 }
 
+static void trusted_networks(const void *ctx, struct ctl_reply *r)
+{
+	static const struct ctl_column columns[] = { { "network", CTL_STRING },
+						     { "addresses", CTL_STRING } };
+	const struct ihad_conf *conf = ctx;
+	size_t i;
+
+	ctl_table(r, columns, 2,
+		  "no network is trusted, so no request is answered: list them under "
+		  "trusted-networks");
+	for (i = 0; i < conf->trusted_networks.cnt; i++) {
+		ctl_row(r);
+		ctl_string(r, addr_prefix_text(conf->trusted_networks.prefixes[i]).s);
+		ctl_string(r, ihad_conf_is_private(conf->trusted_networks.prefixes[i]) ? "private"
+										       : "public");
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct ha_daemon ihad = {
@@ -38,6 +56,7 @@ int main(int argc, char **argv)
 		.warn = warn,
 		.trusted = trusted,
 		.status = status,
+		.trusted_networks = trusted_networks,
 	};
 
 	return ha_main(&ihad, argc, argv);

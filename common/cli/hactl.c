@@ -57,6 +57,7 @@ struct writer {
 	void (*table_begin)(const struct table *t);
 	void (*table_row)(const struct table *t, const struct ctl_value *values, bool first);
 	void (*table_end)(const struct table *t);
+	void (*live_row)(const struct ctl_head *head, const struct ctl_value *values);
 };
 
 /* ---- UTF-8 ---- */
@@ -163,7 +164,18 @@ static void json_table_end(const struct table *t)
 	fputs(t->row_cnt > 0 ? "\n]\n" : "]\n", stdout);
 }
 
+/* One object a line, for programs that read as it comes. */
+static void json_live_row(const struct ctl_head *head, const struct ctl_value *values)
+{
+	for (size_t i = 0; i < head->column_cnt; i++) {
+		fputs(i == 0 ? "{" : ", ", stdout);
+		json_pair(&head->columns[i], &values[i]);
+	}
+	fputs("}\n", stdout);
+}
+
 static const struct writer json_writer = {
+	.live_row = json_live_row,
 	.message = json_message,
 	.record = json_record,
 	.table_begin = json_table_begin,
@@ -358,7 +370,35 @@ static void text_table_end(const struct table *t)
 		putchar('\n');
 }
 
+/* A line, and below it, indented, those of a text that has some. Details are for JSON. */
+static void text_live_row(const struct ctl_head *head, const struct ctl_value *values)
+{
+	const char *text, *end, *newline;
+	const char *gap = "";
+
+	for (size_t i = 0; i < head->column_cnt; i++) {
+		if (head->columns[i].detail || !values[i].text)
+			continue;
+		if (!memchr(values[i].text, '\n', values[i].len)) {
+			fputs(gap, stdout);
+			(void)text_value(stdout, &head->columns[i], &values[i]);
+			gap = "  ";
+			continue;
+		}
+		end = values[i].text + values[i].len;
+		for (text = values[i].text; text < end; text = newline + 1) {
+			newline = memchr(text, '\n', (size_t)(end - text));
+			if (!newline)
+				newline = end;
+			fputs("\n    ", stdout);
+			(void)text_put(stdout, text, (size_t)(newline - text));
+		}
+	}
+	putchar('\n');
+}
+
 static const struct writer text_writer = {
+	.live_row = text_live_row,
 	.message = text_message,
 	.record = text_record,
 	.table_begin = text_table_begin,
@@ -465,6 +505,28 @@ static int show_rows(struct ctl_client *c, const struct ctl_head *head, const st
 	return rc;
 }
 
+/* Everything has been printed: interrupted is done. */
+static void on_interrupt(int signo)
+{
+	(void)signo;
+	_exit(EXIT_DONE);
+}
+
+/* Rows as they come, until the daemon or the person ends it. */
+static int show_live(struct ctl_client *c, const struct ctl_head *head, const struct writer *w)
+{
+	struct ctl_value values[CTL_COLUMN_MAX];
+	int rc = 0;
+
+	(void)signal(SIGINT, on_interrupt);
+	(void)signal(SIGTERM, on_interrupt);
+	while (!ferror(stdout) && (rc = ctl_client_row(c, values, NULL)) > 0) {
+		w->live_row(head, values);
+		(void)fflush(stdout);
+	}
+	return rc < 0 ? rc : EXIT_DONE;
+}
+
 /* Shows an answer; an error goes to stderr. @return an exit code, or an error */
 static int show_answer(struct ctl_client *c, const struct ctl_head *head, const struct writer *w)
 {
@@ -473,6 +535,8 @@ static int show_answer(struct ctl_client *c, const struct ctl_head *head, const 
 
 	if (head->shape == CTL_TABLE || head->shape == CTL_RECORD)
 		return show_rows(c, head, w);
+	if (head->shape == CTL_LIVE)
+		return show_live(c, head, w);
 	rc = ctl_client_row(c, &none, NULL);
 	if (rc < 0)
 		return rc;

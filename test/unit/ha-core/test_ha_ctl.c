@@ -548,8 +548,11 @@ static void drain_is_switched_on_and_off(void **state)
 static void help_knows_every_command(void **state)
 {
 	const char *answer = ask(*state, "help");
+	size_t cnt = 1; /* help itself */
 
-	assert_int_equal(count_rows(answer), 14);
+	while (ha_ctl_commands[cnt - 1].words)
+		cnt++;
+	assert_int_equal(count_rows(answer), cnt);
 	assert_non_null(strstr(answer, "\nrow\tshow bindings\t[HOME-ADDRESS|NAI]\t"));
 }
 

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Traces of single mobile nodes. A trace is a cursor of the control socket: the registrar's events
+ * are made into rows at once (the message is gone afterwards) and wait there, few, until the client
+ * takes them; what does not fit is counted and told. The cursor dies with its client.
+ *
+ * Which node a message is of is read from the message itself, so that those which fail before the
+ * node is known (an untrusted source, a wrong SPI) are seen too: anybody can thus claim to be the
+ * node, and the row's verdict says what came of it.
+ *
+ * Nothing secret is shown: authenticators are told by their length.
+ */
+#include "ha-core/ha_trace.h"
+
+#include "common/addr.h"
+#include "ha-core/wire/describe.h"
+#include "ha-core/wire/revocation.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ROWS_MAX 64 /* that wait for the client */
+
+static const struct ctl_column columns[] = {
+	{ "time", CTL_STRING },
+	{ "direction", CTL_STRING },
+	{ "message", CTL_STRING },
+	{ "peer", CTL_STRING },
+	{ "interface", CTL_STRING, .detail = true },
+	{ "octets", CTL_NUMBER, .detail = true },
+	{ "verdict", CTL_STRING, .detail = true },
+	{ "code", CTL_NUMBER, .detail = true },
+	{ "reason", CTL_STRING, .detail = true },
+	{ "fields", CTL_STRING },
+};
+
+struct trace_row {
+	struct trace_row *next;
+	char time[sizeof("2000-01-01T00:00:00.000Z") + 16];
+	const char *message; /* static, as the three below */
+	const char *verdict, *reason;
+	bool received;
+	uint8_t code;
+	char peer[32];
+	char interface[IF_NAMESIZE];
+	size_t octets;
+	char fields[];
+};
+
+struct ha_trace {
+	struct ha_trace *next, **prev;
+	struct ctl_reply *reply;
+	bool by_nai;
+	struct in_addr addr;
+	char nai[256];
+	struct trace_row *first, **last;
+	size_t row_cnt, lost;
+};
+
+/* What tells whose message it is; pointers into it. */
+struct identity {
+	struct in_addr home_addr;
+	const uint8_t *nai;
+	size_t nai_len;
+};
+
+static struct identity identity_of(const uint8_t *msg, size_t len, const struct sa_peer *node)
+{
+	struct identity id = { { INADDR_ANY }, NULL, 0 };
+	struct wire_reader r = wire_reader(msg, len);
+	struct revocation_message revocation;
+	struct revocation_ack ack;
+	struct reg_request req;
+	struct reg_reply reply;
+	struct ext ext;
+
+	if (len > 0 && msg[0] == REG_MSG_REQUEST && reg_request_decode(&r, &req) == 0)
+		id.home_addr = req.home_addr;
+	else if (len > 0 && msg[0] == REG_MSG_REPLY && reg_reply_decode(&r, &reply) == 0)
+		id.home_addr = reply.home_addr;
+	else if (len > 0 && msg[0] == REG_MSG_REVOCATION &&
+		 revocation_message_decode(&r, &revocation) == 0)
+		id.home_addr = revocation.home_addr;
+	else if (len > 0 && msg[0] == REG_MSG_REVOCATION_ACK &&
+		 revocation_ack_decode(&r, &ack) == 0)
+		id.home_addr = ack.home_addr;
+	else
+		return id;
+	while (ext_next(&r, &ext) > 0) {
+		if (ext.type != EXT_NAI)
+			continue;
+		id.nai = ext.data;
+		id.nai_len = ext.len;
+		break;
+	}
+	if (!id.nai && node) {
+		id.nai = sa_peer_nai(node);
+		id.nai_len = sa_peer_nai_len(node);
+	}
+	if (addr_is_any(id.home_addr) && node)
+		id.home_addr = node->addr;
+	return id;
+}
+
+/* The user part to the letter, the realm without regard to case (RFC 4282 §2.4). */
+static bool same_nai(const char *nai, const uint8_t *p, size_t len)
+{
+	size_t user = strcspn(nai, "@");
+
+	return strlen(nai) == len && memcmp(nai, p, user) == 0 &&
+	       strncasecmp(nai + user, (const char *)p + user, len - user) == 0;
+}
+
+static bool is_of(const struct ha_trace *t, const struct identity *id)
+{
+	if (t->by_nai)
+		return id->nai && same_nai(t->nai, id->nai, id->nai_len);
+	return addr_eq(t->addr, id->home_addr);
+}
+
+static void set_time(char *buf, size_t size)
+{
+	struct timespec now;
+	struct tm tm;
+	size_t len;
+
+	buf[0] = '\0';
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || !gmtime_r(&now.tv_sec, &tm))
+		return;
+	len = strftime(buf, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(buf + len, size - len, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+/* Makes a row; NULL: no memory, and the client is told of one message less. */
+static struct trace_row *row_new(const uint8_t *msg, size_t len, struct in_addr peer, uint16_t port)
+{
+	char text[DESCRIBE_MAX];
+	size_t text_len = describe_message(msg, len, text, sizeof(text));
+	struct trace_row *row = calloc(1, sizeof(*row) + text_len + 1);
+
+	if (!row)
+		return NULL;
+	memcpy(row->fields, text, text_len);
+	row->message = len > 0 ? describe_message_name(msg[0]) : NULL;
+	if (!row->message)
+		row->message = "Unknown message";
+	row->octets = len;
+	set_time(row->time, sizeof(row->time));
+	(void)snprintf(row->peer, sizeof(row->peer), "%s:%u", addr_text(peer).s, port);
+	return row;
+}
+
+static void row_queue(struct ha_trace *t, struct trace_row *row)
+{
+	if (!row || t->row_cnt == ROWS_MAX) {
+		free(row);
+		t->lost++;
+	} else {
+		*t->last = row;
+		t->last = &row->next;
+		t->row_cnt++;
+	}
+	ctl_wake(t->reply);
+}
+
+void ha_trace_received(const struct ha_trace_list *list, const uint8_t *msg, size_t len,
+		       const struct reg_origin *from, const struct engine_result *res)
+{
+	static const char *const verdicts[] = {
+		[REG_ACCEPT] = "accepted", [REG_DENY] = "denied", [REG_DISCARD] = "discarded"
+	};
+	struct identity id;
+	struct trace_row *row;
+
+	if (!list->first)
+		return;
+	id = identity_of(msg, len, res->node);
+	for (struct ha_trace *t = list->first; t; t = t->next) {
+		if (!is_of(t, &id))
+			continue;
+		row = row_new(msg, len, from->src, from->src_port);
+		if (row) {
+			row->received = true;
+			row->verdict = verdicts[res->outcome.verdict];
+			row->code = res->outcome.code;
+			row->reason = reg_reason_text(res->outcome.reason);
+			memcpy(row->interface, from->interface, sizeof(row->interface));
+		}
+		row_queue(t, row);
+	}
+}
+
+void ha_trace_sent(const struct ha_trace_list *list, const uint8_t *msg, size_t len,
+		   struct in_addr dst, uint16_t port, const struct sa_peer *node)
+{
+	struct identity id;
+
+	if (!list->first)
+		return;
+	id = identity_of(msg, len, node);
+	for (struct ha_trace *t = list->first; t; t = t->next)
+		if (is_of(t, &id))
+			row_queue(t, row_new(msg, len, dst, port));
+}
+
+/* What was decided, as the last of the lines: "Decision: denied, Code 133 (...): because". */
+static void put_fields(struct ctl_reply *r, const struct trace_row *row)
+{
+	char text[DESCRIBE_MAX + 256];
+
+	if (!row->verdict)
+		(void)snprintf(text, sizeof(text), "%s", row->fields);
+	else if (strcmp(row->verdict, "discarded") == 0)
+		(void)snprintf(text, sizeof(text), "%s\nDecision: discarded in silence: %s",
+			       row->fields, row->reason);
+	else
+		(void)snprintf(text, sizeof(text), "%s\nDecision: %s, Code %u (%s): %s",
+			       row->fields, row->verdict, row->code, reg_code_text(row->code),
+			       row->reason);
+	ctl_string(r, text);
+}
+
+static void put_row(struct ctl_reply *r, const struct trace_row *row)
+{
+	ctl_row(r);
+	ctl_string(r, row->time);
+	ctl_string(r, row->received ? "received" : "sent");
+	ctl_string(r, row->message);
+	ctl_string(r, row->peer);
+	ctl_string(r, row->interface[0] ? row->interface : NULL);
+	ctl_number(r, row->octets);
+	ctl_string(r, row->verdict);
+	if (row->verdict && strcmp(row->verdict, "discarded") != 0)
+		ctl_number(r, row->code);
+	else
+		ctl_null(r);
+	ctl_string(r, row->reason);
+	put_fields(r, row);
+}
+
+static void put_lost(struct ctl_reply *r, size_t cnt)
+{
+	struct trace_row row = { .octets = 0 };
+	char text[64];
+
+	set_time(row.time, sizeof(row.time));
+	ctl_row(r);
+	ctl_string(r, row.time);
+	ctl_string(r, "lost");
+	(void)snprintf(text, sizeof(text), "%zu messages that this client was too slow for", cnt);
+	ctl_string(r, text);
+	for (size_t i = 3; i < sizeof(columns) / sizeof(columns[0]); i++)
+		ctl_null(r);
+}
+
+static int next_row(void *cursor, struct ctl_reply *r)
+{
+	struct ha_trace *t = cursor;
+	struct trace_row *row = t->first;
+
+	if (!row && t->lost > 0) {
+		put_lost(r, t->lost);
+		t->lost = 0;
+		return 1;
+	}
+	if (!row)
+		return CTL_IDLE;
+	t->first = row->next;
+	if (!t->first)
+		t->last = &t->first;
+	t->row_cnt--;
+	put_row(r, row);
+	free(row);
+	return 1;
+}
+
+static void trace_done(void *cursor)
+{
+	struct ha_trace *t = cursor;
+	struct trace_row *row;
+
+	while ((row = t->first)) {
+		t->first = row->next;
+		free(row);
+	}
+	*t->prev = t->next;
+	if (t->next)
+		t->next->prev = t->prev;
+	free(t);
+}
+
+void ha_trace_start(struct ha_trace_list *list, struct ctl_reply *r, const char *target)
+{
+	struct ha_trace *t = calloc(1, sizeof(*t));
+
+	if (!t || strlen(target) >= sizeof(t->nai)) {
+		ctl_error(r, t ? "an NAI has at most 255 octets" : "no memory for a trace");
+		free(t);
+		return;
+	}
+	t->by_nai = addr_parse(target, &t->addr) < 0;
+	strcpy(t->nai, target);
+	t->reply = r;
+	t->last = &t->first;
+	t->next = list->first;
+	t->prev = &list->first;
+	if (t->next)
+		t->next->prev = &t->next;
+	list->first = t;
+	ctl_live(r, columns, sizeof(columns) / sizeof(columns[0]));
+	ctl_stream(r, next_row, trace_done, t);
+}
