@@ -5,12 +5,17 @@
  * daemon at hand can be asked.
  *
  * A table is held back until it is whole or HELD_ROWS long: rows that are held are put in order
- * and set the widths of the columns; the rest passes as it comes. On a narrow terminal, columns
- * that the daemon calls details are left out, and a last line says which.
+ * and set the widths of the columns; the rest passes as it comes. (--sort holds them all.) On a
+ * narrow terminal, columns that the daemon calls details are left out, and a last line says which;
+ * then the last column is wrapped.
  *
  * Whatever is printed is made harmless first: a terminal obeys control characters, and names come
  * from outside.
  */
+#include "common/cli/cli_rows.h"
+#include "common/cli/filter.h"
+#include "common/cli/new_key.h"
+#include "common/cli/openmetrics.h"
 #include "common/ctl.h"
 #include "common/err.h"
 
@@ -24,12 +29,18 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DIRECTORY  "/run/home-agent"
 #define TIMEOUT_MS 10000
 #define HELD_ROWS  2000
-#define GAP        2 /* blanks between columns */
+#define GAP        2  /* blanks between columns */
+#define WRAP_MIN   16 /* columns: a wrapped text is no narrower */
+#define WATCH_S    2
+#define BOLD       "\x1b[1m"
+#define PLAIN      "\x1b[m"
+#define CLEAR      "\x1b[H\x1b[2J\x1b[3J"
 
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_CONNECTION = 3 };
 
@@ -49,6 +60,20 @@ struct table {
 	size_t row_cnt;
 	bool whole; /* the held rows are all there are */
 };
+
+/* What the command line asks for beyond the words. */
+static struct {
+	bool json, openmetrics, backwards;
+	struct filter filters[FILTER_MAX];
+	size_t filter_cnt;
+	const char *sort;   /* a column's name; NULL: by the first */
+	size_t sort_column; /* ... its index, once bound */
+	unsigned int watch_s;
+} view;
+
+/* A record is two columns as well. */
+static const struct ctl_column field_columns[] = { { "name", CTL_STRING },
+						   { "value", CTL_STRING } };
 
 /* How an answer looks. */
 struct writer {
@@ -237,6 +262,36 @@ static void text_cell(const struct ctl_column *column, const struct ctl_value *v
 		printf("%*s", (right ? 0 : pad) + GAP, "");
 }
 
+/* Only on a terminal, and not where somebody wants none (no-color.org). */
+static bool has_colours(void)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term &&
+	       strcmp(term, "dumb") != 0;
+}
+
+/* A text in lines of this width, at blanks; all but the first are indented so that they align. */
+static void text_wrapped(const struct ctl_value *value, size_t width, size_t indent)
+{
+	const char *p = value->text, *end = value->text + value->len;
+	size_t len;
+
+	while ((size_t)(end - p) > width) {
+		for (len = width; len > 0 && p[len] != ' '; len--)
+			;
+		if (len == 0)
+			len = width;
+		(void)text_put(stdout, p, len);
+		printf("\n%*s", (int)indent, "");
+		p += len;
+		p += *p == ' ';
+	}
+	(void)text_put(stdout, p, (size_t)(end - p));
+	putchar('\n');
+}
+
 static void text_message(const char *text)
 {
 	(void)text_put(stdout, text, strlen(text));
@@ -293,6 +348,16 @@ static void fit_widths(const struct ctl_head *head)
 			widths[i] = 0;
 		}
 	}
+	/* What is still too long is wrapped, if it is a text at the end. */
+	for (size_t i = head->column_cnt; screen > 0 && line > screen && i-- > 0;) {
+		if (widths[i] == 0)
+			continue;
+		if (head->columns[i].type == CTL_STRING && widths[i] > WRAP_MIN)
+			widths[i] = widths[i] > line - screen + WRAP_MIN
+					    ? widths[i] - (line - screen)
+					    : WRAP_MIN;
+		return;
+	}
 }
 
 static size_t last_shown(const struct ctl_head *head)
@@ -325,6 +390,8 @@ static void text_table_begin(const struct table *t)
 		}
 	}
 	fit_widths(head);
+	if (has_colours())
+		fputs(BOLD, stdout);
 	for (i = 0; i < head->column_cnt; i++) {
 		for (k = 0; head->columns[i].name[k] && k < sizeof(name) - 1; k++)
 			name[k] = (char)toupper((unsigned char)head->columns[i].name[k]);
@@ -333,18 +400,26 @@ static void text_table_begin(const struct table *t)
 			text_cell(&heading, &(struct ctl_value){ name, k }, widths[i],
 				  head->columns[i].type == CTL_NUMBER, i == last_shown(head));
 	}
+	if (has_colours())
+		fputs(PLAIN, stdout);
 }
 
 static void text_table_row(const struct table *t, const struct ctl_value *values, bool first)
 {
 	const struct ctl_column *columns = t->head->columns;
 	size_t last = last_shown(t->head);
+	size_t indent = 0;
 
 	(void)first;
-	for (size_t i = 0; i <= last; i++)
-		if (widths[i] > 0)
+	for (size_t i = 0; i <= last; i++) {
+		if (i == last && columns[i].type == CTL_STRING && values[i].text &&
+		    text_value(NULL, &columns[i], &values[i]) > widths[i] && t->whole)
+			text_wrapped(&values[i], widths[i], indent);
+		else if (widths[i] > 0)
 			text_cell(&columns[i], &values[i], widths[i], columns[i].type == CTL_NUMBER,
 				  i == last);
+		indent += widths[i] > 0 ? widths[i] + GAP : 0;
+	}
 }
 
 /* What was left out, in lines that fit. */
@@ -435,19 +510,67 @@ static int row_keep(struct row *row, const struct ctl_head *head, const struct c
 	return 0;
 }
 
+/* A column by its number; of a field, 0 is its name. */
+static struct ctl_value column_value(const struct ctl_head *head, const struct ctl_value *values,
+				     const struct ctl_column *field, size_t i)
+{
+	if (head->shape != CTL_RECORD)
+		return values[i];
+	return i == 0 ? (struct ctl_value){ field->name, strlen(field->name) } : values[0];
+}
+
+static bool is_wanted(const struct ctl_head *head, const struct ctl_value *values,
+		      const struct ctl_column *field)
+{
+	const struct ctl_column *column;
+	struct ctl_value value;
+
+	for (size_t i = 0; i < view.filter_cnt; i++) {
+		value = column_value(head, values, field, view.filters[i].index);
+		column = head->shape != CTL_RECORD    ? &head->columns[view.filters[i].index]
+			 : view.filters[i].index == 0 ? &field_columns[0]
+						      : field;
+		if (!filter_passes(&view.filters[i], column, &value))
+			return false;
+	}
+	return true;
+}
+
+/* Room for one row more: --sort holds as many as there are. */
+static int grow_rows(struct table *t, size_t *room)
+{
+	struct row *rows;
+
+	if (t->row_cnt < *room)
+		return 0;
+	rows = reallocarray(t->rows, *room, 2 * sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	memset(rows + *room, 0, *room * sizeof(*rows));
+	t->rows = rows;
+	*room *= 2;
+	return 0;
+}
+
 /* Receives rows until the answer is whole or HELD_ROWS are held. */
 static int hold_rows(struct ctl_client *c, struct table *t)
 {
 	struct ctl_value values[CTL_COLUMN_MAX];
 	struct ctl_column field;
+	size_t room = HELD_ROWS;
 	int rc;
 
-	while (t->row_cnt < HELD_ROWS) {
+	while (t->row_cnt < HELD_ROWS || view.sort) {
 		rc = ctl_client_row(c, values, &field);
 		if (rc <= 0) {
 			t->whole = rc == 0;
 			return rc;
 		}
+		if (!is_wanted(t->head, values, &field))
+			continue;
+		rc = grow_rows(t, &room);
+		if (rc < 0)
+			return rc;
 		rc = row_keep(&t->rows[t->row_cnt], t->head, values, &field);
 		if (rc < 0)
 			return rc;
@@ -457,13 +580,14 @@ static int hold_rows(struct ctl_client *c, struct table *t)
 	return 0;
 }
 
-/* By the first column; numbers within it count as numbers, and so addresses come in order. */
+/* By the first column, or the one asked for. */
 static int row_compare(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
-	const char *s = x->values[0].text, *t = y->values[0].text;
-	int order = s && t ? strverscmp(s, t) : (s == NULL) - (t == NULL);
+	int order = filter_compare(&x->values[view.sort_column], &y->values[view.sort_column]);
 
+	if (view.backwards)
+		order = -order;
 	return order ? order : (x->number > y->number) - (x->number < y->number);
 }
 
@@ -479,20 +603,65 @@ static int show_table(struct ctl_client *c, struct table *t, const struct writer
 		w->table_row(t, t->rows[i].values, i == 0);
 	if (!t->whole)
 		while (!ferror(stdout) && (rc = ctl_client_row(c, values, NULL)) > 0)
-			w->table_row(t, values, false);
+			if (is_wanted(t->head, values, NULL))
+				w->table_row(t, values, false);
 	if (rc == 0 && !ferror(stdout))
 		w->table_end(t);
 	return rc < 0 ? rc : 0;
 }
 
+static int no_column(const struct ctl_column *columns, size_t cnt, const char *name, size_t len)
+{
+	fprintf(stderr, "hactl: no column \"%.*s\"; there are:", (int)len, name);
+	for (size_t i = 0; i < cnt; i++)
+		fprintf(stderr, "%s %s", i > 0 ? "," : "", columns[i].name);
+	fputc('\n', stderr);
+	return EXIT_USAGE;
+}
+
+/* Finds the columns that --filter and --sort name. 0, or an exit code after saying why. */
+static int bind_columns(const struct ctl_head *head)
+{
+	bool record = head->shape == CTL_RECORD;
+	const struct ctl_column *columns = record ? field_columns : head->columns;
+	size_t cnt = record ? 2 : head->column_cnt;
+	struct filter *f;
+
+	for (f = view.filters; f < view.filters + view.filter_cnt; f++)
+		if (filter_column(columns, cnt, f->column, f->column_len, &f->index) < 0)
+			return no_column(columns, cnt, f->column, f->column_len);
+	view.sort_column = 0;
+	if (view.sort &&
+	    filter_column(columns, cnt, view.sort, strlen(view.sort), &view.sort_column) < 0)
+		return no_column(columns, cnt, view.sort, strlen(view.sort));
+	return 0;
+}
+
+/* Fields in the order asked for: of a row that holds one, the value is the only column. */
+static void sort_fields(struct table *t)
+{
+	bool by_name = view.sort_column == 0;
+
+	for (size_t i = 0; i < t->row_cnt && by_name; i++)
+		t->rows[i].values[1] =
+			(struct ctl_value){ t->rows[i].field.name, strlen(t->rows[i].field.name) };
+	view.sort_column = by_name;
+	qsort(t->rows, t->row_cnt, sizeof(*t->rows), row_compare);
+}
+
 static int show_rows(struct ctl_client *c, const struct ctl_head *head, const struct writer *w)
 {
-	struct table t = { .head = head, .rows = calloc(HELD_ROWS, sizeof(*t.rows)) };
-	int rc;
+	struct table t = { .head = head };
+	int rc = bind_columns(head);
 
+	if (rc != 0)
+		return rc;
+	t.rows = calloc(HELD_ROWS, sizeof(*t.rows));
 	if (!t.rows)
 		return -ENOMEM;
 	rc = hold_rows(c, &t);
+	if (rc == 0 && head->shape == CTL_RECORD && view.sort)
+		sort_fields(&t);
 	if (rc == 0 && head->shape == CTL_TABLE)
 		rc = show_table(c, &t, w);
 	else if (rc == 0 && t.whole)
@@ -504,6 +673,49 @@ static int show_rows(struct ctl_client *c, const struct ctl_head *head, const st
 	free(t.rows);
 	return rc;
 }
+
+/* ---- OpenMetrics ---- */
+
+static char daemon_label[64] = "unknown"; /* from "show status", before the counters */
+
+static const char *field_text(const struct table *fields, const char *name)
+{
+	for (size_t i = 0; i < fields->row_cnt; i++)
+		if (strcmp(fields->rows[i].field.name, name) == 0)
+			return fields->rows[i].values[0].text;
+	return NULL;
+}
+
+/* The daemon itself, and what comes and goes in it. */
+static void openmetrics_status(const struct table *fields)
+{
+	static const char *const gauges[] = { "bindings", "mobile-nodes", "uptime" };
+	const char *name = field_text(fields, "name");
+	const char *version = field_text(fields, "version");
+	const char *digits;
+
+	(void)snprintf(daemon_label, sizeof(daemon_label), "%s", name ? name : "unknown");
+	openmetrics_info(stdout, daemon_label, version ? version : "unknown");
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+		digits = field_text(fields, gauges[i]);
+		if (digits)
+			openmetrics_gauge(stdout, daemon_label, gauges[i], digits);
+	}
+}
+
+static void openmetrics_counters(const struct table *fields)
+{
+	for (size_t i = 0; i < fields->row_cnt; i++)
+		if (fields->rows[i].field.type == CTL_NUMBER && fields->rows[i].values[0].text)
+			openmetrics_counter(stdout, daemon_label, fields->rows[i].field.name,
+					    fields->rows[i].values[0].text);
+	openmetrics_end(stdout);
+}
+
+static const struct writer openmetrics_status_writer = { .record = openmetrics_status };
+static const struct writer openmetrics_counters_writer = { .record = openmetrics_counters };
+
+/* ---- Live ---- */
 
 /* Everything has been printed: interrupted is done. */
 static void on_interrupt(int signo)
@@ -640,24 +852,33 @@ static int answer_failed(const char *path, int err)
 
 static void print_help(FILE *out)
 {
-	fprintf(out,
-		"hactl asks a running home agent over its control socket.\n"
-		"\n"
-		"Usage: hactl [-s PATH] [-j] COMMAND ...\n"
-		"\n"
-		"  -s, --socket PATH  control socket (default: ihad.sock or xhad.sock in\n"
-		"                     " DIRECTORY ", if only one is there)\n"
-		"  -j, --json         print JSON\n"
-		"  -V, --version      print name and version\n"
-		"  -h, --help         print this\n"
-		"\n"
-		"  hactl help           what the daemon can be asked\n"
-		"  hactl show bindings  which mobile nodes are registered, and where\n"
-		"\n"
-		"A last word - stands for each line of standard input, one request a line.\n"
-		"\n"
-		"Exit codes: 0 done, 1 the daemon refused, 2 bad command line, 3 no connection or\n"
-		"a broken answer.\n");
+	char left[32];
+
+	fputs("hactl asks a running home agent over its control socket.\n"
+	      "\n"
+	      "Usage: hactl [OPTION]... COMMAND...\n"
+	      "\n",
+	      out);
+	for (const struct cli_option *o = cli_options; o->name; o++) {
+		(void)snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name,
+			       !o->argument            ? ""
+			       : o->argument[0] == '[' ? "="
+						       : " ",
+			       o->argument ? o->argument : "");
+		fprintf(out, "  %-23s  %s\n", left, o->doc);
+	}
+	fputs("\n"
+	      "  hactl help               what the daemon can be asked\n"
+	      "  hactl show bindings      which mobile nodes are registered, and where\n",
+	      out);
+	for (const struct cli_command *c = cli_commands; c->words; c++)
+		fprintf(out, "  hactl %s %s\n%27s%s\n", c->words, c->synopsis, "", c->doc);
+	fputs("\n"
+	      "A last word - stands for each line of standard input, one request a line.\n"
+	      "Sockets are looked for in " DIRECTORY ": ihad.sock, xhad.sock.\n"
+	      "Exit codes: 0 done, 1 the daemon refused, 2 bad command line, 3 no connection or\n"
+	      "a broken answer. The manual is hactl(8).\n",
+	      out);
 }
 
 /* The one default socket that exists; NULL after saying why there is none. */
@@ -746,27 +967,116 @@ static int ask_lines(const char *path, char **words, size_t word_cnt, const stru
 	return rc;
 }
 
-int main(int argc, char **argv)
+/* Waits for the next turn. @return false: a person has ended it */
+static bool wait_turn(void)
 {
-	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
-	const struct writer *writer = &text_writer;
-	const char *path = NULL;
-	int opt, exit_code;
+	const struct timespec turn = { .tv_sec = view.watch_s };
+	sigset_t ends;
 
-	(void)signal(SIGPIPE, SIG_IGN);
-	while ((opt = getopt_long(argc, argv, "s:jVh", options, NULL)) != -1) {
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGINT);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &ends, NULL);
+	return sigtimedwait(&ends, NULL, &turn) < 0;
+}
+
+/* Asks again and again, like watch(1); a failure ends it. */
+static int watch(const char *path, char *const *words, size_t word_cnt, const struct writer *w)
+{
+	bool on_terminal = isatty(STDOUT_FILENO);
+	int rc;
+
+	(void)setvbuf(stdout, NULL, _IOFBF, 0); /* a screen at a time */
+	do {
+		if (on_terminal)
+			fputs(CLEAR, stdout);
+		rc = ask(path, words, word_cnt, w);
+		if (rc == EXIT_DONE && !on_terminal)
+			putchar('\n');
+	} while (rc == EXIT_DONE && !ferror(stdout) && wait_turn());
+	return rc;
+}
+
+static int ask_openmetrics(const char *path, char *const *words, size_t word_cnt)
+{
+	char *const status[] = { (char *)"show", (char *)"status" };
+	int rc;
+
+	if (word_cnt != 2 || strcmp(words[0], "show") != 0 || strcmp(words[1], "counters") != 0) {
+		fputs("hactl: --openmetrics goes with: show counters\n", stderr);
+		return EXIT_USAGE;
+	}
+	rc = ask(path, status, 2, &openmetrics_status_writer);
+	return rc == EXIT_DONE ? ask(path, words, word_cnt, &openmetrics_counters_writer) : rc;
+}
+
+static int usage_error(const char *why, const char *what)
+{
+	fprintf(stderr, "hactl: %s%s\nTry 'hactl --help'.\n", why, what);
+	return EXIT_USAGE;
+}
+
+static int take_filter(const char *text)
+{
+	if (view.filter_cnt == FILTER_MAX)
+		return usage_error("too many filters: ", text);
+	if (filter_parse(text, &view.filters[view.filter_cnt]) < 0)
+		return usage_error("a filter is COLUMN=PATTERN, COLUMN!=PATTERN, COLUMN<VALUE or "
+				   "COLUMN>VALUE, not ",
+				   text);
+	view.filter_cnt++;
+	return 0;
+}
+
+static int take_watch(const char *text)
+{
+	char *end;
+	unsigned long seconds = text ? strtoul(text, &end, 10) : WATCH_S;
+
+	if (text && (*end || end == text || seconds < 1 || seconds > 3600))
+		return usage_error("--watch takes 1 to 3600 seconds, not ", text);
+	view.watch_s = (unsigned int)seconds;
+	return 0;
+}
+
+/* Reads the options. @return -1 to go on, or an exit code */
+static int take_options(int argc, char **argv, const char **path)
+{
+	enum { OPTION_CNT = sizeof(cli_options) / sizeof(cli_options[0]) };
+	struct option options[OPTION_CNT] = { 0 };
+	char letters[4 * OPTION_CNT], *at = letters;
+	int opt, rc = 0;
+
+	for (size_t i = 0; cli_options[i].name; i++) {
+		const char *argument = cli_options[i].argument;
+		int has = !argument          ? no_argument
+			  : *argument == '[' ? optional_argument
+					     : required_argument;
+
+		options[i] =
+			(struct option){ cli_options[i].name, has, NULL, cli_options[i].letter };
+		at += sprintf(at, "%c%.*s", cli_options[i].letter, has, "::");
+	}
+	while (rc == 0 && (opt = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		switch (opt) {
 		case 's':
-			path = optarg;
+			*path = optarg;
 			break;
 		case 'j':
-			writer = &json_writer;
+			view.json = true;
+			break;
+		case 'f':
+			rc = take_filter(optarg);
+			break;
+		case 'S':
+			view.backwards = *optarg == '-';
+			view.sort = optarg + view.backwards;
+			break;
+		case 'w':
+			rc = take_watch(optarg);
+			break;
+		case 'o':
+			view.openmetrics = true;
 			break;
 		case 'V':
 			puts("hactl " HOME_AGENT_VERSION);
@@ -779,16 +1089,41 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
+	return rc ? rc : -1;
+}
+
+int main(int argc, char **argv)
+{
+	const struct writer *writer = &text_writer;
+	const char *path = NULL;
+	char **words;
+	size_t word_cnt;
+	int exit_code;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	exit_code = take_options(argc, argv, &path);
+	if (exit_code >= 0)
+		return exit_code;
 	if (optind == argc) {
 		fputs("hactl: nothing asked\n", stderr);
 		print_help(stderr);
 		return EXIT_USAGE;
 	}
+	if (view.json)
+		writer = &json_writer;
+	words = argv + optind;
+	word_cnt = (size_t)(argc - optind);
+	if (strcmp(words[0], "new-key") == 0)
+		return new_key(words + 1, word_cnt - 1, view.json);
 	if (!path)
 		path = find_socket(&exit_code);
 	if (!path)
 		return exit_code;
-	if (argc - optind > 1 && strcmp(argv[argc - 1], "-") == 0)
-		return ask_lines(path, argv + optind, (size_t)(argc - optind), writer);
-	return ask(path, argv + optind, (size_t)(argc - optind), writer);
+	if (view.openmetrics)
+		return ask_openmetrics(path, words, word_cnt);
+	if (word_cnt > 1 && strcmp(words[word_cnt - 1], "-") == 0)
+		return ask_lines(path, words, word_cnt, writer);
+	if (view.watch_s > 0)
+		return watch(path, words, word_cnt, writer);
+	return ask(path, words, word_cnt, writer);
 }

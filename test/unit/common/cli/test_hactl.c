@@ -5,6 +5,10 @@
  */
 int hactl_main(int argc, char **argv);
 
+#include "common/cli/filter.c"      /* NOLINT: the program is made of its objects */
+#include "common/cli/new_key.c"     /* NOLINT */
+#include "common/cli/openmetrics.c" /* NOLINT */
+
 #define main hactl_main
 #include "common/cli/hactl.c" /* NOLINT: the program is what is tested */
 #undef main
