@@ -16,21 +16,23 @@
 
 static void print_help(const struct daemon_info *info)
 {
-	printf("%s, the %s: serves mobile nodes by Mobile IPv4 (RFC 5944)\n"
+	printf("%s, the %s.\n"
+	       "Serves mobile nodes by Mobile IPv4 (RFC 5944).\n"
 	       "\n"
 	       "Usage: %s [-c FILE] [--check]\n"
 	       "\n"
-	       "  -c, --config FILE  configuration (default: %s)\n"
-	       "      --check        read the configuration, print its faults, touch nothing\n"
+	       "  -c, --config FILE  configuration; by default\n"
+	       "                     %s\n"
+	       "      --check        print the configuration's faults, and warnings\n"
 	       "  -V, --version      print name and version\n"
 	       "  -h, --help         print this\n"
 	       "\n"
 	       "Runs in the foreground and logs to stderr. SIGHUP reads the configuration again,\n"
-	       "SIGTERM or SIGINT ends it. Look inside with hactl.\n"
+	       "SIGTERM or SIGINT ends it. Look inside with hactl. The manual is %s(8).\n"
 	       "\n"
 	       "Exit codes: 0 done, 1 bad configuration, 2 bad command line, 3 the system\n"
 	       "refused something needed (socket, device, privilege).\n",
-	       info->name, info->title, info->name, info->default_config);
+	       info->name, info->title, info->name, info->default_config, info->name);
 }
 
 static int usage_error(const struct daemon_info *info)

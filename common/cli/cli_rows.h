@@ -20,9 +20,9 @@ struct cli_command {
 };
 
 static const struct cli_option cli_options[] = {
-	{ "socket", 's', "PATH", "the daemon's control socket; by default the one that is there" },
+	{ "socket", 's', "PATH", "control socket; by default the one that is there" },
 	{ "json", 'j', NULL, "print JSON" },
-	{ "filter", 'f', "TEST", "only rows with COLUMN=PATTERN, !=, < or >; all of several" },
+	{ "filter", 'f', "TEST", "only rows that pass: COLUMN=PATTERN, !=, < or >" },
 	{ "sort", 'S', "COLUMN", "in the order of a column; -COLUMN: backwards" },
 	{ "watch", 'w', "[SECONDS]", "ask again every 2 seconds, or so many" },
 	{ "openmetrics", 'o', NULL, "show counters in the OpenMetrics text format" },
@@ -33,7 +33,7 @@ static const struct cli_option cli_options[] = {
 
 static const struct cli_command cli_commands[] = {
 	{ "new-key", "HOME-ADDRESS|NAI [NAI] [ALGORITHM]",
-	  "make a random association, as a line of the mobile-nodes-file" },
+	  "make a random association for the mobile-nodes-file" },
 	{ NULL, NULL, NULL },
 };
 

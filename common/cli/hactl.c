@@ -860,11 +860,14 @@ static void print_help(FILE *out)
 	      "\n",
 	      out);
 	for (const struct cli_option *o = cli_options; o->name; o++) {
+		const char *argument = o->argument ? o->argument : "";
+		bool optional = *argument == '[';
+
 		(void)snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name,
-			       !o->argument            ? ""
-			       : o->argument[0] == '[' ? "="
-						       : " ",
-			       o->argument ? o->argument : "");
+			       optional    ? "[="
+			       : *argument ? " "
+					   : "",
+			       argument + optional);
 		fprintf(out, "  %-23s  %s\n", left, o->doc);
 	}
 	fputs("\n"
