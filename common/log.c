@@ -17,6 +17,7 @@
 #include "common/log.h"
 
 #include "common/err.h"
+#include "common/log_journal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -159,6 +160,8 @@ static bool write_text(enum log_level level, const char *text)
 				  levels[level].name);
 	len = (size_t)prefix;
 	len += escape(line + len, sizeof(line) - len - 1, text, strlen(text), "");
+	if (to_journal && log_journal_write(program, levels[level].priority, line + prefix) == 0)
+		return true;
 	line[len++] = '\n';
 	return stderr_has_room() && write(STDERR_FILENO, line, len) == (ssize_t)len;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * Log lines to stderr: "PROGRAM: LEVEL: message key=value ...", or "<N>message key=value ..." when
- * stderr is the journal ($JOURNAL_STREAM), which knows the program. The first pair is event=NAME
+ * Log lines to stderr: "PROGRAM: LEVEL: message key=value ..."; or, where stderr is the journal
+ * ($JOURNAL_STREAM), to the journal itself, each pair a field as well (log_journal.h), and
+ * "<N>message key=value ..." to stderr should it not take that. The first pair is event=NAME
  * wherever something happened that an operator may want to search for.
  *
  * Levels say who must act: error, someone now; warning, someone soon; notice, a security

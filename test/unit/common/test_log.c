@@ -2,6 +2,7 @@
 /* Log lines: their form, what strangers cannot do to them, and limits, on a clock of our own. */
 #include "common/err.h"
 #include "common/log.h"
+#include "common/log_journal.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -10,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -147,17 +150,56 @@ static void long_line_is_one_line_below_pipe_buf(void **state)
 	}
 }
 
-static void journal_gets_priorities(void **state)
+static void be_under_the_journal(void)
 {
 	struct stat st;
 	char stream[64];
 
-	(void)state;
 	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
 	(void)snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
 		       (uintmax_t)st.st_ino);
 	setenv("JOURNAL_STREAM", stream, 1);
 	log_open("ihad", LOG_LEVEL_INFO);
+}
+
+static void journal_gets_each_pair_as_a_field(void **state)
+{
+	char directory[] = "/tmp/test_log.XXXXXX", path[64], got[4096];
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int journal = socket(AF_UNIX, SOCK_DGRAM, 0);
+	ssize_t n;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/socket", directory);
+	strcpy(addr.sun_path, path);
+	assert_int_equal(bind(journal, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	log_journal_socket = path;
+	be_under_the_journal();
+	log_notice("request refused", "event=auth-failure home-address=%s error=\"%s\" nai=%s",
+		   "10.50.0.7", "it is = wrong", log_value("a\nb MESSAGE=c", 13).s);
+	n = recv(journal, got, sizeof(got) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	got[n] = '\0';
+	assert_string_equal(got, "PRIORITY=5\nSYSLOG_IDENTIFIER=ihad\n"
+				 "MESSAGE=request refused event=auth-failure "
+				 "home-address=10.50.0.7 error=\"it is = wrong\" "
+				 "nai=a\\x0ab\\x20MESSAGE\\x3dc\n"
+				 "HA_EVENT=auth-failure\nHA_HOME_ADDRESS=10.50.0.7\n"
+				 "HA_ERROR=it is = wrong\nHA_NAI=a\\x0ab\\x20MESSAGE\\x3dc\n");
+	assert_string_equal(written(), ""); /* not twice */
+	close(journal);
+	log_warning("hot", "event=hot"); /* nobody listens any more */
+	assert_string_equal(written(), "<4>hot event=hot\n");
+	unlink(path);
+	rmdir(directory);
+}
+
+static void journal_gets_priorities(void **state)
+{
+	(void)state;
+	log_journal_socket = "/nonexistent";
+	be_under_the_journal();
 	log_warning("hot", "event=hot");
 	assert_string_equal(written(), "<4>hot event=hot\n");
 	/* Another's journal: our stderr was redirected since. */
@@ -334,6 +376,7 @@ int main(void)
 		LOG_TEST(log_value_cannot_forge_a_pair),
 		LOG_TEST(long_value_ends_in_dots),
 		LOG_TEST(long_line_is_one_line_below_pipe_buf),
+		LOG_TEST(journal_gets_each_pair_as_a_field),
 		LOG_TEST(journal_gets_priorities),
 		LOG_TEST(limit_passes_a_burst_then_one_each_interval),
 		LOG_TEST(rest_refills_no_more_than_the_burst),
