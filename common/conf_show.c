@@ -125,7 +125,7 @@ static bool put_value(struct text *t, const struct conf_key *row, const void *ba
 		return !row->has_aux || *((const bool *)base + row->aux);
 	case CONF_KEY:
 		put_text(t, "(hidden, %zu octets)", count_of(row, base));
-		return true;
+		return count_of(row, base) > 0;
 	case CONF_ENUM_LIST:
 	case CONF_STRING_LIST:
 	case CONF_ADDRESS_SET:

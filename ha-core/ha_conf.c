@@ -922,9 +922,10 @@ static void check_yaml_mode(const struct check *c)
 
 static void warn_of_key(const struct check *c, const char *file, struct conf_mark at, size_t len)
 {
-	conf_warnings_add(c->faults, file, at,
-			  "key: %zu octets are few: make one of %d or more with \"hactl new-key\"",
-			  len, KEY_STRONG);
+	conf_warnings_add(
+		c->faults, file, at,
+		"key: %zu of at least %d octets: make a longer one with \"hactl new-key\"", len,
+		KEY_STRONG);
 }
 
 static void warn_of_algorithm(const struct check *c, const char *file, struct conf_mark at)

@@ -10,6 +10,7 @@
 
 #include "common/addr.h"
 #include "common/err.h"
+#include "ha-core/wire/mobile_network.h"
 #include "ha-core/wire/reg.h"
 #include "ha-core/wire/revocation.h"
 #include "ha-core/wire/udp_tunnel.h"
@@ -103,6 +104,22 @@ static void describe_support(struct text *t, const uint8_t *msg, const struct ex
 		put(t, "I %d, Timestamp %" PRIu32, support.inform, support.timestamp);
 }
 
+static void describe_network(struct text *t, const uint8_t *msg, const struct ext *ext)
+{
+	static const char *const kinds[] = { "requested", "acknowledged",
+					     "acknowledged, implicit" };
+	struct mobile_network net;
+
+	(void)msg;
+	if (mobile_network_decode(ext, &net) < 0 || net.type > MOBILE_NETWORK_IMPLICIT_ACK)
+		put(t, "malformed, or of a kind that is not understood");
+	else if (net.type == MOBILE_NETWORK_REQUEST)
+		put(t, "%s, %s/%u", kinds[net.type], addr_text(net.prefix).s, net.prefix_len);
+	else
+		put(t, "%s, %s/%u, Code %u", kinds[net.type], addr_text(net.prefix).s,
+		    net.prefix_len, net.code);
+}
+
 static void describe_text(struct text *t, const uint8_t *msg, const struct ext *ext)
 {
 	(void)msg;
@@ -134,6 +151,7 @@ static const struct ext_row {
 	{ EXT_FOREIGN_HOME_AUTH, "Foreign-Home Authentication", describe_auth },
 	{ EXT_CRITICAL_VENDOR, "Critical Vendor/Organization Specific", NULL },
 	{ EXT_UDP_TUNNEL_REPLY, "UDP Tunnel Reply", describe_udp_reply },
+	{ EXT_FA_ERROR, "FA Error", NULL },
 	{ EXT_NAI, "Mobile Node NAI", describe_text },
 	{ EXT_CHALLENGE, "MN-FA Challenge", NULL },
 	{ EXT_NORMAL_VENDOR, "Normal Vendor/Organization Specific", NULL },
@@ -141,6 +159,7 @@ static const struct ext_row {
 	{ EXT_DYNAMIC_HA, "Dynamic Home Agent", NULL },
 	{ EXT_UDP_TUNNEL_REQUEST, "UDP Tunnel Request", describe_udp_request },
 	{ EXT_MESSAGE_STRING, "Message String", describe_message_string },
+	{ EXT_MOBILE_NETWORK, "Mobile Network", describe_network },
 	{ EXT_TRUSTED_NETWORKS, "Trusted Networks Configured", describe_trusted },
 	{ EXT_SERVICE, "Service Selection", describe_text },
 };
@@ -157,7 +176,7 @@ static void describe_ext(struct text *t, const uint8_t *msg, const struct ext *e
 	if (row && row->describe)
 		row->describe(t, msg, ext);
 	else
-		put(t, "%zu octets", ext->len);
+		put(t, "Length %zu", ext->len);
 }
 
 static void describe_exts(struct text *t, const uint8_t *msg, struct wire_reader *r)

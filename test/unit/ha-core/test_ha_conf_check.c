@@ -134,15 +134,15 @@ static void a_short_key_and_keyed_md5_are_unwise(void **state)
 			     "mobile-nodes-file: nodes\n",
 		"f:9:16: warning: algorithm: keyed-md5 is weak (RFC 5944 keeps it for old nodes): "
 		"use hmac-sha256, or hmac-md5\n"
-		"f:10:10: warning: key: 15 octets are few: make one of 16 or more with \"hactl "
+		"f:10:10: warning: key: 15 of at least 16 octets: make a longer one with \"hactl "
 		"new-key\"\n"
-		"f:12:41: warning: key: 1 octets are few: make one of 16 or more with \"hactl "
+		"f:12:41: warning: key: 1 of at least 16 octets: make a longer one with \"hactl "
 		"new-key\"\n"
 		"f:12:56: warning: algorithm: keyed-md5 is weak (RFC 5944 keeps it for old "
 		"nodes): use hmac-sha256, or hmac-md5\n"
 		"nodes:1:17: warning: algorithm: keyed-md5 is weak (RFC 5944 keeps it for old "
 		"nodes): use hmac-sha256, or hmac-md5\n"
-		"nodes:1:27: warning: key: 4 octets are few: make one of 16 or more with \"hactl "
+		"nodes:1:27: warning: key: 4 of at least 16 octets: make a longer one with \"hactl "
 		"new-key\"\n");
 	unlink("nodes");
 }
