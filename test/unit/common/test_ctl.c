@@ -164,7 +164,39 @@ static void run_nothing(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	ctl_stream(r, next_nothing, cursor_done, c);
 }
 
+/* What happens, and who is told. */
+static struct {
+	struct ctl_reply *reply;
+	uint64_t pending;
+	unsigned int asked;
+} live;
+
+static int next_event(void *cursor, struct ctl_reply *r)
+{
+	(void)cursor;
+	live.asked++;
+	if (live.pending == 0)
+		return CTL_IDLE;
+	ctl_row(r);
+	ctl_number(r, live.pending--);
+	ctl_string(r, "happened");
+	return 1;
+}
+
+static void run_live(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	(void)ctx;
+	(void)argc;
+	(void)argv;
+	memset(&live, 0, sizeof(live));
+	live.reply = r;
+	seen.cursors_open++;
+	ctl_live(r, columns, 2);
+	ctl_stream(r, next_event, cursor_done, NULL);
+}
+
 static const struct ctl_command commands[] = {
+	{ "live", "", "what happens", run_live },
 	{ "echo", "WORD", "says it again", run_echo },
 	{ "show record", "", "one of each", run_record },
 	{ "show rows", "COUNT [CUT]", "many rows", run_rows },
@@ -395,7 +427,7 @@ static void help_lists_every_command_and_itself(void **state)
 	answer = ask(f, "ctl/1 help\n");
 	for (const char *p = answer; (p = strstr(p, "\nrow\t")); p++)
 		rows++;
-	assert_int_equal(rows, 8);
+	assert_int_equal(rows, 9);
 	assert_non_null(strstr(answer, "\nrow\tshow rows\tCOUNT [CUT]\tmany rows\n"));
 	assert_non_null(strstr(answer, "\nrow\thelp\t\t"));
 }
@@ -406,7 +438,7 @@ static void unknown_command_is_answered_with_the_known_ones(void **state)
 
 	open_server(f);
 	assert_string_equal(ask(f, "ctl/1 dance\n"),
-			    "ctl/1\tusage\tunknown command \"dance\"; there are: echo WORD, "
+			    "ctl/1\tusage\tunknown command \"dance\"; there are: live, echo WORD, "
 			    "show record, show rows COUNT [CUT], show few [ROWS], "
 			    "nothing STEPS, optional ONE [TWO] [THREE], fail, help\nend\n");
 	assert_string_equal(ask(f, "ctl/1 show ro\n"),
@@ -751,6 +783,38 @@ static void cursor_is_freed_when_the_client_goes(void **state)
 	raw_free(c);
 	run_for(f, 10);
 	assert_int_equal(seen.cursors_done, 1);
+}
+
+static void live_table_tells_what_happens_when_it_does(void **state)
+{
+	static const char head[] = "ctl/1\tlive\t\tnumber:number\ttext:string:detail\n";
+	struct fixture *f = *state;
+	struct raw *c;
+	clock_t cpu;
+
+	f->conf.stall_ms = 30; /* to have nothing to say is not to stall */
+	open_server(f);
+	c = raw_new(f, "ctl/1 live\n");
+	c->stop_at = strlen(head);
+	while (c->len < c->stop_at)
+		loop_run(f->loop);
+	assert_string_equal(c->got, head);
+	cpu = clock();
+	run_for(f, 200);
+	assert_in_range(clock() - cpu, 0, CLOCKS_PER_SEC / 10); /* and does not spin */
+	assert_false(c->ended);
+	assert_in_range(live.asked, 1, 3);
+	for (int i = 0; i < 2; i++) {
+		live.pending = 1;
+		ctl_wake(live.reply);
+		c->stop_at += strlen("row\t1\thappened\n");
+		while (c->len < c->stop_at)
+			loop_run(f->loop);
+	}
+	assert_string_equal(c->got + strlen(head), "row\t1\thappened\nrow\t1\thappened\n");
+	raw_free(c);
+	while (seen.cursors_done == 0) /* who goes while nothing happens is noticed */
+		run_for(f, 10);
 }
 
 static void closing_the_server_cuts_answers_off(void **state)
@@ -1157,6 +1221,7 @@ int main(void)
 		CTL_TEST(client_that_does_not_read_costs_a_buffer_and_is_dropped),
 		CTL_TEST(slow_reader_is_not_dropped_while_it_reads),
 		CTL_TEST(cursor_is_freed_when_the_client_goes),
+		CTL_TEST(live_table_tells_what_happens_when_it_does),
 		CTL_TEST(closing_the_server_cuts_answers_off),
 		CTL_TEST(answer_that_fails_half_way_has_no_end),
 		CTL_TEST(directory_and_socket_are_made_and_removed),
