@@ -279,7 +279,9 @@ static void the_comments_of_the_example_name_real_keys(void **state)
 	fclose(f);
 	workdir_write("nodes", "", 0, 0600);
 	workdir_write("f", text, strlen(text), 0600);
+	assert_int_equal(mkdir("ihad.d", 0700), 0); /* that include names */
 	assert_int_equal(read_file("f", &own, &faults, &c), 0);
+	assert_int_equal(rmdir("ihad.d"), 0);
 	assert_string_equal(c->home_networks[0].interface, "lan0");
 	assert_true(c->home_networks[0].has_dynamic_pool);
 	assert_int_equal(c->foreign_agent_cnt, 1);

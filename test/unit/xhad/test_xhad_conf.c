@@ -150,7 +150,9 @@ static void the_comments_of_the_example_name_real_keys(void **state)
 			strcat(text, line);
 	}
 	fclose(f);
+	assert_int_equal(mkdir("xhad.d", 0700), 0); /* that include names */
 	assert_int_equal(read_octets(text, strlen(text), &own, &faults, &c), 0);
+	assert_int_equal(rmdir("xhad.d"), 0);
 	assert_string_equal(c->home_networks[0].interface, "dmz0");
 	assert_true(c->home_networks[0].has_dynamic_pool);
 	assert_int_equal(own.inside.interface_cnt, 1);
