@@ -104,6 +104,12 @@ void daemon_stopping(void)
 	(void)sd_notify(0, "STOPPING=1");
 }
 
+void daemon_alive(void)
+{
+	if (sd_watchdog_enabled(0, NULL) > 0)
+		(void)sd_notify(0, "WATCHDOG=1");
+}
+
 #else
 
 void daemon_ready(const char *status)
@@ -116,6 +122,10 @@ void daemon_reloading(void)
 }
 
 void daemon_stopping(void)
+{
+}
+
+void daemon_alive(void)
 {
 }
 

@@ -39,5 +39,6 @@ int daemon_options(const struct daemon_info *info, int argc, char **argv,
 void daemon_ready(const char *status); /* READY=1 */
 void daemon_reloading(void);           /* RELOADING=1, to be followed by daemon_ready() */
 void daemon_stopping(void);            /* STOPPING=1 */
+void daemon_alive(void);               /* WATCHDOG=1, if it waits for that */
 
 #endif

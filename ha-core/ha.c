@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/privs.h"
 #include "ha-core/engine/engine.h"
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
@@ -32,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/un.h>
 #include <time.h>
 
 #define TICK_MS            1000 /* lifetimes are in seconds */
@@ -632,6 +634,7 @@ static void on_tick(void *ctx)
 	home_link_tick(ha->home_link);
 	snmp_feed_tick(ha->snmp, &now);
 	log_flush_limits(now.mono_ms);
+	daemon_alive();
 }
 
 static void on_stop(void *ctx)
@@ -755,6 +758,9 @@ static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
 		{ "snmp.context", same_text(old->snmp.context, new->snmp.context) },
 		{ "snmp.default-context", old->snmp.default_context == new->snmp.default_context },
 		{ "control.group", same_text(old->control.group, new->control.group) },
+		{ "privileges", same_text(old->privileges.user, new->privileges.user) &&
+					old->privileges.system_call_filter ==
+						new->privileges.system_call_filter },
 	};
 	char keys[256] = "";
 	size_t i, len = 0;
@@ -1043,6 +1049,40 @@ static int open_ctl(struct ha *ha)
 	return rc;
 }
 
+static bool needs_bpf(const struct ha_conf *conf)
+{
+#ifdef HA_WITH_BPF
+	return conf->tunnel.data_path != HA_CONF_DATA_PATH_TUN &&
+	       conf->tunnel.data_path != HA_CONF_DATA_PATH_KERNEL;
+#else
+	(void)conf;
+	return false;
+#endif
+}
+
+/* First of all: what is started and opened from here on has no more than what serving takes. */
+static int drop_privileges(const struct ha *ha)
+{
+	const struct ha_conf *conf = ha->conf;
+	char run_dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const struct privs_dir dirs[] = {
+		{ run_dir, 0755 }, /* the socket's own mode says who may use it */
+		{ conf->state.directory, 0700 },
+	};
+	const struct privs_conf privs = {
+		.user = conf->privileges.user,
+		.group = conf->control.group,
+		.bpf = needs_bpf(conf),
+		.file = ha->options.config,
+		.dirs = dirs,
+		.dir_cnt = sizeof(dirs) / sizeof(dirs[0]),
+	};
+
+	(void)snprintf(run_dir, sizeof(run_dir), "%s", conf->control.socket);
+	*strrchr(run_dir, '/') = '\0';
+	return privs_drop(&privs);
+}
+
 static int open_events(struct ha *ha)
 {
 	ha->sigterm = loop_signal_new(ha->loop, SIGTERM, on_stop, ha);
@@ -1085,6 +1125,9 @@ static int serve(struct ha *ha)
 {
 	int rc;
 
+	rc = drop_privileges(ha); /* it has logged what was refused */
+	if (rc < 0)
+		return rc;
 	rc = start_snmp(ha);
 	if (rc < 0) {
 		log_error("cannot start the SNMP child", "event=start-failed error=\"%s\"",
@@ -1120,6 +1163,8 @@ static int serve(struct ha *ha)
 		rc = open_ctl(ha);
 	if (rc == 0)
 		rc = open_snmp(ha);
+	if (rc == 0 && ha->conf->privileges.system_call_filter)
+		rc = privs_filter(needs_bpf(ha->conf));
 	if (rc < 0)
 		return rc;
 

@@ -458,6 +458,13 @@ const struct conf_key ha_conf_rows[] = {
 		 "were left out." },
 	{ "log.level", CONF_ENUM, FIELD(log_level), .choices = levels, .dflt = "info",
 	  .doc = "The least important lines that are logged." },
+	{ "privileges.user", CONF_STRING, FIELD(privileges.user), .min = 1, .max = 32,
+	  .doc = "Whom the daemon becomes when it is started as root; by default home-agent, if "
+		 "this host has such a user. It must be able to read the configuration." },
+	{ "privileges.system-call-filter", CONF_BOOL, FIELD(privileges.system_call_filter),
+	  .dflt = "true",
+	  .doc = "Once everything is set up, let the kernel refuse system calls that the daemon "
+		 "does not make, and end it at those that only an intruder would." },
 	{ 0 }
 };
 

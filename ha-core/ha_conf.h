@@ -158,6 +158,10 @@ struct ha_conf {
 		uint32_t notification_interval_s;
 	} snmp;
 	enum log_level log_level;
+	struct {
+		char *user; /* NULL: home-agent, if there is one */
+		bool system_call_filter;
+	} privileges;
 };
 
 /** Unix time of "2026-12-01T00:00:00Z". @retval ERR_INVALID  it is none */

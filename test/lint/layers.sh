@@ -71,6 +71,8 @@ function is(prefix) { return index(file, prefix) == 1 }
 		broken("enters through ha-core/tunnel/bpf/ only")
 	if (name ~ /^systemd\// && file != "common/daemon.c")
 		broken("enters through common/daemon.c only")
+	if (name ~ /^(cap-ng|seccomp)\.h$/ && file != "common/privs.c")
+		broken("enters through common/privs.c only")
 	if (name == "cmocka.h" && !is("test/"))
 		broken("is for tests only")
 }

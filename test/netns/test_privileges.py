@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a daemon that was started as root may still do, as the kernel sees it; and that it suffices."""
+
+import grp
+import os
+import pwd
+import stat
+
+import pytest
+
+from fixtures.wait import until
+
+NETWORK = {10, 12, 13}                      # CAP_NET_BIND_SERVICE, _NET_ADMIN, _NET_RAW
+BPF = {38, 39}                              # CAP_PERFMON, CAP_BPF
+
+
+def threads(pid):
+    """The status of each thread: a thread has capabilities and a filter of its own."""
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/status", encoding="utf-8") as f:
+            yield dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def caps(status, kind):
+    value = int(status[f"Cap{kind}"], 16)
+    return {bit for bit in range(64) if value >> bit & 1}
+
+
+def remains(daemon, allowed, uid=0):
+    for status in threads(daemon.process.pid):
+        assert caps(status, "Eff") == caps(status, "Prm") == allowed, status["Name"]
+        for kind in ("Inh", "Bnd", "Amb"):
+            assert caps(status, kind) == set(), kind
+        assert status["NoNewPrivs"] == "1"
+        assert status["Seccomp"] == "2"
+        assert set(status["Uid"].split()) == {str(uid)}
+
+
+def with_tun_for_all(argv, workdir):
+    """udev gives /dev/net/tun mode 0666; where there is none, as in containers, it may be root's."""
+    device = f"{workdir}/tun"
+    os.mknod(device, 0o600 | stat.S_IFCHR, os.makedev(10, 200))
+    os.chmod(device, 0o666)
+    return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /dev/net/tun && exec "$@"',
+            device, *argv]
+
+
+@pytest.fixture
+def as_nobody(campus, run_daemon, workdir):
+    """ihad, started as root, told to become nobody, with a configuration that nobody may read."""
+    os.chmod(workdir, 0o711)
+    campus.ihad_conf["privileges"] = {"user": "nobody"}
+    campus.ihad_conf["control"] = {"socket": f"{workdir}/run/ihad.sock", "group": "daemon"}
+    campus.ihad_conf["state"] = {"directory": f"{workdir}/lib/ihad"}
+    daemon = run_daemon(campus.ha, "ihad", campus.ihad_conf, start=False)
+    os.chown(daemon.config_path, 0, pwd.getpwnam("nobody").pw_gid)
+    os.chmod(daemon.config_path, 0o640)
+    daemon.argv = with_tun_for_all(daemon.argv, workdir)
+    return daemon
+
+
+def test_of_root_three_capabilities_and_the_listed_calls_remain(campus, run_daemon):
+    campus.ihad_conf.setdefault("tunnel", {})["data-path"] = "tun"
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    remains(ihad, NETWORK)
+    kept = ihad.events("privileges")[0]
+    assert kept["capabilities"] == "net_bind_service,net_admin,net_raw"
+    assert kept["user"] == "root" and kept["no-new-privileges"] == "yes"
+    assert ihad.events("system-calls-filtered")[0]["bpf"] == "no"
+    assert len(ihad.events("privileges-root")) == 1
+
+
+def test_filter_can_be_left_out(campus, run_daemon):
+    campus.ihad_conf["privileges"] = {"user": "root", "system-call-filter": False}
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    assert {status["Seccomp"] for status in threads(ihad.process.pid)} == {"0"}
+    assert not ihad.events("system-calls-filtered")
+
+
+def test_user_that_it_becomes_suffices_from_start_to_end(campus, as_nobody, desk, correspondent):
+    links = campus.ha.ip_show("-o", "link")
+    as_nobody.start()
+    remains(as_nobody, NETWORK | (BPF if "perfmon" in as_nobody.events("privileges")[0][
+        "capabilities"] else set()), pwd.getpwnam("nobody").pw_uid)
+    assert not as_nobody.events("reload-unreadable") and not as_nobody.events("privileges-root")
+    socket = os.stat(as_nobody.socket)
+    assert stat.S_IMODE(socket.st_mode) == 0o660
+    assert socket.st_uid == pwd.getpwnam("nobody").pw_uid
+    assert socket.st_gid == grp.getgrnam("daemon").gr_gid
+    assert stat.S_IMODE(os.stat(as_nobody.conf["state"]["directory"]).st_mode) == 0o700
+
+    server = correspondent(campus.server, campus.server_address)
+    desk.register()
+    desk.listen_ipip()
+    server.send(b"to the node", (campus.home, 7000))
+    assert desk.receive_ipip()[1].data == b"to the node"
+
+    campus.ihad_conf["log"] = {"level": "debug"}
+    as_nobody.write_config(campus.ihad_conf | {"snmp": {"enabled": False}})
+    os.chmod(as_nobody.config_path, 0o640)
+    as_nobody.reload()
+    assert as_nobody.events("reloaded") and len(as_nobody.bindings()) == 1
+
+    campus.ha.ip("link del ihad0")          # it can lay down again what it laid down
+    until(lambda: as_nobody.events("data-path-repaired"), "the device is back")
+    server.send(b"again", (campus.home, 7000))
+    assert desk.receive_ipip()[1].data == b"again"
+    as_nobody.stop()
+    assert campus.ha.ip_show("-o", "link") == links
+    assert not os.path.exists(as_nobody.socket)
+
+
+def test_configuration_that_the_user_cannot_read_again_is_told_at_the_start(campus, as_nobody):
+    os.chmod(as_nobody.config_path, 0o600)
+    as_nobody.start()
+    assert as_nobody.events("reload-unreadable")[0]["user"] == "nobody"
+    as_nobody.reload()
+    assert as_nobody.events("reload-failed")
+
+
+def test_user_that_does_not_exist_exits_3(campus, run_daemon):
+    campus.ihad_conf["privileges"] = {"user": "no-such-user"}
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False)
+    assert ihad.wait_exit() == 3
+    assert "no-such-user" in ihad.log() and "remedy=" in ihad.log()
+
+
+def test_home_link_works_with_what_remains(campus, as_nobody):
+    """ARP and advertisements: raw sockets, opened by whom was dropped to."""
+    campus.ihad_conf["home-networks"] = [{"prefix": "10.0.0.0/24", "interface": "eth0"}]
+    campus.ihad_conf["mobile-nodes"] = []
+    as_nobody.write_config(campus.ihad_conf | {"snmp": {"enabled": False}})
+    os.chmod(as_nobody.config_path, 0o640)
+    as_nobody.start()
+    assert not as_nobody.events("home-link-failed")
