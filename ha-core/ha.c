@@ -1068,6 +1068,7 @@ static int drop_privileges(const struct ha *ha)
 	const struct privs_dir dirs[] = {
 		{ run_dir, 0755 }, /* the socket's own mode says who may use it */
 		{ conf->state.directory, 0700 },
+		{ needs_bpf(conf) ? conf->tunnel.bpffs : "", 0700 },
 	};
 	const struct privs_conf privs = {
 		.user = conf->privileges.user,
