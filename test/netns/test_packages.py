@@ -335,7 +335,7 @@ class Stream:
         self._thread.start()
 
     def _flow(self):
-        while not self._ending.is_set():
+        while not self._ending.wait(0.002):
             self._server.send(b"%d" % self.sent, self._to)
             try:
                 while int(self._desk.receive_ipip(5)[1].data) != self.sent:
