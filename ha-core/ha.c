@@ -35,6 +35,7 @@
 #include <sys/random.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TICK_MS            1000 /* lifetimes are in seconds */
 #define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
@@ -426,6 +427,8 @@ static void forget_conf(void *ctx)
 	struct ha *ha = ctx;
 
 	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
+	if (privs_drop_all() < 0) /* it talks to its parent and to the master agent: no more */
+		_exit(DAEMON_EXIT_SYSTEM);
 }
 
 static struct snmp_feed_conf snmp_conf_of(struct ha *ha)

@@ -2,6 +2,7 @@
 """What a daemon that was started as root may still do, as the kernel sees it; and that it suffices."""
 
 import grp
+import json
 import os
 import pwd
 import stat
@@ -24,6 +25,10 @@ def threads(pid):
 def caps(status, kind):
     value = int(status[f"Cap{kind}"], 16)
     return {bit for bit in range(64) if value >> bit & 1}
+
+
+def interfaces(host):
+    return [link["ifname"] for link in json.loads(host.ip_show("-j", "link"))]
 
 
 def remains(daemon, allowed, uid=0):
@@ -78,7 +83,7 @@ def test_filter_can_be_left_out(campus, run_daemon):
 
 
 def test_user_that_it_becomes_suffices_from_start_to_end(campus, as_nobody, desk, correspondent):
-    links = campus.ha.ip_show("-o", "link")
+    links = interfaces(campus.ha)
     as_nobody.start()
     remains(as_nobody, NETWORK | (BPF if "perfmon" in as_nobody.events("privileges")[0][
         "capabilities"] else set()), pwd.getpwnam("nobody").pw_uid)
@@ -106,7 +111,7 @@ def test_user_that_it_becomes_suffices_from_start_to_end(campus, as_nobody, desk
     server.send(b"again", (campus.home, 7000))
     assert desk.receive_ipip()[1].data == b"again"
     as_nobody.stop()
-    assert campus.ha.ip_show("-o", "link") == links
+    assert interfaces(campus.ha) == links
     assert not os.path.exists(as_nobody.socket)
 
 
@@ -133,3 +138,18 @@ def test_home_link_works_with_what_remains(campus, as_nobody):
     os.chmod(as_nobody.config_path, 0o640)
     as_nobody.start()
     assert not as_nobody.events("home-link-failed")
+
+
+def test_snmp_child_keeps_no_capability(campus, run_daemon, workdir):
+    campus.ihad_conf["snmp"] = {"enabled": True, "agentx": f"{workdir}/none"}
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    with open(f"/proc/{ihad.process.pid}/task/{ihad.process.pid}/children", encoding="utf-8") as f:
+        children = f.read().split()
+    if not children:
+        pytest.skip("built without SNMP: there is no child")
+    for child in children:
+        until(lambda pid=child: all(caps(s, "Prm") == set() for s in threads(pid)), "it has dropped all")
+        for status in threads(child):
+            for kind in ("Eff", "Inh", "Bnd", "Amb"):
+                assert caps(status, kind) == set(), kind
+            assert status["NoNewPrivs"] == "1"
