@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The packages: built, looked at, installed, run as their units would, upgraded, taken away. They are
-built here, into $HA_PACKAGES (packaging/build); without it these tests are not collected.
+The packages: looked at, installed, run as their units would, upgraded, taken away. They are in
+$HA_PACKAGES, deb/ and rpm/, or are built into it; without it these tests are not collected.
 """
 
 import glob
