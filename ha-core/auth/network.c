@@ -60,6 +60,7 @@ int network_table_init(struct network_table *t)
 
 void network_table_done(struct network_table *t)
 {
+	order_done(&t->allowed);
 	hash_done(&t->by_prefix);
 	*t = (struct network_table){ 0 };
 }
@@ -120,4 +121,38 @@ struct network *network_table_find(const struct network_table *t, struct in_addr
 			return net;
 	}
 	return NULL;
+}
+
+static uint32_t last_of(struct addr_prefix prefix)
+{
+	return addr_host(prefix.addr) | (uint32_t)(UINT64_C(0xffffffff) >> prefix.len);
+}
+
+int network_table_allow(struct network_table *t, struct addr_prefix prefix)
+{
+	return order_put(&t->allowed, (uint64_t)last_of(prefix) << 32 | addr_host(prefix.addr));
+}
+
+/*
+ * What ends at the address or behind it, the nearest first. Before one that contains it there can
+ * only be others that lie in that one: they are the same node's, and it has NETWORK_MAX at most.
+ */
+bool network_table_find_allowed(const struct network_table *t, struct in_addr addr,
+				struct addr_prefix *ret)
+{
+	uint64_t keys[NETWORK_MAX];
+	uint32_t first, last;
+	size_t i, cnt;
+
+	cnt = order_page(&t->allowed, (uint64_t)addr_host(addr) << 32, keys, NETWORK_MAX);
+	for (i = 0; i < cnt; i++) {
+		first = (uint32_t)keys[i];
+		last = (uint32_t)(keys[i] >> 32);
+		if (first > addr_host(addr))
+			continue;
+		ret->addr = addr_from_host(first);
+		ret->len = (uint8_t)(first == last ? 32 : __builtin_clz(first ^ last));
+		return true;
+	}
+	return false;
 }

@@ -8,6 +8,7 @@
 
 #include "common/addr.h"
 #include "common/hash.h"
+#include "common/order.h"
 
 /** Of one mobile node: a binding has a bit for each. */
 #define NETWORK_MAX 32
@@ -31,12 +32,13 @@ struct network_list {
 	struct network networks[];
 };
 
-/** Networks that packets are routed to. */
+/** Networks that packets are routed to, and those that may come to be. */
 struct network_table {
 	struct hash by_prefix;
 	unsigned int len_cnt[33]; /* how many there are of each prefix length */
 	struct network *all;
 	size_t cnt;
+	struct order allowed; /* last address, first address: what any node may register */
 };
 
 /**
@@ -63,6 +65,13 @@ struct network *network_table_get(const struct network_table *t, struct addr_pre
 
 /** The longest prefix that contains the address, or NULL. Costs nothing while there are none. */
 struct network *network_table_find(const struct network_table *t, struct in_addr addr);
+
+/** A node may register this one. Networks of different nodes do not overlap. @retval -ENOMEM */
+int network_table_allow(struct network_table *t, struct addr_prefix prefix);
+
+/** A network that a node may register and that contains the address. *ret written only if true. */
+bool network_table_find_allowed(const struct network_table *t, struct in_addr addr,
+				struct addr_prefix *ret);
 
 static inline uint32_t network_bit(const struct network *net)
 {

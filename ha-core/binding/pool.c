@@ -83,6 +83,13 @@ void pool_reserve(struct pool *p, struct in_addr addr)
 		set_taken(range, i, true);
 }
 
+bool pool_contains(struct pool *p, struct in_addr addr)
+{
+	uint32_t i;
+
+	return range_of(p, addr, &i);
+}
+
 int pool_take_this(struct pool *p, struct in_addr addr)
 {
 	uint32_t i;

@@ -32,6 +32,9 @@ void pool_done(struct pool *p);
 /** Sets an address aside if it is in the pool (a static node's, ours). */
 void pool_reserve(struct pool *p, struct in_addr addr);
 
+/** Is it one of the pool's, taken or not? */
+bool pool_contains(struct pool *p, struct in_addr addr);
+
 /** Takes the next free address in turn, so that one given back rests longest. @retval ERR_NOT_FOUND
  * none left */
 int pool_take(struct pool *p, struct in_addr *ret_addr);

@@ -317,6 +317,48 @@ static struct reg_outcome check_care_of_address(struct engine *e, struct exchang
 	return outcome_go_on();
 }
 
+/* The networks' own names and their broadcast addresses: no host has one, but for /31 and /32. */
+static bool is_home_broadcast(const struct engine *e, struct in_addr a)
+{
+	size_t i;
+
+	for (i = 0; i < e->conf.home_network_cnt; i++) {
+		const struct addr_prefix net = e->conf.home_networks[i];
+
+		if (net.len <= 30 &&
+		    (addr_eq(a, net.addr) || addr_eq(a, addr_prefix_broadcast(net))))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is it another node's home address or in its networks, registered now or not? Packets for it go,
+ * or will once that node is away, into a tunnel of ours, and we put no tunnel into a tunnel.
+ */
+static bool is_behind_other_node(struct engine *e, const struct exchange *x, struct in_addr a)
+{
+	const struct sa_peer *owner = sa_peer_find(&e->nodes, a);
+	struct addr_prefix net;
+
+	if (owner ? owner != x->node : pool_contains(&e->pool, a))
+		return true;
+	return network_table_find_allowed(&e->networks, a, &net) &&
+	       !network_list_find(sa_peer_networks(x->node), net);
+}
+
+/* Behind a NAT the care-of address is only a name: the tunnel ends at the request's source. */
+static struct reg_outcome check_tunnel_end(struct engine *e, struct exchange *x)
+{
+	struct in_addr end = x->grant.udp ? x->from->src : x->req.care_of;
+
+	if (is_home_broadcast(e, end))
+		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_CARE_OF_ADDRESS);
+	if (is_behind_other_node(e, x, end))
+		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_BEHIND_TUNNEL);
+	return outcome_go_on();
+}
+
 static struct reg_outcome check_binding_limit(struct engine *e, struct exchange *x)
 {
 	const struct binding_key key = { x->home_addr, e->conf.home_agent };
@@ -363,6 +405,7 @@ const struct check_row check_rows[] = {
 	{ check_care_of_address, true },
 	{ check_mobile_networks, true },
 	{ check_udp_tunnel, false },
+	{ check_tunnel_end, true },
 	{ check_encapsulation, true },
 	{ check_revocation, true },
 	{ check_binding_limit, true },

@@ -149,7 +149,9 @@ int engine_add_network(struct engine *e, struct in_addr home_addr, const char *n
 	more = sa_peer_more(&e->nodes, peer);
 	if (!more)
 		return -ENOMEM;
-	rc = network_list_add(&more->networks, peer, network);
+	rc = network_table_allow(&e->networks, network);
+	if (rc == 0)
+		rc = network_list_add(&more->networks, peer, network);
 	if (rc == 0)
 		more->networks->implicit |= implicit;
 	return rc;

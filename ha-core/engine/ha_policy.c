@@ -51,6 +51,8 @@ static const struct {
 	[REG_REASON_WRONG_HOME_AGENT] = { "wrong-home-agent", "request for another home agent" },
 	[REG_REASON_HOME_ADDRESS] = { "home-address", "home address cannot be served" },
 	[REG_REASON_CARE_OF_ADDRESS] = { "care-of-address", "care-of address cannot be used" },
+	[REG_REASON_BEHIND_TUNNEL] = { "care-of-behind-tunnel",
+				       "care-of address lies behind one of our own tunnels" },
 	[REG_REASON_ENCAPSULATION] = { "encapsulation", "requested encapsulation is not offered" },
 	[REG_REASON_TOO_MANY_BINDINGS] = { "too-many-bindings", "too many simultaneous bindings" },
 	[REG_REASON_RESOURCES] = { "resources", "out of resources" },

@@ -205,6 +205,19 @@ def test_denies_129_for_a_care_of_address_that_would_loop(site):
     assert site.agent.bindings() == []
 
 
+def test_denies_129_for_a_care_of_address_behind_our_own_tunnels(site):
+    """Another node's home address, a lease or what may become one; leaving stays possible."""
+    network = site.home.split(".0.")[0]
+    for count, care_of in enumerate((f"{network}.0.8", f"{network}.128.5"), 1):
+        assert site.node.ask(care_of=care_of).code == 129, care_of
+        assert site.agent.wait_event("care-of-behind-tunnel", count)[-1]["care-of"] == care_of
+        site.node.deregister(care_of=care_of)
+    for count, care_of in enumerate((f"{network}.255.255", f"{network}.0.0"), 1):   # no host's
+        assert site.node.ask(care_of=care_of).code == 129, care_of
+        assert site.agent.wait_event("care-of-address", count)[-1]["care-of"] == care_of
+    assert site.agent.bindings() == []
+
+
 def test_foreign_agent_with_a_key_must_authenticate(campus, ihad, peer):
     """RFC 5944 §3.8.2.1c: 132 without; both authenticators in the reply with."""
     fa = peer(campus.desk, "10.1.0.12", campus.home, campus.agent)

@@ -89,11 +89,48 @@ static void the_longest_prefix_that_is_registered_is_found(void **state)
 	network_list_free(list);
 }
 
+static bool allowed(const struct network_table *t, const char *a, const char *in)
+{
+	struct addr_prefix found, wanted = prefix(in);
+
+	return network_table_find_allowed(t, addr(a), &found) && addr_eq(found.addr, wanted.addr) &&
+	       found.len == wanted.len;
+}
+
+static void what_may_be_registered_is_found_behind_others_nested_in_it(void **state)
+{
+	struct network_table t;
+	struct addr_prefix found;
+	uint32_t i;
+
+	(void)state;
+	assert_int_equal(network_table_init(&t), 0);
+	assert_false(network_table_find_allowed(&t, addr("10.60.0.1"), &found));
+	assert_int_equal(network_table_allow(&t, prefix("10.60.0.0/16")), 0);
+	for (i = 1; i < NETWORK_MAX; i++) {
+		found = (struct addr_prefix){ addr_from_host(0x0a3c8000 + (i << 8)), 24 };
+		assert_int_equal(network_table_allow(&t, found), 0);
+	}
+	assert_int_equal(network_table_allow(&t, prefix("10.61.0.9/32")), 0);
+	assert_int_equal(network_table_allow(&t, prefix("128.0.0.0/1")), 0);
+	assert_true(allowed(&t, "10.60.0.0", "10.60.0.0/16"));
+	assert_true(allowed(&t, "10.60.127.1", "10.60.0.0/16"));
+	assert_true(allowed(&t, "10.60.129.0", "10.60.129.0/24"));
+	assert_true(allowed(&t, "10.60.255.255", "10.60.0.0/16"));
+	assert_true(allowed(&t, "10.61.0.9", "10.61.0.9/32"));
+	assert_true(allowed(&t, "255.255.255.255", "128.0.0.0/1"));
+	assert_false(network_table_find_allowed(&t, addr("10.59.255.255"), &found));
+	assert_false(network_table_find_allowed(&t, addr("10.61.0.8"), &found));
+	assert_false(network_table_find_allowed(&t, addr("10.61.0.10"), &found));
+	network_table_done(&t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_has_each_network_once_and_no_more_than_a_binding_has_bits),
 		cmocka_unit_test(the_longest_prefix_that_is_registered_is_found),
+		cmocka_unit_test(what_may_be_registered_is_found_behind_others_nested_in_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

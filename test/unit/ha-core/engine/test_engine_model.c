@@ -257,6 +257,17 @@ static uint8_t model_udp(const struct wish *q, struct model_binding *b, bool *ou
 	return 0;
 }
 
+/* Nobody else's home address, and neither name nor broadcast address of the home network. */
+static bool is_a_tunnel_end(const struct wish *q, uint32_t end)
+{
+	size_t i;
+
+	for (i = 0; i < NODE_CNT; i++)
+		if (nodes[i].home == end && &nodes[i] != q->node)
+			return false;
+	return end != HOME_NET && end != (HOME_NET | 0xffff);
+}
+
 static struct verdict model_deregister(const struct wish *q)
 {
 	struct model_node *n = q->node;
@@ -332,6 +343,8 @@ static struct verdict model_judge(const struct wish *q)
 	code = model_udp(q, &fresh, &udp_reply);
 	if (code != 0)
 		return deny(q, code);
+	if (!leaving && !is_a_tunnel_end(q, fresh.udp ? q->src : q->care_of))
+		return deny(q, 129);
 	if (leaving) {
 		v = model_deregister(q);
 	} else {
@@ -356,11 +369,12 @@ static struct verdict model_judge(const struct wish *q)
 
 static uint32_t some_care_of(const struct model_node *n)
 {
-	static const uint32_t odd[] = { 0, 0xe0000001, 0xffffffff, 0x7f000001, HOME_AGENT };
+	static const uint32_t odd[] = { 0,          0xe0000001, 0xffffffff,       0x7f000001,
+					HOME_AGENT, HOME_NET,   HOME_NET | 0xffff };
 
 	switch (chance(16)) {
 	case 0:
-		return odd[chance(5)];
+		return odd[chance(7)];
 	case 1:
 		return n->home;
 	case 2:
@@ -368,6 +382,8 @@ static uint32_t some_care_of(const struct model_node *n)
 		return FA;
 	case 4:
 		return FA_STRANGE;
+	case 5:
+		return nodes[chance(NODE_CNT)].home;
 	default:
 		return 0xc6336400 + chance(5); /* 198.51.100.0.. */
 	}
