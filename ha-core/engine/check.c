@@ -95,6 +95,8 @@ static struct reg_outcome check_extensions(struct engine *e, struct exchange *x)
 	}
 	if (rc == ERR_UNKNOWN_EXT)
 		return outcome_discard(REG_REASON_UNKNOWN_EXTENSION);
+	if (rc == ERR_TOO_MANY)
+		return outcome_discard(REG_REASON_TOO_MANY_EXTENSIONS);
 	if (rc < 0)
 		return outcome_discard(REG_REASON_MALFORMED);
 	return outcome_go_on();

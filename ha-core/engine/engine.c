@@ -615,6 +615,7 @@ static void count_reason(struct stats *s, enum reg_reason reason)
 		[REG_REASON_UNTRUSTED] = COUNTER(requests_dropped_untrusted),
 		[REG_REASON_INSIDE] = COUNTER(requests_dropped_inside),
 		[REG_REASON_MALFORMED] = COUNTER(requests_malformed),
+		[REG_REASON_TOO_MANY_EXTENSIONS] = COUNTER(requests_malformed),
 		[REG_REASON_UNKNOWN_TYPE] = COUNTER(messages_unknown_type),
 		[REG_REASON_UNKNOWN_EXTENSION] = COUNTER(unknown_extensions),
 		[REG_REASON_NO_AUTHENTICATION] = COUNTER(missing_authentication),

@@ -110,7 +110,7 @@ struct reg_outcome check_mobile_networks(struct engine *e, struct exchange *x)
 	if (x->networks_malformed)
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
 	if (x->networks_in_excess) /* more than any node can have configured */
-		return outcome_deny(REG_INSUFFICIENT_RESOURCES, REG_REASON_RESOURCES);
+		return outcome_deny(REG_INSUFFICIENT_RESOURCES, REG_REASON_TOO_MANY_NETWORKS);
 	for (i = 0; i < x->network_cnt; i++)
 		x->network_codes[i] = judge_request(x, i);
 	return is_any_granted(x) ? outcome_go_on() : deny_networks(e, x);
