@@ -29,9 +29,19 @@ static struct reg_outcome check_message(struct engine *e, struct exchange *x)
 	return outcome_go_on();
 }
 
+/* Keeps an extension of which a request has one; a second one is not lost sight of. */
+static void note_only(struct exchange *x, struct ext *only, const struct ext *ext)
+{
+	if (!only->data)
+		*only = *ext;
+	else if (!x->again.data)
+		x->again = *ext;
+}
+
 /* Sorts one extension: what stands before the mobile node's authenticator is its own word. */
 static int note_extension(struct exchange *x, const struct ext *ext)
 {
+	struct udp_tunnel_request udp;
 	struct reg_auth auth;
 	int rc;
 
@@ -55,18 +65,18 @@ static int note_extension(struct exchange *x, const struct ext *ext)
 		x->fhae_cnt++;
 		return 0;
 	case EXT_NAI:
-		if (x->mhae_cnt == 0 && x->nai.len == 0)
-			x->nai = *ext;
+		if (x->mhae_cnt == 0)
+			note_only(x, &x->nai, ext);
 		return 0;
 	case EXT_UDP_TUNNEL_REQUEST:
-		if (!x->udp_request.data) {
-			x->udp_request = *ext;
+		if (udp_tunnel_request_decode(ext, &udp) == ERR_UNSUPPORTED)
+			return 0; /* not understood: skipped (RFC 3519 §3.1.3) */
+		if (!x->udp_request.data)
 			x->udp_from_fa = x->mhae_cnt > 0;
-		}
+		note_only(x, &x->udp_request, ext);
 		return 0;
 	case EXT_REVOCATION_SUPPORT:
-		if (!x->support[x->mhae_cnt > 0].data)
-			x->support[x->mhae_cnt > 0] = *ext;
+		note_only(x, &x->support[x->mhae_cnt > 0], ext);
 		return 0;
 	case EXT_FA_ERROR:
 		x->has_fa_error = true;
@@ -263,6 +273,13 @@ static struct reg_outcome check_destination_is_unicast(struct engine *e, struct 
 	return outcome_go_on();
 }
 
+/* Which of the two is meant? What nobody has signed is not looked at, as elsewhere. */
+static bool is_repeated(const struct exchange *x)
+{
+	return x->again.data &&
+	       (exchange_node_signed(x, &x->again) || exchange_agent_signed(x, &x->again));
+}
+
 /*
  * §3.3 has r and x ignored on reception, §3.8.2.3 would refuse reserved bits: the field's own
  * definition wins, and so old and new nodes are served, unless a site wants the other. That is
@@ -274,6 +291,8 @@ static struct reg_outcome check_form(struct engine *e, struct exchange *x)
 {
 	if (x->mhae_cnt > 1 || x->fhae_first || x->has_fa_error)
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
+	if (is_repeated(x))
+		return outcome_deny(REG_POORLY_FORMED, REG_REASON_REPEATED_EXTENSION);
 	if (e->conf.strict_reserved && (x->req.flags & REG_FLAG_x))
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
 	return outcome_go_on();

@@ -41,6 +41,7 @@ struct exchange {
 	uint8_t network_codes[NETWORK_MAX];
 	uint8_t network_cnt;
 	bool networks_malformed, networks_in_excess;
+	struct ext again; /* the first that repeats one of which there is one; data NULL: none */
 	struct ext support[2]; /* Revocation Support: the mobile node's, the foreign agent's */
 	bool has_fa_error;
 	bool fhae_first; /* an authentication extension stands before the mobile node's */
@@ -137,6 +138,12 @@ check_fn check_revocation;
 static inline bool exchange_agent_signed(const struct exchange *x, const struct ext *ext)
 {
 	return x->agent_verified && ext->start < x->msg + x->fhae.covered_len;
+}
+
+/** Does it stand before the mobile node's authenticator? */
+static inline bool exchange_node_signed(const struct exchange *x, const struct ext *ext)
+{
+	return ext->start < x->msg + x->mhae[0].covered_len;
 }
 
 /** Extensions beyond the base protocol and NAT traversal (extension.c). */

@@ -50,6 +50,8 @@ static const struct {
 	[REG_REASON_NOT_UNICAST] = { "home-agent-discovery",
 				     "request to a broadcast address: told our own" },
 	[REG_REASON_POORLY_FORMED] = { "poorly-formed", "request contradicts itself" },
+	[REG_REASON_REPEATED_EXTENSION] = { "repeated-extension",
+					    "an extension is there twice that there is one of" },
 	[REG_REASON_WRONG_HOME_AGENT] = { "wrong-home-agent", "request for another home agent" },
 	[REG_REASON_HOME_ADDRESS] = { "home-address", "home address cannot be served" },
 	[REG_REASON_CARE_OF_ADDRESS] = { "care-of-address", "care-of address cannot be used" },

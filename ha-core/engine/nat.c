@@ -10,7 +10,6 @@
  */
 #include "ha-core/engine/check.h"
 
-#include "common/err.h"
 #include "ha-core/tunnel/encap.h"
 
 static bool offers(const struct engine_conf *conf, uint8_t mode)
@@ -85,14 +84,8 @@ static struct reg_outcome read_request(struct exchange *x, struct udp_tunnel_req
 	if (x->udp_from_fa &&
 	    !(x->agent_verified && x->udp_request.start < x->msg + x->fhae.covered_len))
 		return outcome_go_on();
-	switch (udp_tunnel_request_decode(&x->udp_request, ret_req)) {
-	case 0:
-		break;
-	case ERR_UNSUPPORTED:
-		return outcome_go_on();
-	default:
+	if (udp_tunnel_request_decode(&x->udp_request, ret_req) < 0)
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
-	}
 	if (x->udp_from_fa == co_located)
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
 	*ret_found = true;
