@@ -61,7 +61,7 @@ struct reg_outcome check_vendor_extensions(struct engine *e, struct exchange *x)
 	if (!x->critical_vendor.data)
 		return outcome_go_on();
 	if (vendor_ext_decode(&x->critical_vendor, &vendor) < 0)
-		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
+		return outcome_deny(REG_POORLY_FORMED, REG_REASON_EXTENSION_FORM);
 	if (x->critical_vendor_from_fa)
 		return outcome_deny(REG_UNKNOWN_VENDOR_EXT_OF_FA, REG_REASON_FA_VENDOR_EXTENSION);
 	return outcome_deny(REG_UNKNOWN_VENDOR_EXT_OF_MN, REG_REASON_VENDOR_EXTENSION);
@@ -126,11 +126,14 @@ struct reg_outcome check_service(struct engine *e, struct exchange *x)
 		return outcome_go_on();
 	if (x->fa_service.data && exchange_agent_signed(x, &x->fa_service))
 		cnt += x->fa_service_cnt;
-	if (cnt > 1 || (service && service->len == 0))
-		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
-	if (service ? more->services &&
-			      !service_list_has(more->services, service->data, service->len)
-		    : more->must_select)
+	if (cnt > 1)
+		return outcome_deny(REG_POORLY_FORMED, REG_REASON_REPEATED_EXTENSION);
+	if (service && service->len == 0)
+		return outcome_deny(REG_POORLY_FORMED, REG_REASON_EXTENSION_FORM);
+	if (!service && more->must_select)
+		return outcome_deny(REG_SERVICE_UNAUTHORIZED, REG_REASON_NO_SERVICE);
+	if (service && more->services &&
+	    !service_list_has(more->services, service->data, service->len))
 		return outcome_deny(REG_SERVICE_UNAUTHORIZED, REG_REASON_SERVICE);
 	x->service_granted = service;
 	return outcome_go_on();

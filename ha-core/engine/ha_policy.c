@@ -49,9 +49,12 @@ static const struct {
 					 "foreign agent failed authentication" },
 	[REG_REASON_NOT_UNICAST] = { "home-agent-discovery",
 				     "request to a broadcast address: told our own" },
-	[REG_REASON_POORLY_FORMED] = { "poorly-formed", "request contradicts itself" },
+	[REG_REASON_POORLY_FORMED] = { "poorly-formed",
+				       "request is out of order or contradicts itself" },
 	[REG_REASON_REPEATED_EXTENSION] = { "repeated-extension",
 					    "an extension is there twice that there is one of" },
+	[REG_REASON_EXTENSION_FORM] = { "malformed-extension",
+					"an extension has a length that it cannot have" },
 	[REG_REASON_WRONG_HOME_AGENT] = { "wrong-home-agent", "request for another home agent" },
 	[REG_REASON_HOME_ADDRESS] = { "home-address", "home address cannot be served" },
 	[REG_REASON_CARE_OF_ADDRESS] = { "care-of-address", "care-of address cannot be used" },
@@ -82,6 +85,8 @@ static const struct {
 	[REG_REASON_NO_ROUTER] = { "no-mobile-router",
 				   "mobile networks of a node that is no router" },
 	[REG_REASON_SERVICE] = { "service", "service is not authorized" },
+	[REG_REASON_NO_SERVICE] = { "service-missing",
+				    "no service is named, and the default one is not authorized" },
 };
 
 const char *reg_reason_name(enum reg_reason reason)

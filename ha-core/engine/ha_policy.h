@@ -57,6 +57,7 @@ enum reg_reason {
 	REG_REASON_NOT_UNICAST,         /* 136 */
 	REG_REASON_POORLY_FORMED,       /* 134 */
 	REG_REASON_REPEATED_EXTENSION,  /* 134 */
+	REG_REASON_EXTENSION_FORM,      /* 134 */
 	REG_REASON_WRONG_HOME_AGENT,    /* 136 */
 	REG_REASON_HOME_ADDRESS,        /* 129 */
 	REG_REASON_CARE_OF_ADDRESS,     /* 129 */
@@ -77,6 +78,7 @@ enum reg_reason {
 	REG_REASON_MOBILE_NETWORKS,     /* 147 */
 	REG_REASON_NO_ROUTER,           /* 148 */
 	REG_REASON_SERVICE,             /* 151 */
+	REG_REASON_NO_SERVICE,          /* 151 */
 	REG_REASON_CNT
 };
 

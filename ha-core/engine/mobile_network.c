@@ -108,7 +108,7 @@ struct reg_outcome check_mobile_networks(struct engine *e, struct exchange *x)
 	if (!sa_peer_networks(x->node))
 		return outcome_deny(REG_MOBILE_ROUTER_DISALLOWED, REG_REASON_NO_ROUTER);
 	if (x->networks_malformed)
-		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
+		return outcome_deny(REG_POORLY_FORMED, REG_REASON_EXTENSION_FORM);
 	if (x->networks_in_excess) /* more than any node can have configured */
 		return outcome_deny(REG_INSUFFICIENT_RESOURCES, REG_REASON_TOO_MANY_NETWORKS);
 	for (i = 0; i < x->network_cnt; i++)

@@ -85,7 +85,7 @@ static struct reg_outcome read_request(struct exchange *x, struct udp_tunnel_req
 	    !(x->agent_verified && x->udp_request.start < x->msg + x->fhae.covered_len))
 		return outcome_go_on();
 	if (udp_tunnel_request_decode(&x->udp_request, ret_req) < 0)
-		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
+		return outcome_deny(REG_POORLY_FORMED, REG_REASON_EXTENSION_FORM);
 	if (x->udp_from_fa == co_located)
 		return outcome_deny(REG_POORLY_FORMED, REG_REASON_POORLY_FORMED);
 	*ret_found = true;

@@ -108,6 +108,11 @@ def test_tells_in_words_why_a_request_is_denied(campus, run_daemon, desk, captur
         b"\x01Identification is too far from our clock"
     assert reply.types == [EXT_MESSAGE_STRING, mip.EXT_TNC, mip.EXT_MHAE]
     assert dissected(wire, workdir, "mip.code", "mip.ext.type") == [["133", "145,149,32"]]
+    for extensions, text in (
+            (2 * mip.udp_tunnel_request(), b"an extension is there twice that there is one of"),
+            (mip.extension(144, b""), b"an extension has a length that it cannot have")):
+        reply = desk.ask(extensions=extensions)
+        assert (reply.code, reply.find(EXT_MESSAGE_STRING).body[1:]) == (134, text)
 
 
 def test_a_service_that_is_not_allowed_ends_the_bindings(campus, run_daemon, desk):
