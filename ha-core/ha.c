@@ -46,6 +46,7 @@ struct ha {
 	const struct ha_daemon *daemon;
 	struct daemon_options options;
 	struct ha_conf *conf;
+	struct ha_conf *started; /* what belongs to this run is as it says; the first conf */
 	void *daemon_conf;
 
 	struct loop *loop;
@@ -313,6 +314,13 @@ static void tell_renewal(void *ctx, struct binding_key key)
 	tunnel_renew(ha->tunnel, key);
 }
 
+static void tell_end(void *ctx, const struct binding *b, const char *why)
+{
+	struct ha *ha = ctx;
+
+	ha_log_ended(b, why, loop_now(ha->loop));
+}
+
 static uint32_t random_number(void *ctx)
 {
 	static uint32_t stock[RANDOM_STOCK];
@@ -376,6 +384,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 		.changed = tell_data_path,
 		.route = tell_route,
 		.renewed = tell_renewal,
+		.ended = tell_end,
 		.random = random_number,
 		.send = send_message,
 		.revoke = wake_revocations,
@@ -728,10 +737,10 @@ static bool same_interfaces(const struct ha_conf *old, const struct ha_conf *new
 	return true;
 }
 
-/* Settings that belong to one run: which of them the new file changes. */
+/* Settings that belong to one run: in which of them the new file differs from what runs. */
 static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
 {
-	const struct ha_conf *old = ha->conf;
+	const struct ha_conf *old = ha->started;
 	const struct {
 		const char *key;
 		bool same;
@@ -777,6 +786,14 @@ static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
 			    "event=restart-needed config=%s keys=\"%s\"", ha->options.config, keys);
 }
 
+/* What was read last, but for the first file's part that warn_of_restart() looks at. */
+static void free_read_conf(struct ha *ha)
+{
+	if (ha->conf == ha->started)
+		ha_conf_release_foreign_agents(ha->started);
+	free_conf(ha->daemon, ha->conf == ha->started ? NULL : ha->conf, ha->daemon_conf);
+}
+
 /* All or nothing: a faulty file, or one that cannot be carried out, changes nothing. */
 static int reload(void *ctx)
 {
@@ -805,7 +822,7 @@ static int reload(void *ctx)
 	warn_of_restart(ha, conf);
 	ended = engine_reload(&ha->engine, &fresh);
 	engine_done(&fresh);
-	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
+	free_read_conf(ha);
 	ha->conf = conf;
 	ha->daemon_conf = daemon_conf;
 	ha_conf_release_nodes(conf);
@@ -1122,7 +1139,8 @@ static void close_all(struct ha *ha)
 	free(ha->tunnel_networks);
 	free(ha->broadcasts);
 	free(ha->home_prefixes);
-	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
+	free_read_conf(ha);
+	ha_conf_free(ha->started);
 }
 
 static int serve(struct ha *ha)
@@ -1208,6 +1226,7 @@ int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
 		free_conf(daemon, ha.conf, ha.daemon_conf);
 		return DAEMON_EXIT_DONE;
 	}
+	ha.started = ha.conf;
 	log_set_level(ha.conf->log_level);
 	rc = serve(&ha);
 	close_all(&ha);

@@ -1259,6 +1259,17 @@ void ha_conf_release_nodes(struct ha_conf *conf)
 	(void)malloc_trim(0); /* they lay all over the heap; glibc would keep it for later */
 }
 
+void ha_conf_release_foreign_agents(struct ha_conf *conf)
+{
+	size_t i;
+
+	for (i = 0; i < conf->foreign_agent_cnt; i++)
+		conf_done(foreign_agent_rows, &conf->foreign_agents[i]);
+	free(conf->foreign_agents);
+	conf->foreign_agents = NULL;
+	conf->foreign_agent_cnt = 0;
+}
+
 struct ha_conf *ha_conf_free(struct ha_conf *conf)
 {
 	if (conf && conf->nodes_released)

@@ -191,6 +191,9 @@ int ha_conf_read(const char *path, const char *name, const struct conf_key *daem
  */
 void ha_conf_release_nodes(struct ha_conf *conf);
 
+/** Wipes and frees the foreign agents: their keys go when nobody needs them any more. */
+void ha_conf_release_foreign_agents(struct ha_conf *conf);
+
 /** Wipes keys and frees. Takes NULL, returns NULL. */
 struct ha_conf *ha_conf_free(struct ha_conf *conf);
 

@@ -119,6 +119,21 @@ void ha_log_expired(const struct binding *b, const struct clock *now)
 			nai_pair(b->node, nai, sizeof(nai)));
 }
 
+void ha_log_ended(const struct binding *b, const char *why, const struct clock *now)
+{
+	static struct log_limit limit = { .burst = ACCEPTED_BURST,
+					  .interval_ms = ACCEPTED_INTERVAL_MS,
+					  .event = "binding-ended" };
+	char nai[300];
+
+	if (!log_take(&limit, now->mono_ms, LOG_LEVEL_INFO))
+		return;
+	log_write_taken(&limit, LOG_LEVEL_INFO, "binding ended by the new configuration",
+			"event=binding-ended home-address=%s care-of=%s reason=%s%s",
+			addr_text(b->key.home_addr).s, addr_text(b->care_of).s, why,
+			nai_pair(b->node, nai, sizeof(nai)));
+}
+
 void ha_log_sent(const uint8_t *msg, size_t len, struct in_addr dst, uint16_t port,
 		 const struct clock *now)
 {

@@ -15,6 +15,9 @@ void ha_log_result(const struct engine_result *res, const struct reg_origin *fro
 /** One line for a binding that ends by itself. */
 void ha_log_expired(const struct binding *b, const struct clock *now);
 
+/** One line for a binding that a reload ends. @param why  one word */
+void ha_log_ended(const struct binding *b, const char *why, const struct clock *now);
+
 /** A message that answers none was sent: a revocation. */
 void ha_log_sent(const uint8_t *msg, size_t len, struct in_addr dst, uint16_t port,
 		 const struct clock *now);

@@ -930,6 +930,21 @@ static bool is_associated(const struct engine *e, const struct binding *b,
 	return agent && sa_find(agent, rev->spi);
 }
 
+/* Why a binding ends with the configuration that it was made under; NULL: it goes on. */
+static const char *why_ended(const struct engine *e, const struct binding *b,
+			     const struct sa_peer *node)
+{
+	if (!node)
+		return "mobile-node-gone";
+	if (!is_same_node(node, b->node))
+		return "home-address-reassigned";
+	if (!is_associated(e, b, node))
+		return "security-association-gone";
+	if (!engine_still_admits(e, b))
+		return "source-not-admitted";
+	return NULL;
+}
+
 #define SWAP(a, b)                        \
 	do {                              \
 		__typeof__(a) swap = (a); \
@@ -942,6 +957,7 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 	struct binding *b, *next;
 	struct sa_peer *peer, *idle;
 	const struct sa_peer *before;
+	const char *why;
 	size_t ended = 0;
 
 	for (peer = fresh->nodes.peers; peer; peer = peer->next)
@@ -966,11 +982,13 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 	for (b = binding_first(&e->cache); b; b = next) {
 		next = binding_next(&e->cache, b);
 		peer = sa_peer_find(&e->nodes, b->key.home_addr);
-		if (peer && is_same_node(peer, b->node) && is_associated(e, b, peer) &&
-		    engine_still_admits(e, b)) {
+		why = why_ended(e, b, peer);
+		if (!why) {
 			mobile_network_carry_over(e, b, peer);
 			continue;
 		}
+		if (e->hooks.ended)
+			e->hooks.ended(e->hooks.ctx, b, why);
 		b->networks = 0; /* of the old table, which is looked at below */
 		revocation_queue(e, &fresh->agents, b); /* under the keys of before */
 		before = b->node;

@@ -176,6 +176,39 @@ def test_reload_keeps_bindings_and_replay_protection(campus, ihad, desk):
     assert desk.reply(request).code == 133
 
 
+def test_reload_compares_with_what_runs_not_with_the_last_file(campus, ihad):
+    """A change that waits for the next start, and is taken back, waits for nothing."""
+    ihad.write_config(ihad.conf | {"home-agent": {"address": "10.0.0.3"},
+                                   "tunnel": ihad.conf.get("tunnel", {}) | {"mss-clamp": "all"}})
+    for count in (1, 2):                # it waits still, however often the file is read
+        ihad.reload()
+        event = ihad.wait_event("restart-needed", count)[-1]
+        assert event["keys"] == '"home-agent.address, tunnel.mss-clamp"'
+    ihad.write_config(ihad.conf)
+    ihad.reload()
+    ihad.reload()
+    assert len(ihad.wait_event("reloaded", 4)) == 4
+    assert len(ihad.events("restart-needed")) == 2
+
+
+def test_reload_tells_which_bindings_it_ends_and_why(campus, ihad, desk, peer):
+    desk.register()
+    bob = peer(campus.desk, "10.1.0.11", campus.other_home, campus.agent, sa=topology.OTHER_SA)
+    bob.register()
+    ihad.write_config(ihad.conf | {"mobile-nodes": [
+        n for n in ihad.conf["mobile-nodes"] if n.get("home-address") != campus.home]})
+    ihad.reload()
+    (ended,) = ihad.wait_event("binding-ended")
+    assert (ended["home-address"], ended["care-of"], ended["reason"]) == (
+        campus.home, campus.desk_address, "mobile-node-gone")
+    ihad.write_config(ihad.conf | {"trusted-networks": ["10.2.0.0/16"]})
+    ihad.reload()
+    ended = ihad.wait_event("binding-ended", 2)[1]
+    assert (ended["home-address"], ended["care-of"], ended["reason"]) == (
+        campus.other_home, "10.1.0.11", "source-not-admitted")
+    assert [e["ended"] for e in ihad.wait_event("reloaded", 2)] == ["1", "1"]
+
+
 def test_readiness_comes_when_it_serves(campus, run_daemon, desk):
     """READY=1, and the very next request is answered."""
     run_daemon(campus.ha, "ihad", campus.ihad_conf)
