@@ -122,6 +122,18 @@ def test_every_fault_is_told_not_only_the_first(check):
     assert {2, 7, 10, 11, 13} <= {line for line, _, _ in faults}, faults
 
 
+def test_faults_across_keys_are_told_beside_those_of_single_values(check):
+    text = GOOD.replace("mobile-nodes:", "    dynamic-pool: 10.51.0.0/24\nmobile-nodes:") + \
+        "  - home-address: 10.50.0.7\n    spi: 256\n    key: 0011\n" \
+        "  - home-address: 10.60.0.7\n    spi: 256\n    key: 0011\n" \
+        "registration:\n  max-lifetime: 70000\n  unknown: 1\n"
+    code, faults = check(text)
+    assert code == 1
+    for words in ("10.51.0.0/24 is not within", "has SPI 256 already",
+                  "10.60.0.7 is in none of the home-networks", "70000", "unknown"):
+        assert any(words in fault for _, _, fault in faults), (words, faults)
+
+
 def test_columns_point_at_the_value(check):
     _, faults = check(GOOD + "registration:\n  max-lifetime: 70000\n")
     assert (10, 17) in [(line, column) for line, column, _ in faults], faults
