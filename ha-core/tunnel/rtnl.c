@@ -14,6 +14,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/genetlink.h>
+#include <linux/if_tunnel.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
@@ -325,6 +326,32 @@ int rtnl_link_up(struct rtnl *r, unsigned int index, uint32_t mtu, uint32_t queu
 	ifi->ifi_change = IFF_UP;
 	put_u32_if(&q, IFLA_MTU, mtu);
 	put_u32_if(&q, IFLA_TXQLEN, queue_len);
+	return request_ack(r, &q);
+}
+
+int rtnl_tunnel_add(struct rtnl *r, const char *name, const char *kind, struct in_addr local)
+{
+	const bool gre = strcmp(kind, "gre") == 0;
+	struct nlattr *info, *data;
+	struct request q;
+
+	(void)request_init(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(q.nlh, IFLA_IFNAME, name);
+	info = mnl_attr_nest_start(q.nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(q.nlh, IFLA_INFO_KIND, kind);
+	data = mnl_attr_nest_start(q.nlh, IFLA_INFO_DATA);
+	put_addr(&q, gre ? IFLA_GRE_LOCAL : IFLA_IPTUN_LOCAL, local);
+	mnl_attr_nest_end(q.nlh, data);
+	mnl_attr_nest_end(q.nlh, info);
+	return request_ack(r, &q);
+}
+
+int rtnl_link_del(struct rtnl *r, const char *name)
+{
+	struct request q;
+
+	(void)request_init(&q, RTM_DELLINK, 0, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(q.nlh, IFLA_IFNAME, name);
 	return request_ack(r, &q);
 }
 

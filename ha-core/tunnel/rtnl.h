@@ -50,6 +50,15 @@ int rtnl_link_up(struct rtnl *r, unsigned int index, uint32_t mtu, uint32_t queu
 /** Calls fn for each link. */
 int rtnl_link_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_link *link), void *ctx);
 
+/**
+ * Makes a tunnel device of the kernel's, down, for packets to `local` from anyone.
+ * @param kind  "ipip" or "gre"
+ * @retval -EEXIST  there is a link of this name, or another for the same packets
+ */
+int rtnl_tunnel_add(struct rtnl *r, const char *name, const char *kind, struct in_addr local);
+/** @retval -ENODEV  no such link */
+int rtnl_link_del(struct rtnl *r, const char *name);
+
 /** What a link's driver does with XDP: bits of the kernel's enum netdev_xdp_act. */
 enum {
 	RTNL_XDP_BASIC = 1 << 0,    /* native programs */

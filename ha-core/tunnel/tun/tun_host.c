@@ -190,6 +190,89 @@ static void warn_of_open_tunnels(struct tun_host *h)
 	}
 }
 
+/* --- beside the kernel's own tunnels --- */
+
+/*
+ * Where the kernel's modules ipip and ip_gre are loaded, they too get the tunnel packets that our
+ * raw sockets get: they answer each with "port unreachable", as they know no such tunnel; or, if
+ * somebody has set up a device of theirs for packets from anyone, they forward what is in it,
+ * without a look at our bindings. So each gets a device for our address, which comes before those,
+ * and which leads nowhere: it does not forward, and no route leads to it, so that to a strict
+ * reverse path filter no source is right.
+ */
+static const struct sink {
+	const char *module, *kind, *suffix;
+} sinks[] = {
+	{ "/sys/module/ipip", "ipip", "-ipip" },
+	{ "/sys/module/ip_gre", "gre", "-gre" },
+};
+#define SINK_CNT (sizeof(sinks) / sizeof(sinks[0]))
+
+static void sink_name(const struct tun_host *h, const struct sink *sink, char name[IF_NAMESIZE])
+{
+	(void)snprintf(name, IF_NAMESIZE, "%.9s%s", h->conf->device, sink->suffix);
+}
+
+/* Down until it leads nowhere: what "all" says may not make its filter a loose one. */
+static int sink_open(struct tun_host *h, const struct sink *sink)
+{
+	char name[IF_NAMESIZE];
+	struct rtnl_link link;
+	int err;
+
+	sink_name(h, sink, name);
+	(void)rtnl_link_del(h->rtnl, name); /* an earlier run's */
+	err = rtnl_tunnel_add(h->rtnl, name, sink->kind, h->conf->home_agent);
+	if (err < 0)
+		return err;
+	err = setting_write(name, "forwarding", 0);
+	if (err == 0)
+		err = setting_write(name, "rp_filter", 1);
+	if (err == 0 && setting_read("all", "rp_filter", 2) > 1)
+		err = -EBUSY;
+	if (err == 0)
+		err = rtnl_link_get(h->rtnl, name, &link);
+	if (err == 0)
+		err = rtnl_link_up(h->rtnl, link.index, 0, 0);
+	if (err < 0)
+		(void)rtnl_link_del(h->rtnl, name);
+	return err;
+}
+
+static void open_sinks(struct tun_host *h)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < SINK_CNT; i++) {
+		if (access(sinks[i].module, F_OK) < 0)
+			continue;
+		err = sink_open(h, &sinks[i]);
+		if (err == 0)
+			log_info("the kernel's own tunnels are kept from our packets",
+				 "event=kernel-tunnels-kept-off kind=%s", sinks[i].kind);
+		else
+			log_warning(
+				"the kernel's own tunnels get our packets, too, and answer them",
+				"event=kernel-tunnels-answer kind=%s error=\"%s\" "
+				"remedy=\"%s\"",
+				sinks[i].kind, err_text(err),
+				err == -EBUSY ? "net.ipv4.conf.all.rp_filter 0 or 1, not 2"
+					      : "rmmod the module if nothing needs it");
+	}
+}
+
+static void close_sinks(struct tun_host *h)
+{
+	char name[IF_NAMESIZE];
+	size_t i;
+
+	for (i = 0; i < SINK_CNT; i++) {
+		sink_name(h, &sinks[i], name);
+		(void)rtnl_link_del(h->rtnl, name);
+	}
+}
+
 /* --- the device --- */
 
 static int device_open(struct tun_host *h)
@@ -358,7 +441,8 @@ int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h)
 		if (err < 0)
 			goto out;
 	}
-	set_forwarding(h);
+	set_forwarding(h); /* of all devices, so before those that shall not */
+	open_sinks(h);
 	warn_of_open_tunnels(h);
 	*ret_h = h;
 	return 0;
@@ -393,6 +477,7 @@ struct tun_host *tun_host_close(struct tun_host *h)
 		return NULL;
 	if (h->index != 0) {
 		(void)remove_all(h);
+		close_sinks(h);
 		restore_forwarding(h);
 	}
 	if (h->fd >= 0)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+One host on each of the data path's tiers in turn, as when an operator changes tunnel.data-path and
+restarts: a node registers, packets go both ways and are counted, and all of it once more after a
+restart. It is what test/vm looks at on Debian's kernel.
+"""
+
+import socket
+
+import pytest
+
+from fixtures import mobileip as mip
+from fixtures.programs import Counting
+
+
+@pytest.fixture
+def server(campus, correspondent):
+    return correspondent(campus.server, campus.server_address)
+
+
+@pytest.fixture
+def trip(campus, desk, server):
+    """trip(text): a packet to the node, and one from it."""
+
+    def both_ways(text):
+        server.send(text, (campus.home, 6000))
+        assert desk.receive_ipip()[1].data == text
+        desk.send_ipip(mip.udp_packet(campus.home, 6000, campus.server_address, 7000, text))
+        assert server.receive() == (text, (campus.home, 6000))
+
+    return both_ways
+
+
+def carries(ihad, desk, trip, tier):
+    desk.register()
+    desk.listen_ipip()
+    assert ihad.status()["data-path"] == tier, ihad.log()
+    trip(b"neighbours are known from here on")
+    binding, counting = ihad.binding(desk.home), Counting(ihad)
+    for i in range(8):
+        trip(b"%d" % i)
+    assert counting["packets-to-nodes"] == counting["packets-from-nodes"] == 8
+    after = ihad.binding(desk.home)
+    assert after["packets-to-node"] - binding["packets-to-node"] == 8
+    assert after["packets-from-node"] - binding["packets-from-node"] == 8
+    return counting["fast-path-packets"]
+
+
+def test_each_tier_carries_and_counts_and_does_so_after_a_restart(net, campus, run_daemon, desk,
+                                                                  trip):
+    net.prepare_for_bpf()
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf, start=False)
+    for tier in ("tun", "tc", "xdp"):
+        ihad.write_config(ihad.conf | {"tunnel": ihad.conf["tunnel"] | {"data-path": tier}})
+        ihad.start()
+        fast = carries(ihad, desk, trip, tier)
+        assert fast == 0 if tier == "tun" else fast > 0
+        ihad.kill()
+        ihad.start()
+        carries(ihad, desk, trip, tier)
+        desk.deregister()
+        ihad.stop()
+    assert not ihad.events("data-path-degraded")
+
+
+@pytest.fixture
+def with_modules(campus):
+    """The campus, its home agent's kernel with ipip and ip_gre."""
+    for kind in ("ipip", "gre"):
+        if campus.ha.run(["ip", "link", "add", f"{kind}9", "type", kind, "external"],
+                         check=False).returncode != 0:
+            pytest.skip(f"this kernel has no {kind} devices; test/vm/run has one that does")
+    return campus
+
+
+@pytest.mark.parametrize("up", [False, True], ids=["devices-down", "devices-for-anyone"])
+def test_modules_of_the_kernel_neither_answer_tunnels_nor_unpack_them(
+        with_modules, run_daemon, desk, server, trip, capture, up):
+    campus = with_modules
+    if up:
+        campus.ha.ip("link set ipip9 up", "link set gre9 up")
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf | {"tunnel": {"data-path": "tun"}})
+    wire = capture(campus.desk, "eth0")
+    carries(ihad, desk, trip, "tun")
+    stray = mip.udp_packet(campus.other_home, 6000, campus.server_address, 7000, b"nobody's")
+    desk.send_ipip(stray)
+    ihad.wait_counter("drops-tunnel-no-binding", 1)
+    with campus.desk.socket(socket.AF_INET, socket.SOCK_RAW, 47) as gre:
+        gre.bind((campus.desk_address, 0))
+        gre.sendto(b"\0\0\x08\0" + stray, (campus.agent, 0))
+    ihad.wait_counter("drops-tunnel-no-binding", 2)
+    trip(b"a fence")
+    assert server.heard_nothing()
+    # A node whose own kernel has the modules answers with errors: those are its affair.
+    assert not [p for p in wire.packets() if p.protocol == 1 and p.source == campus.agent]
+    ihad.kill()
+    ihad.start()
+    ihad.stop()
+    assert "ihad0" not in campus.ha.ip_show("link")
