@@ -13,7 +13,8 @@
  * the figure of its own tunnel; local TCP learns it from its first full segment.
  *
  * A killed daemon leaves no device and no routes: they vanish with its descriptor. A device that
- * was made persistent is adopted, its routes of ours removed, and is persistent no more.
+ * was made persistent is adopted, its routes of ours removed, and is persistent no more. What it
+ * leaves beside the kernel's own tunnels, which does no harm, is removed by the next.
  *
  * net.ipv4.ip_forward is switched on if it was off, and then switched off again at the end, unless
  * another home agent still has routes here: a host that forwards and has lost the route into the
