@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /** Changes with anything in this file that a pinned map or program would not understand. */
-#define HABPF_LAYOUT 1
+#define HABPF_LAYOUT 2
 
 /*
  * The maps, by name; the programs are "ha_xdp" (XDP) and "ha_tc" (tc, direct action, ingress).
@@ -155,7 +155,8 @@ enum habpf_leave {
 	HABPF_LEAVE_ICMP,   /* under a filter: errors pass for the flow they are about */
 	HABPF_LEAVE_GRE,    /* with a checksum, key, sequence number or another payload */
 	HABPF_LEAVE_MINIMAL,
-	HABPF_LEAVE_UDP,     /* its checksum cannot be told right, or could not be filled in */
+	HABPF_LEAVE_UDP, /* its checksum cannot be told right, or could not be filled in */
+	HABPF_LEAVE_ECN, /* a mark to drop for, or one that nobody makes: tun counts and logs it */
 	HABPF_LEAVE_OFFLOAD, /* a large segment of another kind than TCP's */
 	HABPF_LEAVE_ROUTE,   /* to this host, to nowhere, or a neighbour yet unknown */
 	HABPF_LEAVE_PORT,    /* the way out is no port of ours: a tunnel, say */

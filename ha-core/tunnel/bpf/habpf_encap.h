@@ -479,9 +479,9 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 		return leave(v, HABPF_LEAVE_OPTIONS);
 	if (!header_sum_is_right(inner))
 		return drop(v, HABPF_DROP_MALFORMED);
+	if (ecn_is_odd(inner->tos & ECN_MASK, outer->tos & ECN_MASK))
+		return leave(v, HABPF_LEAVE_ECN);
 	ecn = ecn_egress(inner->tos & ECN_MASK, outer->tos & ECN_MASK);
-	if (ecn > ECN_MASK)
-		return drop(v, HABPF_DROP_MALFORMED);
 	if (is_fragment(inner))
 		return leave(v, HABPF_LEAVE_FRAGMENT);
 	if (inner->ttl <= 1)

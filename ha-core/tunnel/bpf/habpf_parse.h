@@ -183,16 +183,22 @@ HABPF_GLOBAL int filter_permits(const struct habpf_config *config, __u8 protocol
 	return false;
 }
 
-/** RFC 6040 figure 4, as in encap.c: the ECN field that goes on, or none does: 0xff. */
+/**
+ * RFC 6040 figure 4, as in encap.c: does nothing go on, or is it a pair that §4.2 would have logged?
+ * The outer mark is CE on a flow that knows of none, or says what no ingress writes.
+ */
+static __always_inline bool ecn_is_odd(__u8 inner, __u8 outer)
+{
+	return (inner == 0 && outer != 0) || (inner == 1 && outer == 2) ||
+	       (inner == 3 && outer == 1);
+}
+
+/** The ECN field that goes on, of a pair that is not odd. */
 static __always_inline __u8 ecn_egress(__u8 inner, __u8 outer)
 {
-	if (inner == outer || outer == 0 || inner == 3) /* the outer says nothing more */
+	if (outer == 0 || inner == 3) /* the outer says nothing more */
 		return inner;
-	if (inner == 0)
-		return outer == 3 ? 0xff : 0;
-	if (outer == 2) /* ECT(0) over ECT(1) */
-		return inner;
-	return outer; /* CE, and ECT(1) over ECT(0) */
+	return outer; /* the same, CE, or ECT(1) over ECT(0) */
 }
 
 #endif
