@@ -42,6 +42,7 @@
 #define PEER_PORT  40000
 #define SKIPPED    77
 #define SLOTS      4
+#define PLACE      2 /* of the node's entry behind its first slot: others have been there */
 #define FRAME_MAX  16384
 
 static const uint8_t gateway_mac[6] = { 2, 0, 0, 0, 1, 1 };
@@ -62,7 +63,7 @@ static struct {
 	unsigned int in, out, narrow, tunnels, quiet;
 	uint32_t cpu_cnt;
 	struct habpf_config config;
-	struct habpf_node node;
+	struct habpf_tunnel node;
 } t;
 
 /* --- maps --- */
@@ -87,11 +88,27 @@ static void put_config(void)
 	put(t.skel->maps.ha_config, &zero, &t.config);
 }
 
+/* The entry's number; the two before it are other home addresses'. */
+static uint32_t node_slot(void)
+{
+	return habpf_first_slot(ntohl(addr(NODE).s_addr), SLOTS) + PLACE;
+}
+
+static void put_entry(uint32_t slot, struct in_addr home_addr, uint32_t version)
+{
+	struct habpf_node entry = { .tunnel = t.node };
+
+	(void)bpf_map_lookup_elem(bpf_map__fd(t.skel->maps.ha_nodes), &slot, &entry);
+	entry.tag = (uint64_t)home_addr.s_addr << 32 | version;
+	entry.tunnel = t.node;
+	put(t.skel->maps.ha_nodes, &slot, &entry);
+}
+
 static void put_node(void)
 {
-	struct in_addr home_addr = addr(NODE);
-
-	put(t.skel->maps.ha_nodes, &home_addr.s_addr, &t.node);
+	put_entry(node_slot() - 2, addr("10.50.0.200"), 2);
+	put_entry(node_slot() - 1, addr("10.50.0.201"), HABPF_TAG_ODD);
+	put_entry(node_slot(), addr(NODE), 4);
 }
 
 static void put_port(unsigned int ifindex, uint8_t last, uint16_t flags)
@@ -122,19 +139,11 @@ static struct habpf_totals totals(void)
 
 static struct habpf_count counts(void)
 {
-	struct habpf_count one, sum = { 0 };
-	uint32_t cpu, index;
+	uint32_t slot = node_slot();
+	struct habpf_node entry;
 
-	for (cpu = 0; cpu < t.cpu_cnt; cpu++) {
-		index = cpu * SLOTS + t.node.slot;
-		assert_int_equal(
-			bpf_map_lookup_elem(bpf_map__fd(t.skel->maps.ha_counts), &index, &one), 0);
-		sum.packets_to += one.packets_to;
-		sum.bytes_to += one.bytes_to;
-		sum.packets_from += one.packets_from;
-		sum.bytes_from += one.bytes_from;
-	}
-	return sum;
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(t.skel->maps.ha_nodes), &slot, &entry), 0);
+	return entry.count;
 }
 
 /* As after some seconds: what sources have passed is looked up anew. */
@@ -157,18 +166,15 @@ static int setup(void **state)
 		.home_agent = addr(HOME_AGENT).s_addr,
 		.port = htons(434),
 		.slot_cnt = SLOTS,
-		.cpu_cnt = t.cpu_cnt,
 		.device_ifindex = t.tunnels,
 	};
-	t.node = (struct habpf_node){
+	t.node = (struct habpf_tunnel){
 		.expires_ns = UINT64_MAX,
 		.peer = addr(CARE_OF).s_addr,
-		.care_of = addr(CARE_OF).s_addr,
 		.peer_port = htons(PEER_PORT),
 		.mtu = 1500,
 		.mode = ENCAP_IPIP,
 		.flags = HABPF_NODE_REVERSE,
-		.slot = 2,
 	};
 	put_config();
 	forget_sources();
@@ -949,7 +955,7 @@ static void what_comes_from_the_tunnels_end_is_left(void **state)
 	assert_left(&frame, HABPF_LEAVE_LOOP);
 	use_kind(2);
 	assert_left(&frame, HABPF_LEAVE_LOOP);
-	t.node.care_of = addr("10.9.9.9").s_addr; /* behind a NAT: others share its address */
+	t.node.flags |= HABPF_NODE_NAT; /* others share its address */
 	put_node();
 	assert_sent_to_node(&frame);
 }
@@ -1155,6 +1161,26 @@ static void some_drops_of_a_second_go_to_the_tier_that_logs(void **state)
 	assert_int_equal(run(&frame), DROPPED);
 }
 
+static void entry_that_is_being_changed_is_not_there(void **state)
+{
+	(void)state;
+	make_to_node(&frame, IPPROTO_TCP, 100);
+	put_entry(node_slot(), addr(NODE), 4 | HABPF_TAG_ODD);
+	assert_ignored(&frame);
+	put_node();
+	assert_sent_to_node(&frame);
+}
+
+static void search_ends_where_nobody_ever_was(void **state)
+{
+	(void)state;
+	make_to_node(&frame, IPPROTO_TCP, 100);
+	put_entry(node_slot() - 1, (struct in_addr){ 0 }, 0);
+	assert_ignored(&frame);
+	put_node();
+	assert_sent_to_node(&frame);
+}
+
 /* --- from a node --- */
 
 static void a_tunnel_from_another_source_is_dropped(void **state)
@@ -1182,7 +1208,7 @@ static void a_udp_tunnel_from_another_port_is_dropped(void **state)
 
 static void another_encapsulation_is_dropped(void **state)
 {
-	struct habpf_node agreed;
+	struct habpf_tunnel agreed;
 	size_t kind, used;
 
 	(void)state;
@@ -1588,8 +1614,7 @@ static int open_world(void)
 	}
 	(void)bpf_program__set_autoload(t.skel->progs.ha_xdp, HOOK_xdp);
 	(void)bpf_program__set_autoload(t.skel->progs.ha_tc, !HOOK_xdp);
-	(void)bpf_map__set_max_entries(t.skel->maps.ha_nodes, 64);
-	(void)bpf_map__set_max_entries(t.skel->maps.ha_counts, t.cpu_cnt * SLOTS);
+	(void)bpf_map__set_max_entries(t.skel->maps.ha_nodes, habpf_entry_cnt(SLOTS));
 	err = habpf__load(t.skel);
 	if (err == -EPERM || err == -ENOSYS) {
 		printf("skipped: BPF programs may not be loaded (%s)\n", strerror(-err));
@@ -1673,6 +1698,8 @@ int main(void)
 		TEST(a_packet_too_short_for_ports_has_none),
 		TEST(icmp_under_a_filter_is_left),
 		TEST(some_drops_of_a_second_go_to_the_tier_that_logs),
+		TEST(entry_that_is_being_changed_is_not_there),
+		TEST(search_ends_where_nobody_ever_was),
 		TEST(a_tunnel_from_another_source_is_dropped),
 		TEST(a_udp_tunnel_from_another_port_is_dropped),
 		TEST(another_encapsulation_is_dropped),

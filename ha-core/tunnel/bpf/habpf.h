@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /** Changes with anything in this file that a pinned map or program would not understand. */
-#define HABPF_LAYOUT 2
+#define HABPF_LAYOUT 3
 
 /*
  * The maps, by name; the programs are "ha_xdp" (XDP) and "ha_tc" (tc, direct action, ingress).
@@ -25,9 +25,8 @@
  *	ha_config  ARRAY, two: struct habpf_config. Write the one that does not hold, then ha_select:
  *	           so a packet meets the one or the other, never something between
  *	ha_ports   ARRAY, HABPF_PORT_CNT, by ifindex: struct habpf_port; all zero: not ours
- *	ha_nodes   HASH, by home address (__be32): struct habpf_node; its size is the user's choice
- *	ha_counts  ARRAY, mmapable, slots times HABPF CPUs (see habpf_config.cpu_cnt), by
- *	           CPU * slot_cnt + slot: struct habpf_count
+ *	ha_nodes   ARRAY, mmapable, habpf_entry_cnt(slot_cnt): struct habpf_node, an open hash
+ *	           table by home address; its size is the user's choice. See bpf_nodes.c
  *	ha_totals  PERCPU_ARRAY, one: struct habpf_totals
  *	ha_sample  PERCPU_ARRAY,
  *	ha_refresh ARRAY and
@@ -43,21 +42,53 @@ enum {
 	HABPF_NODE_UDP = 1 << 0,     /* the tunnel is in UDP */
 	HABPF_NODE_REVERSE = 1 << 1, /* T was granted */
 	HABPF_NODE_CLAMP = 1 << 2,   /* TCP's SYNs go to the TUN tier, which lowers their MSS */
+	HABPF_NODE_NAT = 1 << 3,     /* the peer is no care-of address: others are behind it, too */
 };
 
 /** The one binding of a home address. */
-struct habpf_node {
+struct habpf_tunnel {
 	__u64 expires_ns; /* CLOCK_MONOTONIC; from then on the TUN tier decides; ~0: never */
 	__be32 peer;      /* outer destination, and the only outer source */
-	__be32 care_of;   /* as registered; differs from peer behind a NAT */
 	__be16 peer_port; /* HABPF_NODE_UDP */
 	__u16 mtu;        /* the longest outer packet, soft state included; 65535 at most */
 	__u8 mode;        /* an IP protocol: 4 IP-in-IP, 47 GRE; nothing else */
 	__u8 flags;       /* HABPF_NODE_* */
 	__u8 pad[2];
-	__u32 slot;    /* of ha_counts; below slot_cnt */
 	__u32 checked; /* the programs' own; the daemon writes 0: see peer_is_valid() */
 };
+
+/** Inner packets and octets of one binding (or of all), as struct binding counts them. */
+struct habpf_count {
+	__u64 packets_to, bytes_to;
+	__u64 packets_from, bytes_from;
+};
+
+/**
+ * All of a node in one cache line. That is why its counters are here, added to by atomic
+ * operations, and not each CPU's own: a line more to fetch costs a packet among a million nodes ten
+ * times what the operations do, and memory for each node on each CPU. CPUs that carry one node's
+ * packets at the same time hand the line to and fro.
+ */
+struct habpf_node {
+	__u64 tag; /* home address (as it lies in memory) << 32 | version; 0: never used */
+	struct habpf_tunnel tunnel; /* holds while the tag is the same, and even */
+	struct habpf_count count;
+};
+
+#define HABPF_TAG_ODD 1  /* of the version: it is being changed, or was deleted */
+#define HABPF_PROBES  16 /* an entry lies in its first slot, or so many on at most */
+
+/** Where a home address (host order) is looked for first. Neighbours come to lie far apart. */
+static inline __u32 habpf_first_slot(__u32 home_addr, __u32 slot_cnt)
+{
+	return (__u32)((__u64)(home_addr * 0x9e3779b1u) * slot_cnt >> 32);
+}
+
+/** Entries of ha_nodes: who is behind the last slot does not begin again at the first one. */
+static inline __u32 habpf_entry_cnt(__u32 slot_cnt)
+{
+	return slot_cnt + HABPF_PROBES - 1;
+}
 
 /** struct habpf_port.flags */
 enum {
@@ -105,9 +136,9 @@ struct habpf_config {
 	 * the tier below. It must forward. 0: as for one from the interface the packet came by.
 	 */
 	__u32 device_ifindex;
-	__u32 slot_cnt; /* of ha_counts, for each CPU */
-	__u32 cpu_cnt;  /* possible CPUs: ha_counts has cpu_cnt * slot_cnt entries */
+	__u32 slot_cnt; /* of ha_nodes */
 	__u32 seed;     /* of Identifications: random */
+	__u32 pad0;
 	/*
 	 * Every so often one packet to each next hop goes by the kernel, which asks whether a
 	 * neighbour gone stale is there still: programs only ever read what it knows. 0: never.
@@ -119,12 +150,6 @@ struct habpf_config {
 	struct habpf_filter_row rows[HABPF_FILTER_CNT];
 	struct habpf_prefix peers[HABPF_PEER_CNT];
 	__be32 local[HABPF_LOCAL_CNT]; /* never a source from outside (RFC 2003 §3.2) */
-};
-
-/** Inner packets and octets of one binding (or of all), as struct binding counts them. */
-struct habpf_count {
-	__u64 packets_to, bytes_to;
-	__u64 packets_from, bytes_from;
 };
 
 /** Why a tunnel packet was dropped: those reasons of the TUN tier that the programs can judge. */
@@ -173,7 +198,8 @@ struct habpf_totals {
 	__u64 left[HABPF_LEAVE_CNT];
 };
 
-_Static_assert(sizeof(struct habpf_node) == 32, "as pinned");
+_Static_assert(sizeof(struct habpf_tunnel) == 24, "as pinned");
+_Static_assert(sizeof(struct habpf_node) == 64, "as pinned");
 _Static_assert(sizeof(struct habpf_port) == 8, "as pinned");
 _Static_assert(sizeof(struct habpf_filter_row) == 4, "as pinned");
 _Static_assert(sizeof(struct habpf_prefix) == 8, "as pinned");

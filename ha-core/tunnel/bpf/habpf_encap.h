@@ -75,16 +75,23 @@ static __always_inline int drop(struct visit *v, enum habpf_drop reason)
 	return CTX_DROP;
 }
 
-static __always_inline void count_to(struct habpf_count *count, __u32 packets, __u32 bytes)
+/* @return how many packets to this node there were before */
+static __always_inline __u64 count_to(struct visit *v, struct habpf_node *node, __u32 packets,
+				      __u32 bytes)
 {
-	count->packets_to += packets;
-	count->bytes_to += bytes;
+	v->totals->count.packets_to += packets;
+	v->totals->count.bytes_to += bytes;
+	(void)__sync_fetch_and_add(&node->count.bytes_to, bytes);
+	return __sync_fetch_and_add(&node->count.packets_to, packets);
 }
 
-static __always_inline void count_from(struct habpf_count *count, __u32 packets, __u32 bytes)
+static __always_inline void count_from(struct visit *v, struct habpf_node *node, __u32 packets,
+				       __u32 bytes)
 {
-	count->packets_from += packets;
-	count->bytes_from += bytes;
+	v->totals->count.packets_from += packets;
+	v->totals->count.bytes_from += bytes;
+	(void)__sync_fetch_and_add(&node->count.packets_from, packets);
+	(void)__sync_fetch_and_add(&node->count.bytes_from, bytes);
 }
 
 /* The inner TTL goes down by one, as in the kernel's forwarding (RFC 1624). */
@@ -176,18 +183,18 @@ static __always_inline bool source_is_valid(HABPF_CTX *ctx, const struct visit *
 
 /* The same for a tunnel's other end, noted in the binding. */
 static __always_inline bool peer_is_valid(HABPF_CTX *ctx, const struct visit *v,
-					  struct habpf_node *node)
+					  struct habpf_node *node,
+					  const struct habpf_tunnel *tunnel)
 {
 	__u32 ifindex = ctx_ifindex(ctx);
 
-	if (!source_is_hosts(v, node->peer))
+	if (!source_is_hosts(v, tunnel->peer))
 		return false;
-	if (!has_path_filter(v) ||
-	    stamp_holds(*(volatile __u32 *)&node->checked, ifindex, v->now_ns))
+	if (!has_path_filter(v) || stamp_holds(tunnel->checked, ifindex, v->now_ns))
 		return true;
-	if (!path_filter_passes(ctx, v, node->peer))
+	if (!path_filter_passes(ctx, v, tunnel->peer))
 		return false;
-	*(volatile __u32 *)&node->checked = stamp_make(ifindex, v->now_ns);
+	*(volatile __u32 *)&node->tunnel.checked = stamp_make(ifindex, v->now_ns);
 	return true;
 }
 
@@ -247,14 +254,14 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 				   const void *end)
 {
 	const struct habpf_config *config = v->config;
-	const struct habpf_node *node = node_find(ip->daddr);
 	struct bpf_fib_lookup fib = { 0 };
+	struct habpf_tunnel tunnel;
+	struct habpf_node *node;
 	struct transport l4;
-	struct habpf_count *count;
 	struct tunnel_header *th;
 	struct iphdr *outer, *inner;
 	struct ethhdr *eth;
-	__u32 cpu, gso_size, packets, bytes, overhead, longest;
+	__u32 gso_size, packets, bytes, overhead, longest;
 	__u16 total, header_len, ident;
 	__u64 inner_sum = 0;
 	struct way way;
@@ -262,9 +269,10 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 	void *data;
 	int why;
 
+	node = node_find(config, ip->daddr, &tunnel);
 	if (!node)
 		return CTX_PASS;
-	if (node_is_expired(node, v->now_ns))
+	if (tunnel_is_expired(&tunnel, v->now_ns))
 		return leave(v, HABPF_LEAVE_EXPIRED);
 	if (ip->ihl != IP_LEN / 4)
 		return leave(v, HABPF_LEAVE_OPTIONS);
@@ -284,11 +292,11 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 			return leave(v, HABPF_LEAVE_SOURCE);
 		return drop(v, HABPF_DROP_FILTER);
 	}
-	udp = node->flags & HABPF_NODE_UDP;
-	gre = node->mode == PROTO_GRE;
-	if (ip->saddr == node->peer && (!udp || ip->saddr == node->care_of))
+	udp = tunnel.flags & HABPF_NODE_UDP;
+	gre = tunnel.mode == PROTO_GRE;
+	if (ip->saddr == tunnel.peer && !(tunnel.flags & HABPF_NODE_NAT))
 		return leave(v, HABPF_LEAVE_LOOP);
-	if (l4.is_syn && node->flags & HABPF_NODE_CLAMP)
+	if (l4.is_syn && tunnel.flags & HABPF_NODE_CLAMP)
 		return leave(v, HABPF_LEAVE_MSS);
 
 	/* Of a large segment each piece has to fit, with headers of its own. */
@@ -304,7 +312,7 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 		longest = header_len + gso_size;
 		bytes += (packets - 1) * header_len;
 	}
-	if (longest + overhead > node->mtu || total + overhead > 0xffff)
+	if (longest + overhead > tunnel.mtu || total + overhead > 0xffff)
 		return leave(v, HABPF_LEAVE_MTU);
 	if (udp) {
 		l4.sums_up &= gso_size == 0;
@@ -315,20 +323,18 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 	if (!source_is_valid(ctx, v, ip->saddr))
 		return leave(v, HABPF_LEAVE_SOURCE);
 
-	fib.l4_protocol = udp ? IPPROTO_UDP : node->mode;
+	fib.l4_protocol = udp ? IPPROTO_UDP : tunnel.mode;
 	fib.tot_len = longest + overhead;
 	fib.ipv4_src = config->home_agent;
-	fib.ipv4_dst = node->peer;
+	fib.ipv4_dst = tunnel.peer;
 	if (udp) {
 		fib.sport = config->port;
-		fib.dport = node->peer_port;
+		fib.dport = tunnel.peer_port;
 	}
 	why = way_find(ctx, v, &fib, &way);
 	if (why > 0)
 		return leave(v, why - 1);
-	cpu = bpf_get_smp_processor_id();
-	count = count_find(config, node->slot, cpu);
-	if (!count || ctx_grow(ctx, overhead, fib.l4_protocol) < 0)
+	if (ctx_grow(ctx, overhead, fib.l4_protocol) < 0)
 		return leave(v, HABPF_LEAVE_SYSTEM);
 
 	/* From here on it is ours. */
@@ -345,14 +351,14 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 		if ((void *)inner > end)
 			return CTX_DROP;
 		th->src_port = config->port;
-		th->dst_port = node->peer_port;
+		th->dst_port = tunnel.peer_port;
 		th->len = bpf_htons((__u16)(total + overhead - IP_LEN));
 		th->type = TUNNEL_DATA_TYPE;
-		th->next_header = node->mode;
+		th->next_header = tunnel.mode;
 		th->reserved = 0;
 		th->check = 0;
 		if (l4.sums_up)
-			th->check = tunnel_checksum(config->home_agent, node->peer,
+			th->check = tunnel_checksum(config->home_agent, tunnel.peer,
 						    (__u16)(total + overhead - IP_LEN), th,
 						    gre ? GRE_TYPE_IPV4 >> 16 : 0, inner_sum);
 	}
@@ -366,39 +372,36 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 		return CTX_DROP;
 	decrement_ttl(inner);
 
-	/* Other for each packet to a peer, on any CPU; the step makes room for all of them. */
-	ident = (__u16)(config->seed + node->slot + count->packets_to * config->cpu_cnt +
-			(__u64)cpu * packets);
+	/* Other for each packet to a node, on any CPU. */
+	ident = (__u16)(config->seed + bpf_ntohl(inner->daddr) + count_to(v, node, packets, bytes));
 	*(__be16 *)outer = bpf_htons(
 		0x4500 | (config->flags & HABPF_ECN_NORMAL ? inner->tos : inner->tos & ~ECN_MASK));
 	outer->tot_len = bpf_htons((__u16)(total + overhead));
 	outer->id = bpf_htons(ident);
 	outer->frag_off = inner->frag_off & bpf_htons(DONT_FRAG);
 	outer->ttl = TTL_DEFAULT;
-	outer->protocol = udp ? IPPROTO_UDP : node->mode;
+	outer->protocol = udp ? IPPROTO_UDP : tunnel.mode;
 	outer->check = 0;
 	outer->saddr = config->home_agent;
-	outer->daddr = node->peer;
+	outer->daddr = tunnel.peer;
 	outer->check = (__u16)~sum_fold(sum_header(outer));
 	put_ethernet(eth, &way);
-	count_to(count, packets, bytes);
-	count_to(&v->totals->count, packets, bytes);
 	return ctx_redirect(ctx, way.ifindex);
 }
 
 /* May a packet of this node's go on? As judge() in tunnel_tun.c. @return 0, or a verdict */
-static __always_inline int judge(struct visit *v, const struct habpf_node *node,
+static __always_inline int judge(struct visit *v, const struct habpf_tunnel *tunnel,
 				 const struct iphdr *outer, const struct iphdr *inner, bool udp,
 				 __u8 mode, __be16 peer_port, int *out_verdict)
 {
 	const struct habpf_config *config = v->config;
-	bool reverse = node->flags & HABPF_NODE_REVERSE;
+	bool reverse = tunnel->flags & HABPF_NODE_REVERSE;
 
 	*out_verdict = CTX_DROP;
-	if (outer->saddr != node->peer ||
-	    (udp && node->flags & HABPF_NODE_UDP && peer_port != node->peer_port))
+	if (outer->saddr != tunnel->peer ||
+	    (udp && tunnel->flags & HABPF_NODE_UDP && peer_port != tunnel->peer_port))
 		*out_verdict = drop(v, HABPF_DROP_WRONG_SOURCE);
-	else if (udp != !!(node->flags & HABPF_NODE_UDP) || mode != node->mode)
+	else if (udp != !!(tunnel->flags & HABPF_NODE_UDP) || mode != tunnel->mode)
 		*out_verdict = drop(v, HABPF_DROP_WRONG_ENCAPSULATION);
 	else if (!is_unicast(inner->daddr))
 		*out_verdict = drop(v, HABPF_DROP_DESTINATION);
@@ -416,12 +419,12 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 {
 	const struct habpf_config *config = v->config;
 	__u16 total, inner_total, header_len, tunnel_len = 0;
-	__u32 gso_size, packets, bytes, longest, cpu;
+	__u32 gso_size, packets, bytes, longest;
 	const struct tunnel_header *th = NULL;
 	struct bpf_fib_lookup fib = { 0 };
+	struct habpf_tunnel tunnel;
 	struct habpf_node *node;
 	const struct iphdr *inner;
-	struct habpf_count *count;
 	struct iphdr *restored;
 	struct transport l4;
 	__be16 peer_port = 0;
@@ -487,14 +490,14 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 	if (inner->ttl <= 1)
 		return leave(v, HABPF_LEAVE_TTL);
 
-	node = node_find(inner->saddr);
+	node = node_find(config, inner->saddr, &tunnel);
 	if (!node)
 		return leave(v, HABPF_LEAVE_NO_NODE);
-	if (node_is_expired(node, v->now_ns))
+	if (tunnel_is_expired(&tunnel, v->now_ns))
 		return leave(v, HABPF_LEAVE_EXPIRED);
 	if (inner->daddr == config->home_agent)
 		return leave(v, HABPF_LEAVE_LOCAL);
-	if (judge(v, node, outer, inner, udp, mode, peer_port, &verdict) < 0)
+	if (judge(v, &tunnel, outer, inner, udp, mode, peer_port, &verdict) < 0)
 		return verdict;
 	transport_parse(inner + 1, end, inner->protocol, inner_total - IP_LEN, &l4);
 	if (!filter_permits(config, inner->protocol, inner->daddr, l4.dst_port, l4.has_ports)) {
@@ -502,7 +505,7 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 			return leave(v, HABPF_LEAVE_ICMP);
 		return drop(v, HABPF_DROP_FILTER);
 	}
-	if (l4.is_syn && node->flags & HABPF_NODE_CLAMP)
+	if (l4.is_syn && tunnel.flags & HABPF_NODE_CLAMP)
 		return leave(v, HABPF_LEAVE_MSS);
 
 	gso_size = ctx_gso_size(ctx);
@@ -524,7 +527,7 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 						 transport_sum(inner, inner_total - IP_LEN)))
 			return leave(v, HABPF_LEAVE_UDP);
 	}
-	if (!peer_is_valid(ctx, v, node))
+	if (!peer_is_valid(ctx, v, node, &tunnel))
 		return leave(v, HABPF_LEAVE_SOURCE);
 
 	fib.l4_protocol = inner->protocol;
@@ -539,10 +542,6 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 	why = way_find(ctx, v, &fib, &way);
 	if (why > 0)
 		return leave(v, why - 1);
-	cpu = bpf_get_smp_processor_id();
-	count = count_find(config, node->slot, cpu);
-	if (!count)
-		return leave(v, HABPF_LEAVE_SYSTEM);
 	tos = (__u8)((inner->tos & ~ECN_MASK) | ecn);
 	if (ctx_shrink(ctx, IP_LEN + tunnel_len) < 0)
 		return leave(v, HABPF_LEAVE_SYSTEM);
@@ -557,8 +556,7 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 	if (restored->tos != tos)
 		put_tos(restored, tos);
 	put_ethernet(data, &way);
-	count_from(count, packets, bytes);
-	count_from(&v->totals->count, packets, bytes);
+	count_from(v, node, packets, bytes);
 	return ctx_redirect(ctx, way.ifindex);
 }
 

@@ -10,6 +10,7 @@
 
 #include <linux/bpf.h>
 
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
@@ -55,19 +56,12 @@ struct {
 } ha_ports SEC(".maps") __weak;
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1); /* the daemon's choice */
-	__type(key, __be32);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE); /* its values then begin at a page, and so at a line */
+	__uint(max_entries, 1);            /* the daemon's choice */
+	__type(key, __u32);
 	__type(value, struct habpf_node);
 } ha_nodes SEC(".maps") __weak;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* the daemon's choice */
-	__type(key, __u32);
-	__type(value, struct habpf_count);
-} ha_counts SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -136,9 +130,49 @@ static __always_inline const struct habpf_port *port_find(__u32 ifindex)
 	return bpf_map_lookup_elem(&ha_ports, &ifindex);
 }
 
-static __always_inline struct habpf_node *node_find(__be32 home_addr)
+/* 0, but not before all of these are read: what is read at an address that it is part of is so later. */
+static __always_inline __u64 zero_after(const __u64 *words, __u32 cnt)
 {
-	return bpf_map_lookup_elem(&ha_nodes, &home_addr);
+	__u64 all = 0;
+	__u32 i;
+
+	for (i = 0; i < cnt; i++)
+		all |= words[i];
+	asm volatile("%0 &= 0" : "+r"(all));
+	return all;
+}
+
+/**
+ * A node's entry, and its tunnel as it is at one moment.
+ * @return NULL  there is none, or it is being changed
+ */
+static __always_inline struct habpf_node *node_find(const struct habpf_config *config,
+						    __be32 home_addr,
+						    struct habpf_tunnel *out_tunnel)
+{
+	__u32 slot = habpf_first_slot(bpf_ntohl(home_addr), config->slot_cnt), i;
+	struct habpf_node *node = NULL;
+	__u64 tag = 0;
+
+#pragma clang loop unroll(disable)
+	for (i = 0; i < HABPF_PROBES; i++, slot++) {
+		node = bpf_map_lookup_elem(&ha_nodes, &slot);
+		if (!node)
+			return NULL;
+		tag = *(volatile __u64 *)&node->tag;
+		if (tag == 0)
+			return NULL;
+		if (tag >> 32 == home_addr)
+			break;
+	}
+	if (i == HABPF_PROBES || tag & HABPF_TAG_ODD)
+		return NULL;
+	*out_tunnel = *(volatile struct habpf_tunnel *)&node->tunnel;
+	if (*(volatile __u64 *)((void *)&node->tag +
+				zero_after((const void *)out_tunnel,
+					   sizeof(*out_tunnel) / sizeof(__u64))) != tag)
+		return NULL;
+	return node;
 }
 
 /** This CPU's. */
@@ -149,18 +183,9 @@ static __always_inline struct habpf_totals *totals_find(void)
 	return bpf_map_lookup_elem(&ha_totals, &zero);
 }
 
-/** This CPU's of one binding. */
-static __always_inline struct habpf_count *count_find(const struct habpf_config *config, __u32 slot,
-						      __u32 cpu)
+static __always_inline bool tunnel_is_expired(const struct habpf_tunnel *tunnel, __u64 now_ns)
 {
-	__u32 index = cpu * config->slot_cnt + slot;
-
-	return bpf_map_lookup_elem(&ha_counts, &index);
-}
-
-static __always_inline bool node_is_expired(const struct habpf_node *node, __u64 now_ns)
-{
-	return now_ns >= node->expires_ns;
+	return now_ns >= tunnel->expires_ns;
 }
 
 /**

@@ -7,15 +7,15 @@
  * (tunnel.bpffs), so packets go on while the daemon is away, killed or not. A binding's expiry is in
  * its entry: nothing is forwarded for longer than was granted, whoever is away for how long.
  *
- * The map of nodes is the truth of what is carried; there is no copy of it here. A new daemon
- * takes over the pinned maps if they are of its own layout and large enough, puts its own programs
- * over them, has each binding that the store gives back put, and then removes the entries that
- * nobody put (reconcile). Maps that are of no use to it are removed with all that hangs on them.
+ * The map of nodes is the truth of what is carried; there is no copy of it here. It is mapped into
+ * our memory, so that to change a binding's entry or to read its counters costs no system call
+ * (bpf_nodes.c says how that is done under the programs' eyes). A new daemon takes over the pinned
+ * maps if they are of its own layout and large enough, puts its own programs over them, has each
+ * binding that the store gives back put, and then removes the entries that nobody put (reconcile).
+ * Maps that are of no use to it are removed with all that hangs on them.
  *
- * Counters of a binding lie in a slot of ha_counts, one for each CPU; binding.fast_slot is its number
- * and one, 0 for none. A slot belongs to an entry of the map of nodes and goes with it, its count to
- * the binding then, if that still lives. The counters are mapped into our memory: to read and to
- * clear them costs no system call. One change of a binding costs one, or two.
+ * Counters of a binding lie in its entry; binding.fast_slot is that entry's number and one, 0 for
+ * none. When the entry goes its count goes to the binding, if that still lives.
  *
  * config.layout 0 makes the programs leave every packet alone: that is how all of it is switched
  * off at once where it could not do what tun does, for a filter with more rows than it has, and
@@ -23,6 +23,7 @@
  */
 #include "common/err.h"
 #include "common/log.h"
+#include "ha-core/tunnel/bpf/bpf_nodes.h"
 #include "ha-core/tunnel/bpf/bpf_ports.h"
 #include "ha-core/tunnel/bpf/habpf.h"
 #include "ha-core/tunnel/rtnl.h"
@@ -47,7 +48,6 @@
 
 #define DROPS_PER_SECOND 10            /* that tun logs, of each reason */
 #define REFRESH_NS       1000000000ull /* how often a neighbour is asked for */
-#define BATCH            4096
 #define PATH_SIZE        320
 #define NS_PER_MS        1000000ull
 
@@ -57,16 +57,14 @@ struct tunnel_dp {
 	int lock_fd; /* the directory, locked: nobody else's as long as we live */
 	struct habpf *skel;
 	struct bpf_ports *ports;
-	int nodes_fd, config_fd, select_fd, totals_fd;
+	int config_fd, select_fd, totals_fd;
 	uint32_t selected; /* which of the two configurations holds */
 	struct habpf_config config;
-	const char *obstacle;       /* why nothing is carried although all is in place; or NULL */
-	struct habpf_count *counts; /* [cpu * slot_cnt + slot]; mapped */
-	size_t counts_size;
-	uint32_t slot_cnt, cpu_cnt;
-	uint32_t *free_slots; /* owned stack */
-	uint32_t free_cnt;
-	bool *slot_used; /* owned; while the stack is made */
+	const char *obstacle;   /* why nothing is carried although all is in place; or NULL */
+	struct bpf_nodes nodes; /* its entries are mapped */
+	size_t nodes_size;
+	uint32_t slot_cnt;
+	uint32_t cpu_cnt; /* possible ones */
 	bool adopted, reconciled;
 	struct habpf_totals *per_cpu; /* owned; to read into */
 	struct habpf_totals before;   /* what a daemon before us had counted */
@@ -248,7 +246,7 @@ static int read_pinned_config(const char *dir, uint32_t *ret_selected, struct ha
 static bool is_usable(const struct tunnel_dp *dp, const struct habpf_config *pinned)
 {
 	return (pinned->layout == HABPF_LAYOUT || pinned->layout == 0) &&
-	       pinned->slot_cnt >= dp->conf->fast_nodes && pinned->cpu_cnt == dp->cpu_cnt;
+	       pinned->slot_cnt >= bpf_nodes_slot_cnt(dp->conf->fast_nodes);
 }
 
 /* Does a daemon before us leave maps that we can go on with? If not, they are removed. */
@@ -265,7 +263,7 @@ static void look_for_pinned(struct tunnel_dp *dp)
 	dp->selected = 0;
 	if (err != -ENOENT)
 		log_notice("the fast path of an earlier daemon is of no use here and is laid anew",
-			   "event=data-path-laid-anew directory=%s layout=%u nodes=%u", dp->dir,
+			   "event=data-path-laid-anew directory=%s layout=%u slots=%u", dp->dir,
 			   pinned.layout, pinned.slot_cnt);
 	clean_dir(dp->dir);
 }
@@ -286,10 +284,7 @@ static int load_once(struct tunnel_dp *dp, bool with_xdp)
 	dp->skel = habpf__open();
 	if (!dp->skel)
 		return -errno;
-	err = bpf_map__set_max_entries(dp->skel->maps.ha_nodes, dp->slot_cnt);
-	if (err == 0)
-		err = bpf_map__set_max_entries(dp->skel->maps.ha_counts,
-					       dp->slot_cnt * dp->cpu_cnt);
+	err = bpf_map__set_max_entries(dp->skel->maps.ha_nodes, habpf_entry_cnt(dp->slot_cnt));
 	if (err == 0)
 		err = bpf_program__set_autoload(dp->skel->progs.ha_xdp, with_xdp);
 	bpf_object__for_each_map(map, dp->skel->obj)
@@ -321,7 +316,7 @@ static int load(struct tunnel_dp *dp)
 		clean_dir(dp->dir);
 		dp->adopted = false;
 		dp->selected = 0;
-		dp->slot_cnt = dp->conf->fast_nodes;
+		dp->slot_cnt = bpf_nodes_slot_cnt(dp->conf->fast_nodes);
 		err = load_once(dp, with_xdp);
 	}
 	if (err < 0 && with_xdp) {
@@ -331,134 +326,61 @@ static int load(struct tunnel_dp *dp)
 	if (err < 0)
 		return refuse("load the programs", err);
 	complaint[0] = '\0';
-	dp->nodes_fd = bpf_map__fd(dp->skel->maps.ha_nodes);
 	dp->config_fd = bpf_map__fd(dp->skel->maps.ha_config);
 	dp->select_fd = bpf_map__fd(dp->skel->maps.ha_select);
 	dp->totals_fd = bpf_map__fd(dp->skel->maps.ha_totals);
 	return 0;
 }
 
-/* --- slots of counters --- */
+/* --- nodes and their counters --- */
 
-static struct habpf_count *count_at(const struct tunnel_dp *dp, uint32_t cpu, uint32_t slot)
+static uint32_t slot_of(const struct tunnel_dp *dp, const struct habpf_node *node)
 {
-	return &dp->counts[(size_t)cpu * dp->slot_cnt + slot];
+	return (uint32_t)(node - dp->nodes.entries);
 }
 
-static void add_slot(const struct tunnel_dp *dp, uint32_t slot, struct binding_count *sum)
+static void add_node(const struct habpf_node *node, struct binding_count *sum)
 {
-	const struct habpf_count *c;
-	uint32_t cpu;
-
-	for (cpu = 0; cpu < dp->cpu_cnt; cpu++) {
-		c = count_at(dp, cpu, slot);
-		sum->packets_to += c->packets_to;
-		sum->bytes_to += c->bytes_to;
-		sum->packets_from += c->packets_from;
-		sum->bytes_from += c->bytes_from;
-	}
+	sum->packets_to += __atomic_load_n(&node->count.packets_to, __ATOMIC_RELAXED);
+	sum->bytes_to += __atomic_load_n(&node->count.bytes_to, __ATOMIC_RELAXED);
+	sum->packets_from += __atomic_load_n(&node->count.packets_from, __ATOMIC_RELAXED);
+	sum->bytes_from += __atomic_load_n(&node->count.bytes_from, __ATOMIC_RELAXED);
 }
 
-static void clear_slot(struct tunnel_dp *dp, uint32_t slot)
+/* The binding whose count lies in this entry, or NULL: it is gone, or its daemon is. */
+static struct binding *owner_of(const struct tunnel_dp *dp, const struct habpf_node *node)
 {
-	uint32_t cpu;
-
-	for (cpu = 0; cpu < dp->cpu_cnt; cpu++)
-		*count_at(dp, cpu, slot) = (struct habpf_count){ 0 };
-}
-
-static void free_slot(struct tunnel_dp *dp, uint32_t slot)
-{
-	if (slot < dp->slot_cnt && dp->free_cnt < dp->slot_cnt)
-		dp->free_slots[dp->free_cnt++] = slot;
-}
-
-/* The binding whose count this slot holds, or NULL: it is gone, or its daemon is. */
-static struct binding *owner_of(const struct tunnel_dp *dp, struct binding_key key, uint32_t slot)
-{
+	const struct binding_key key = { { bpf_nodes_home_addr(node) }, dp->conf->home_agent };
 	struct binding *b = binding_find(dp->conf->cache, key);
 
-	while (b && b->fast_slot != slot + 1)
+	while (b && b->fast_slot != slot_of(dp, node) + 1)
 		b = b->sibling;
 	return b;
 }
 
-/* An entry is gone: its slot is free, and what was counted is the binding's own from now on. */
-static void release(struct tunnel_dp *dp, struct binding_key key, uint32_t slot)
+/* The entry goes, and what was counted in it is the binding's own from now on. */
+static void release(struct tunnel_dp *dp, struct habpf_node *node)
 {
-	struct binding *owner;
+	struct binding *owner = owner_of(dp, node);
 
-	if (slot >= dp->slot_cnt)
-		return;
-	owner = owner_of(dp, key, slot);
+	bpf_nodes_del(&dp->nodes, node);
 	if (owner) {
-		add_slot(dp, slot, &owner->count);
+		add_node(node, &owner->count);
 		owner->fast_slot = 0;
 	}
-	free_slot(dp, slot);
 }
 
-/*
- * Calls fn for each entry of the map of nodes; it may delete that entry. One by one and not by a
- * cursor into what fn changes: keys are read first.
- */
-static int for_each_node(struct tunnel_dp *dp, void (*fn)(struct tunnel_dp *dp, __be32 key,
-							  const struct habpf_node *node))
+static int map_nodes(struct tunnel_dp *dp)
 {
-	struct habpf_node *nodes = calloc(BATCH, sizeof(*nodes));
-	__be32 *keys = calloc(BATCH, sizeof(*keys));
-	uint32_t cursor = 0, cnt, i;
-	bool first = true, more = true;
-	int err = nodes && keys ? 0 : -ENOMEM;
+	size_t size = habpf_entry_cnt(dp->slot_cnt) * sizeof(*dp->nodes.entries);
+	void *entries = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     bpf_map__fd(dp->skel->maps.ha_nodes), 0);
 
-	while (err == 0 && more) {
-		cnt = BATCH;
-		if (bpf_map_lookup_batch(dp->nodes_fd, first ? NULL : &cursor, &cursor, keys, nodes,
-					 &cnt, NULL) < 0) {
-			more = false;
-			if (errno != ENOENT) /* the end */
-				err = -errno;
-		}
-		first = false;
-		for (i = 0; err == 0 && i < cnt; i++)
-			fn(dp, keys[i], &nodes[i]);
-	}
-	free(keys);
-	free(nodes);
-	return err;
-}
-
-static void note_slot(struct tunnel_dp *dp, __be32 key, const struct habpf_node *node)
-{
-	(void)key;
-	if (node->slot < dp->slot_cnt)
-		dp->slot_used[node->slot] = true;
-}
-
-static int open_slots(struct tunnel_dp *dp)
-{
-	uint32_t slot;
-	void *counts;
-	int err = 0;
-
-	dp->counts_size = (size_t)dp->slot_cnt * dp->cpu_cnt * sizeof(*dp->counts);
-	counts = mmap(NULL, dp->counts_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      bpf_map__fd(dp->skel->maps.ha_counts), 0);
-	if (counts == MAP_FAILED)
+	if (entries == MAP_FAILED)
 		return -errno;
-	dp->counts = counts;
-	dp->free_slots = calloc(dp->slot_cnt, sizeof(*dp->free_slots));
-	dp->slot_used = calloc(dp->slot_cnt, sizeof(*dp->slot_used));
-	if (!dp->free_slots || !dp->slot_used)
-		return -ENOMEM;
-	if (dp->adopted)
-		err = for_each_node(dp, note_slot);
-	for (slot = dp->slot_cnt; slot > 0; slot--) /* the lowest comes to lie on top */
-		if (!dp->slot_used[slot - 1])
-			dp->free_slots[dp->free_cnt++] = slot - 1;
-	free(dp->slot_used);
-	dp->slot_used = NULL;
-	return err;
+	dp->nodes_size = size;
+	bpf_nodes_init(&dp->nodes, entries, dp->slot_cnt, dp->conf->fast_nodes);
+	return 0;
 }
 
 /* --- the configuration of the programs --- */
@@ -502,7 +424,6 @@ static int write_config(struct tunnel_dp *dp)
 		.drops_per_second = DROPS_PER_SECOND,
 		.device_ifindex = if_nametoindex(conf->device),
 		.slot_cnt = dp->slot_cnt,
-		.cpu_cnt = dp->cpu_cnt,
 		.seed = dp->config.seed,
 		.refresh_ns = REFRESH_NS,
 	};
@@ -582,8 +503,8 @@ static void bpf_close(struct tunnel_dp *dp)
 	if (!dp)
 		return;
 	(void)bpf_ports_close(dp->ports, keep);
-	if (dp->counts)
-		(void)munmap(dp->counts, dp->counts_size);
+	if (dp->nodes_size > 0)
+		(void)munmap(dp->nodes.entries, dp->nodes_size);
 	if (dp->skel)
 		unload(dp);
 	if (dp->lock_fd >= 0) {
@@ -593,8 +514,6 @@ static void bpf_close(struct tunnel_dp *dp)
 		}
 		(void)close(dp->lock_fd);
 	}
-	free(dp->free_slots);
-	free(dp->slot_used);
 	free(dp->per_cpu);
 	free(dp->dir);
 	free(dp);
@@ -645,7 +564,7 @@ static int bpf_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	(void)libbpf_set_print(on_libbpf);
 	dp->conf = conf;
 	dp->lock_fd = -1;
-	dp->slot_cnt = conf->fast_nodes;
+	dp->slot_cnt = bpf_nodes_slot_cnt(conf->fast_nodes);
 	dp->cpu_cnt = cpus > 0 ? (uint32_t)cpus : 1;
 	if (getrandom(&dp->config.seed, sizeof(dp->config.seed), GRND_NONBLOCK) < 0)
 		dp->config.seed = (uint32_t)(uintptr_t)dp; /* early in boot */
@@ -657,7 +576,7 @@ static int bpf_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	if (err < 0)
 		goto out; /* it has been told */
 	dp->per_cpu = calloc(dp->cpu_cnt, sizeof(*dp->per_cpu));
-	err = dp->per_cpu ? open_slots(dp) : -ENOMEM;
+	err = dp->per_cpu ? map_nodes(dp) : -ENOMEM;
 	if (err == 0)
 		err = read_totals(dp, &dp->before);
 	if (err == 0)
@@ -673,117 +592,79 @@ out:
 	}
 	log_info("the fast path is in place",
 		 "event=data-path-opened data-path=%s directory=%s nodes=%u adopted=%s",
-		 bpf_ports_tier(dp->ports), dp->dir, dp->slot_cnt, dp->adopted ? "true" : "false");
+		 bpf_ports_tier(dp->ports), dp->dir, conf->fast_nodes,
+		 dp->adopted ? "true" : "false");
 	*ret_dp = dp;
 	return 0;
 }
 
 /* --- bindings --- */
 
-static struct habpf_node node_of(const struct tunnel_dp *dp, const struct binding *b,
-				 struct tunnel_soft soft, uint32_t slot)
+static struct habpf_tunnel tunnel_of(const struct tunnel_dp *dp, const struct binding *b,
+				     struct tunnel_soft soft)
 {
 	const struct binding_tunnel *t = &b->tunnel;
-	struct habpf_node node = {
+	struct habpf_tunnel tunnel = {
 		.expires_ns =
 			b->expires_ms == BINDING_NEVER_MS ? UINT64_MAX : b->expires_ms * NS_PER_MS,
 		.peer = t->peer.s_addr,
-		.care_of = b->care_of.s_addr,
 		.mtu = soft.mtu < UINT16_MAX ? (__u16)soft.mtu : UINT16_MAX,
 		.mode = t->encap,
-		.slot = slot,
 	};
 
 	if (t->udp) {
-		node.flags |= HABPF_NODE_UDP;
-		node.peer_port = htons(t->peer_port);
+		tunnel.flags |= HABPF_NODE_UDP;
+		tunnel.peer_port = htons(t->peer_port);
+		if (!addr_eq(t->peer, b->care_of))
+			tunnel.flags |= HABPF_NODE_NAT;
 	}
 	if (t->reverse)
-		node.flags |= HABPF_NODE_REVERSE;
+		tunnel.flags |= HABPF_NODE_REVERSE;
 	if (t->udp ? dp->conf->clamp_udp : dp->conf->clamp_plain)
-		node.flags |= HABPF_NODE_CLAMP;
-	return node;
-}
-
-/* The slot that a binding counts in: its own, or that of the entry which it takes the place of. */
-static int slot_for(struct tunnel_dp *dp, const struct binding *b, uint32_t *ret_slot)
-{
-	const __be32 key = b->key.home_addr.s_addr;
-	struct habpf_node before;
-
-	if (b->fast_slot != 0) {
-		*ret_slot = b->fast_slot - 1;
-		return 0;
-	}
-	if (bpf_map_lookup_elem(dp->nodes_fd, &key, &before) == 0 && before.slot < dp->slot_cnt) {
-		*ret_slot = before.slot;
-		/* One that was kept forwarding goes on counting; another binding's count ends. */
-		if (dp->reconciled || !dp->adopted)
-			clear_slot(dp, before.slot);
-		return 0;
-	}
-	if (dp->free_cnt == 0)
-		return -ENOSPC;
-	*ret_slot = dp->free_slots[--dp->free_cnt];
-	clear_slot(dp, *ret_slot);
-	return 0;
+		tunnel.flags |= HABPF_NODE_CLAMP;
+	return tunnel;
 }
 
 static int bpf_put(struct tunnel_dp *dp, struct binding *first, struct tunnel_soft soft)
 {
-	const __be32 key = first->key.home_addr.s_addr;
-	struct habpf_node node;
-	uint32_t slot = 0;
-	int err;
+	const __be32 home_addr = first->key.home_addr.s_addr;
+	const struct habpf_tunnel tunnel = tunnel_of(dp, first, soft);
+	struct habpf_node *node = bpf_nodes_find(&dp->nodes, home_addr);
 
-	err = slot_for(dp, first, &slot);
-	if (err < 0)
-		return err;
-	node = node_of(dp, first, soft, slot);
-	first->fast_slot = slot + 1;
-	if (bpf_map_update_elem(dp->nodes_fd, &key, &node, BPF_ANY) == 0)
-		return 0;
-	err = -errno;
-	/* Is there an entry yet? Then tunnel.c has it deleted, and the slot goes with it. */
-	if (bpf_map_lookup_elem(dp->nodes_fd, &key, &node) < 0)
-		release(dp, first->key, slot);
-	return err;
+	if (!node)
+		node = bpf_nodes_take(&dp->nodes, home_addr);
+	else if (first->fast_slot == 0 && (dp->reconciled || !dp->adopted))
+		/* One that was kept forwarding goes on counting; another binding's count ends. */
+		node->count = (struct habpf_count){ 0 };
+	if (!node)
+		return -ENOSPC;
+	first->fast_slot = slot_of(dp, node) + 1;
+	bpf_nodes_write(&dp->nodes, node, home_addr, &tunnel);
+	return 0;
 }
 
 static int bpf_del(struct tunnel_dp *dp, struct binding_key key)
 {
-	const __be32 home_addr = key.home_addr.s_addr;
-	struct habpf_node node;
+	struct habpf_node *node = bpf_nodes_find(&dp->nodes, key.home_addr.s_addr);
 
-	if (bpf_map_lookup_and_delete_elem(dp->nodes_fd, &home_addr, &node) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	release(dp, key, node.slot);
+	if (node)
+		release(dp, node);
 	return 0;
-}
-
-static void reconcile_one(struct tunnel_dp *dp, __be32 key, const struct habpf_node *node)
-{
-	const struct binding_key k = { { key }, dp->conf->home_agent };
-
-	if (!owner_of(dp, k, node->slot))
-		(void)bpf_del(dp, k);
 }
 
 static void bpf_reconcile(struct tunnel_dp *dp)
 {
-	uint32_t before = dp->free_cnt;
-	int err = dp->adopted ? for_each_node(dp, reconcile_one) : 0;
+	uint32_t before = dp->nodes.cnt;
+	struct habpf_node *node = NULL;
 
+	while (dp->adopted && (node = bpf_nodes_next(&dp->nodes, node)))
+		if (!owner_of(dp, node))
+			release(dp, node);
 	dp->reconciled = true;
-	if (err < 0)
-		log_error("what an earlier daemon kept forwarding cannot be looked through",
-			  "event=data-path-reconcile-failed error=\"%s\" remedy=\"stop and start, "
-			  "without tunnel.keep-forwarding\"",
-			  err_text(err));
-	else if (dp->adopted)
+	if (dp->adopted)
 		log_info("the fast path was taken over from an earlier daemon",
-			 "event=data-path-reconciled nodes=%u removed=%u",
-			 dp->slot_cnt - dp->free_cnt, dp->free_cnt - before);
+			 "event=data-path-reconciled nodes=%u removed=%u", dp->nodes.cnt,
+			 before - dp->nodes.cnt);
 }
 
 static void bpf_filter_changed(struct tunnel_dp *dp)
@@ -796,7 +677,7 @@ static void bpf_filter_changed(struct tunnel_dp *dp)
 static void bpf_add_count(struct tunnel_dp *dp, const struct binding *b, struct binding_count *sum)
 {
 	if (b->fast_slot != 0)
-		add_slot(dp, b->fast_slot - 1, sum);
+		add_node(&dp->nodes.entries[b->fast_slot - 1], sum);
 }
 
 static const size_t drop_counters[HABPF_DROP_CNT] = {

@@ -16,6 +16,7 @@
  */
 #include "test/bench/packets/packets.h"
 
+#include "ha-core/tunnel/bpf/bpf_nodes.h"
 #include "ha-core/tunnel/bpf/habpf.h"
 #include "ha-core/tunnel/encap.h"
 #include "ha-core/tunnel/ipv4.h"
@@ -32,6 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,7 +45,6 @@
 #define PEER_PORT     40000
 #define ETHER_LEN     14
 #define FRAME_MAX     2048
-#define FILL_BATCH    4096
 #define LIVE_BATCH    64
 
 static int fail(const char *what)
@@ -119,21 +120,51 @@ static int put_port(struct habpf *skel, const char *interface, int control)
 	return bpf_map_update_elem(bpf_map__fd(skel->maps.ha_ports), &ifindex, &port, BPF_ANY);
 }
 
-/* What is the agent to the node, the correspondent behind it is its "node". */
-static int put_agent(struct habpf *skel, bool udp)
+/* Where the programs read it. */
+static int map_nodes(const struct habpf *skel, uint32_t node_cnt, struct bpf_nodes *out_nodes)
 {
-	struct habpf_node agent = {
+	uint32_t slot_cnt = bpf_nodes_slot_cnt(node_cnt);
+	void *entries =
+		mmap(NULL, habpf_entry_cnt(slot_cnt) * sizeof(struct habpf_node),
+		     PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(skel->maps.ha_nodes), 0);
+
+	if (entries == MAP_FAILED)
+		return -errno;
+	bpf_nodes_init(out_nodes, entries, slot_cnt, node_cnt);
+	return 0;
+}
+
+static int put_node(struct bpf_nodes *nodes, uint32_t home_addr, uint32_t peer, uint16_t port,
+		    bool udp)
+{
+	const struct habpf_tunnel tunnel = {
 		.expires_ns = UINT64_MAX,
-		.peer = htonl(HOME_AGENT),
-		.care_of = htonl(HOME_AGENT),
-		.peer_port = htons(TUNNEL_PORT),
+		.peer = htonl(peer),
+		.peer_port = htons(port),
 		.mtu = 1500,
 		.mode = ENCAP_IPIP,
 		.flags = (uint8_t)(HABPF_NODE_REVERSE | (udp ? HABPF_NODE_UDP : 0)),
 	};
-	__be32 host = htonl(HOST);
+	struct habpf_node *node = bpf_nodes_take(nodes, htonl(home_addr));
 
-	return bpf_map_update_elem(bpf_map__fd(skel->maps.ha_nodes), &host, &agent, BPF_ANY);
+	if (!node)
+		return -ENOSPC;
+	bpf_nodes_write(nodes, node, htonl(home_addr), &tunnel);
+	return 0;
+}
+
+/* To a node, a correspondent behind the agent is the agent's "node". */
+static int put_nodes(const struct habpf *skel, bool udp, uint32_t node_cnt, bool is_node)
+{
+	struct bpf_nodes nodes;
+	uint32_t i;
+	int err = map_nodes(skel, node_cnt, &nodes);
+
+	if (err == 0 && is_node)
+		return put_node(&nodes, HOST, HOME_AGENT, TUNNEL_PORT, udp);
+	for (i = 0; err == 0 && i < node_cnt; i++)
+		err = put_node(&nodes, NODE_FIRST + i, CARE_OF_FIRST + i, PEER_PORT, udp);
+	return err;
 }
 
 /* @retval -errno */
@@ -164,45 +195,16 @@ static void detach(bool xdp, int ifindex)
 		(void)bpf_tc_hook_destroy(&clsact);
 }
 
-static int put_nodes(struct habpf *skel, bool udp, uint32_t node_cnt)
-{
-	static struct habpf_node nodes[FILL_BATCH];
-	static __be32 keys[FILL_BATCH];
-	uint32_t i, done, cnt;
-
-	for (done = 0; done < node_cnt; done += cnt) {
-		cnt = node_cnt - done < FILL_BATCH ? node_cnt - done : FILL_BATCH;
-		for (i = 0; i < cnt; i++) {
-			keys[i] = htonl(NODE_FIRST + done + i);
-			nodes[i] = (struct habpf_node){
-				.expires_ns = UINT64_MAX,
-				.peer = htonl(CARE_OF_FIRST + done + i),
-				.care_of = htonl(CARE_OF_FIRST + done + i),
-				.peer_port = htons(PEER_PORT),
-				.mtu = 1500,
-				.mode = ENCAP_IPIP,
-				.flags = (uint8_t)(HABPF_NODE_REVERSE | (udp ? HABPF_NODE_UDP : 0)),
-				.slot = done + i,
-			};
-		}
-		if (bpf_map_update_batch(bpf_map__fd(skel->maps.ha_nodes), keys, nodes, &cnt,
-					 NULL) < 0)
-			return -errno;
-	}
-	return 0;
-}
-
 static int path(const char *hook, const char *in, const char *out, const char *kind,
 		uint32_t node_cnt, bool is_node)
 {
 	const int ports[] = { (int)if_nametoindex(in), (int)if_nametoindex(out) };
-	uint32_t cpu_cnt = (uint32_t)libbpf_num_possible_cpus(), zero = 0;
+	uint32_t slot_cnt = bpf_nodes_slot_cnt(node_cnt), zero = 0;
 	struct habpf_config config = {
 		.layout = HABPF_LAYOUT,
 		.home_agent = htonl(is_node ? CARE_OF_FIRST : HOME_AGENT),
 		.port = htons(is_node ? PEER_PORT : TUNNEL_PORT),
-		.slot_cnt = node_cnt,
-		.cpu_cnt = cpu_cnt,
+		.slot_cnt = slot_cnt,
 	};
 	int control = socket(AF_INET, SOCK_DGRAM, 0);
 	bool xdp = strcmp(hook, "xdp") == 0;
@@ -210,11 +212,10 @@ static int path(const char *hook, const char *in, const char *out, const char *k
 	char line[16];
 	int err;
 
-	if (!skel || bpf_map__set_max_entries(skel->maps.ha_nodes, node_cnt) < 0 ||
-	    bpf_map__set_max_entries(skel->maps.ha_counts, node_cnt * cpu_cnt) < 0 ||
+	if (!skel || bpf_map__set_max_entries(skel->maps.ha_nodes, habpf_entry_cnt(slot_cnt)) < 0 ||
 	    habpf__load(skel) < 0)
 		return fail("programs");
-	err = is_node ? put_agent(skel, is_udp(kind)) : put_nodes(skel, is_udp(kind), node_cnt);
+	err = put_nodes(skel, is_udp(kind), node_cnt, is_node);
 	if (err < 0 || put_port(skel, in, control) < 0 || put_port(skel, out, control) < 0 ||
 	    bpf_map_update_elem(bpf_map__fd(skel->maps.ha_config), &zero, &config, BPF_ANY) < 0)
 		return fail("maps");
@@ -297,7 +298,7 @@ static size_t plan_frame(uint8_t *frame, const char *direction, const char *kind
 	}
 	memcpy(frame + ETHER_LEN, start, len);
 	node_at = inner_at + (from ? IPV4_SRC : IPV4_DST);
-	plan->node_cnt = plain ? 1 : node_cnt;
+	plan->node_cnt = node_cnt;
 	plan->node_at = (uint32_t)node_at;
 	memcpy(&plan->node_first, frame + node_at, 4);
 	plan->ip_check_at = (uint32_t)inner_at + IPV4_CHECKSUM;
