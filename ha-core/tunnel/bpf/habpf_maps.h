@@ -143,6 +143,29 @@ static __always_inline __u64 zero_after(const __u64 *words, __u32 cnt)
 }
 
 /**
+ * Where a home address has its entry; one of ha_nodes that there is not: nowhere. A global function:
+ * the verifier looks at its loop once and not on each way that goes on from there.
+ */
+__weak __attribute__((noinline)) __u32 node_search(__be32 home_addr, __u32 slot_cnt)
+{
+	__u32 slot = habpf_first_slot(bpf_ntohl(home_addr), slot_cnt), i;
+	const struct habpf_node *node;
+	__u64 tag;
+
+	for (i = 0; i < HABPF_PROBES; i++, slot++) {
+		node = bpf_map_lookup_elem(&ha_nodes, &slot);
+		if (!node)
+			break;
+		tag = *(volatile __u64 *)&node->tag;
+		if (tag >> 32 == home_addr)
+			return slot;
+		if (tag == 0)
+			break;
+	}
+	return ~0u;
+}
+
+/**
  * A node's entry, and its tunnel as it is at one moment.
  * @return NULL  there is none, or it is being changed
  */
@@ -150,22 +173,14 @@ static __always_inline struct habpf_node *node_find(const struct habpf_config *c
 						    __be32 home_addr,
 						    struct habpf_tunnel *out_tunnel)
 {
-	__u32 slot = habpf_first_slot(bpf_ntohl(home_addr), config->slot_cnt), i;
-	struct habpf_node *node = NULL;
-	__u64 tag = 0;
+	__u32 slot = node_search(home_addr, config->slot_cnt);
+	struct habpf_node *node = bpf_map_lookup_elem(&ha_nodes, &slot);
+	__u64 tag;
 
-#pragma clang loop unroll(disable)
-	for (i = 0; i < HABPF_PROBES; i++, slot++) {
-		node = bpf_map_lookup_elem(&ha_nodes, &slot);
-		if (!node)
-			return NULL;
-		tag = *(volatile __u64 *)&node->tag;
-		if (tag == 0)
-			return NULL;
-		if (tag >> 32 == home_addr)
-			break;
-	}
-	if (i == HABPF_PROBES || tag & HABPF_TAG_ODD)
+	if (!node)
+		return NULL;
+	tag = *(volatile __u64 *)&node->tag;
+	if (tag >> 32 != home_addr || tag & HABPF_TAG_ODD)
 		return NULL;
 	*out_tunnel = *(volatile struct habpf_tunnel *)&node->tunnel;
 	if (*(volatile __u64 *)((void *)&node->tag +

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What tunnel.c decides between its tiers: who is given a home address, whose counts are summed,
+ * what happens when a tier fails. Both tiers are the test's own (struct tunnel_ops is ours), under
+ * the names that tunnel.c has in its table.
+ */
+#include "common/err.h"
+#include "ha-core/tunnel/tunnel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PEER 0x0a010001u
+
+/* What a tier was last asked, and what it answers. */
+struct tunnel_dp {
+	bool open;
+	int open_err, put_err, del_err;
+	unsigned int put_cnt, del_cnt, clean_cnt, reconcile_cnt, filter_cnt;
+	unsigned int closed_as; /* which was closed first */
+	struct tunnel_soft soft;
+};
+
+static struct tunnel_dp base, fast;
+static unsigned int closed_cnt;
+static const struct tunnel_conf *base_conf;
+
+static struct {
+	struct tunnel_conf conf;
+	struct binding_cache cache;
+	struct stats stats;
+	struct tunnel *tunnel;
+} f;
+
+static int tier_open(struct tunnel_dp *dp, struct tunnel_dp **ret_dp)
+{
+	if (dp->open_err < 0)
+		return dp->open_err;
+	dp->open = true;
+	*ret_dp = dp;
+	return 0;
+}
+
+static int base_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
+{
+	base_conf = conf;
+	return tier_open(&base, ret_dp);
+}
+
+static int fast_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
+{
+	(void)conf;
+	assert_true(base.open); /* what it leaves alone has somebody */
+	return tier_open(&fast, ret_dp);
+}
+
+static void tier_close(struct tunnel_dp *dp)
+{
+	dp->open = false;
+	dp->closed_as = ++closed_cnt;
+}
+
+static int tier_put(struct tunnel_dp *dp, struct binding *first, struct tunnel_soft soft)
+{
+	(void)first;
+	dp->put_cnt++;
+	if (dp == &fast)
+		dp->soft = soft;
+	return dp->put_err;
+}
+
+static int tier_del(struct tunnel_dp *dp, struct binding_key key)
+{
+	(void)key;
+	dp->del_cnt++;
+	return dp->del_err;
+}
+
+static struct tunnel_soft base_soft(struct tunnel_dp *dp, struct in_addr peer)
+{
+	(void)peer;
+	return dp->soft;
+}
+
+static void fast_clean(const struct tunnel_conf *conf)
+{
+	(void)conf;
+	fast.clean_cnt++;
+}
+
+static void fast_reconcile(struct tunnel_dp *dp)
+{
+	dp->reconcile_cnt++;
+}
+
+static void fast_filter_changed(struct tunnel_dp *dp)
+{
+	dp->filter_cnt++;
+}
+
+static void fast_add_count(struct tunnel_dp *dp, const struct binding *b, struct binding_count *sum)
+{
+	(void)dp;
+	(void)b;
+	sum->packets_to += 10;
+	sum->bytes_from += 1000;
+}
+
+static void fast_add_stats(struct tunnel_dp *dp, struct stats *sum)
+{
+	(void)dp;
+	sum->packets_to_nodes += 5;
+}
+
+static const char *fast_tier(struct tunnel_dp *dp)
+{
+	(void)dp;
+	return "xdp";
+}
+
+const struct tunnel_ops tunnel_tun = {
+	.name = "tun",
+	.open = base_open,
+	.close = tier_close,
+	.put = tier_put,
+	.del = tier_del,
+	.soft = base_soft,
+};
+
+const struct tunnel_ops tunnel_bpf = {
+	.name = "bpf",
+	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_UDP | TUNNEL_CAP_FILTER,
+	.open = fast_open,
+	.close = tier_close,
+	.put = tier_put,
+	.del = tier_del,
+	.clean = fast_clean,
+	.reconcile = fast_reconcile,
+	.filter_changed = fast_filter_changed,
+	.add_count = fast_add_count,
+	.add_stats = fast_add_stats,
+	.tier = fast_tier,
+};
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&f, 0, sizeof(f));
+	base = (struct tunnel_dp){ .soft = { .mtu = 1400 } };
+	fast = (struct tunnel_dp){ 0 };
+	closed_cnt = 0;
+	assert_int_equal(binding_cache_init(&f.cache, 16), 0);
+	f.conf = (struct tunnel_conf){
+		.choice = TUNNEL_AUTO,
+		.mtu = 1500,
+		.cache = &f.cache,
+		.stats = &f.stats,
+		.loop = loop_new(),
+	};
+	assert_non_null(f.conf.loop);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	f.tunnel = tunnel_close(f.tunnel);
+	assert_false(base.open || fast.open);
+	binding_cache_done(&f.cache);
+	(void)loop_free(f.conf.loop);
+	return 0;
+}
+
+static void open_tunnel(void)
+{
+	assert_int_equal(tunnel_open(&f.conf, &f.tunnel), 0);
+}
+
+static struct binding *make(uint32_t number, uint32_t care_of)
+{
+	const struct binding_key key = { { htonl(0x0a320000 + number) }, { htonl(0x0a000002) } };
+	const struct binding_tunnel tunnel = { .peer = { htonl(PEER) }, .encap = ENCAP_IPIP };
+	struct binding *b = binding_put(&f.cache, key, (struct in_addr){ htonl(care_of) });
+
+	assert_non_null(b);
+	binding_set_tunnel(&f.cache, b, &tunnel);
+	return b;
+}
+
+static void put_as(struct binding *b, struct binding_tunnel tunnel)
+{
+	tunnel.peer.s_addr = htonl(PEER);
+	binding_set_tunnel(&f.cache, b, &tunnel);
+	assert_int_equal(tunnel_put(f.tunnel, b), 0);
+}
+
+static void common_binding_goes_to_both_tiers_with_what_is_known_of_its_path(void **state)
+{
+	(void)state;
+	open_tunnel();
+	assert_int_equal(tunnel_put(f.tunnel, make(1, 1)), 0);
+	assert_int_equal(base.put_cnt, 1);
+	assert_int_equal(fast.put_cnt, 1);
+	assert_int_equal(fast.del_cnt, 0);
+	assert_int_equal(fast.soft.mtu, 1400);
+}
+
+static void what_the_fast_tier_cannot_do_is_taken_from_it(void **state)
+{
+	static const struct {
+		struct binding_tunnel tunnel;
+		bool fast;
+	} rows[] = {
+		{ { .encap = ENCAP_IPIP }, true },
+		{ { .encap = ENCAP_GRE }, false }, /* not among its capabilities */
+		{ { .encap = ENCAP_MINIMAL }, false },
+		{ { .encap = ENCAP_IPIP, .udp = true, .peer_port = 9 }, true },
+		{ { .encap = ENCAP_IPIP, .udp = true, .peer_port = 0 }, false },
+		{ { .encap = ENCAP_IPIP, .udp = true, .peer_port = 9, .half_bound = true }, false },
+	};
+	struct binding *b;
+	size_t i;
+
+	(void)state;
+	open_tunnel();
+	b = make(1, 1);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fast.put_cnt = fast.del_cnt = 0;
+		put_as(b, rows[i].tunnel);
+		assert_int_equal(fast.put_cnt, rows[i].fast);
+		assert_int_equal(fast.del_cnt, !rows[i].fast);
+	}
+	assert_int_equal(base.put_cnt, i);
+}
+
+static void simultaneous_bindings_are_the_base_tiers(void **state)
+{
+	struct binding *first;
+
+	(void)state;
+	open_tunnel();
+	first = make(1, 1);
+	assert_int_equal(tunnel_put(f.tunnel, first), 0);
+	(void)make(1, 2);
+	assert_int_equal(tunnel_put(f.tunnel, binding_find(&f.cache, first->key)), 0);
+	assert_int_equal(fast.put_cnt, 1);
+	assert_int_equal(fast.del_cnt, 1);
+}
+
+static void refusal_of_the_fast_tier_is_counted_and_goes_no_further(void **state)
+{
+	(void)state;
+	open_tunnel();
+	fast.put_err = -ENOSPC;
+	assert_int_equal(tunnel_put(f.tunnel, make(1, 1)), 0);
+	assert_int_equal(f.stats.fast_path_refusals, 1);
+	assert_int_equal(fast.del_cnt, 1); /* what it had is not true any more */
+}
+
+static void refusal_of_the_base_tier_is_told_and_the_fast_one_is_not_asked(void **state)
+{
+	(void)state;
+	open_tunnel();
+	base.put_err = -EIO;
+	assert_int_equal(tunnel_put(f.tunnel, make(1, 1)), -EIO);
+	assert_int_equal(fast.put_cnt, 0);
+}
+
+static void deletion_reaches_both_and_either_failure_is_told(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	open_tunnel();
+	b = make(1, 1);
+	assert_int_equal(tunnel_del(f.tunnel, b->key), 0);
+	fast.del_err = -EIO;
+	assert_int_equal(tunnel_del(f.tunnel, b->key), -EIO);
+	assert_int_equal(base.del_cnt, 2);
+	assert_int_equal(fast.del_cnt, 2);
+	fast.del_err = 0;
+	base.del_err = -EPERM;
+	assert_int_equal(tunnel_del(f.tunnel, b->key), -EPERM);
+}
+
+static void all_that_end_where_something_was_learnt_are_put_anew(void **state)
+{
+	(void)state;
+	open_tunnel();
+	(void)make(1, 1);
+	(void)make(2, 1);
+	base.soft.mtu = 1200;
+	base_conf->learnt(base_conf->learnt_ctx, (struct in_addr){ htonl(PEER) });
+	assert_int_equal(fast.put_cnt, 2);
+	assert_int_equal(fast.soft.mtu, 1200);
+	base.soft.unreachable = true;
+	base_conf->learnt(base_conf->learnt_ctx, (struct in_addr){ htonl(PEER) });
+	assert_int_equal(fast.put_cnt, 2);
+	assert_int_equal(fast.del_cnt, 2);
+	base_conf->learnt(base_conf->learnt_ctx, (struct in_addr){ htonl(PEER + 1) });
+	assert_int_equal(fast.del_cnt, 2);
+}
+
+static void counts_are_the_bindings_own_and_the_fast_tiers(void **state)
+{
+	struct stats sum = { .packets_to_nodes = 3 };
+	struct binding_count count;
+	struct binding *b;
+
+	(void)state;
+	open_tunnel();
+	b = make(1, 1);
+	b->count.packets_to = 7;
+	count = tunnel_count(f.tunnel, b);
+	assert_int_equal(count.packets_to, 17);
+	assert_int_equal(count.bytes_from, 1000);
+	assert_int_equal(tunnel_count(NULL, b).packets_to, 7);
+	assert_int_equal(b->count.packets_to, 7);
+	tunnel_add_stats(f.tunnel, &sum);
+	assert_int_equal(sum.packets_to_nodes, 8);
+}
+
+static void without_a_fast_tier_all_goes_on(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	fast.open_err = -EPERM;
+	open_tunnel();
+	assert_int_equal(fast.clean_cnt, 1); /* nor does an earlier one's stay */
+	assert_string_equal(tunnel_name(f.tunnel), "tun");
+	b = make(1, 1);
+	assert_int_equal(tunnel_put(f.tunnel, b), 0);
+	tunnel_renew(f.tunnel, b->key);
+	tunnel_reconcile(f.tunnel);
+	tunnel_filter_changed(f.tunnel);
+	assert_int_equal(tunnel_count(f.tunnel, b).packets_to, 0);
+	assert_int_equal(tunnel_del(f.tunnel, b->key), 0);
+	assert_int_equal(fast.put_cnt + fast.del_cnt, 0);
+}
+
+static void configuration_chooses_the_tier(void **state)
+{
+	(void)state;
+	f.conf.choice = TUNNEL_TUN;
+	open_tunnel();
+	assert_false(fast.open);
+	assert_int_equal(fast.clean_cnt, 1);
+	f.tunnel = tunnel_close(f.tunnel);
+	f.conf.choice = TUNNEL_XDP;
+	open_tunnel();
+	assert_true(fast.open);
+	assert_int_equal(fast.clean_cnt, 1);
+	assert_string_equal(tunnel_name(f.tunnel), "xdp");
+}
+
+static void base_tier_that_does_not_open_is_the_end(void **state)
+{
+	(void)state;
+	base.open_err = -EADDRNOTAVAIL;
+	assert_int_equal(tunnel_open(&f.conf, &f.tunnel), -EADDRNOTAVAIL);
+	assert_false(fast.open);
+}
+
+static void fast_tier_is_told_of_the_rest_and_closed_first(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	open_tunnel();
+	b = make(1, 1);
+	tunnel_renew(f.tunnel, b->key);
+	assert_int_equal(fast.put_cnt, 1);
+	assert_int_equal(base.put_cnt, 0);
+	tunnel_reconcile(f.tunnel);
+	tunnel_filter_changed(f.tunnel);
+	assert_int_equal(fast.reconcile_cnt, 1);
+	assert_int_equal(fast.filter_cnt, 1);
+	f.tunnel = tunnel_close(f.tunnel);
+	assert_int_equal(fast.closed_as, 1);
+	assert_int_equal(base.closed_as, 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(common_binding_goes_to_both_tiers_with_what_is_known_of_its_path),
+		TEST(what_the_fast_tier_cannot_do_is_taken_from_it),
+		TEST(simultaneous_bindings_are_the_base_tiers),
+		TEST(refusal_of_the_fast_tier_is_counted_and_goes_no_further),
+		TEST(refusal_of_the_base_tier_is_told_and_the_fast_one_is_not_asked),
+		TEST(deletion_reaches_both_and_either_failure_is_told),
+		TEST(all_that_end_where_something_was_learnt_are_put_anew),
+		TEST(counts_are_the_bindings_own_and_the_fast_tiers),
+		TEST(without_a_fast_tier_all_goes_on),
+		TEST(configuration_chooses_the_tier),
+		TEST(base_tier_that_does_not_open_is_the_end),
+		TEST(fast_tier_is_told_of_the_rest_and_closed_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
