@@ -460,7 +460,7 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 	if (total < IP_LEN + tunnel_len || total + ETH_HLEN > ctx_frame_len(ctx) ||
 	    !header_sum_is_right(outer))
 		return leave(v, HABPF_LEAVE_CHECKSUM);
-	if (udp && th->len != bpf_htons(total - IP_LEN))
+	if (th && th->len != bpf_htons(total - IP_LEN)) /* as udp, in a verifier's words */
 		return leave(v, HABPF_LEAVE_UDP);
 	gre = mode == PROTO_GRE;
 	if (gre) {
@@ -520,7 +520,7 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 		bytes += (packets - 1) * header_len;
 	}
 	/* A checksum that is there is checked (RFC 1122 §4.1.3.4): here, or by the kernel. */
-	if (udp && th->check != 0) {
+	if (th && th->check != 0) {
 		if (!l4.sums_up || gso_size > 0 ||
 		    th->check != tunnel_checksum(outer->saddr, outer->daddr, total - IP_LEN, th,
 						 gre ? GRE_TYPE_IPV4 >> 16 : 0,
