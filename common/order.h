@@ -3,7 +3,8 @@
  * A sorted set of 64-bit keys, for whoever must show many things in order, a page at a time: SNMP's
  * GETNEXT begins at any key. It holds keys only, so what is shown need not know of it, and a change
  * that leaves the keys alone costs nothing here. Putting, deleting and seeking are O(log n), a page
- * is linear; about twelve octets a key, eight if they come in order. Zero-initialised is empty.
+ * is linear. Keys that lie close together, as addresses do, take a bit each; one that has no
+ * neighbour takes some two dozen octets. Zero-initialised is empty.
  */
 #ifndef COMMON_ORDER_H
 #define COMMON_ORDER_H

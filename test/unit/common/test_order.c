@@ -166,8 +166,41 @@ static void keys_that_come_in_order_fill_their_leaves(void **state)
 
 	(void)state;
 	for (i = 0; i < MANY; i++)
-		assert_int_equal(order_put(&o, i), 0);
-	assert_true(o.leaf_cnt <= MANY / 255 + 1);
+		assert_int_equal(order_put(&o, 64 * i), 0);
+	assert_true(o.leaf_cnt <= MANY / 127 + 1);
+	order_done(&o);
+}
+
+/* Addresses of one network: a million of them in a quarter of a megabyte. */
+static void keys_close_together_take_a_bit_each(void **state)
+{
+	struct order o = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < MANY; i++)
+		assert_int_equal(order_put(&o, 0x0a410000 + i), 0);
+	assert_int_equal(o.cnt, MANY);
+	assert_true(o.leaf_cnt <= MANY / (64 * 127) + 1);
+	order_done(&o);
+}
+
+/* A word goes with its last key, and no sooner. */
+static void neighbours_of_a_deleted_key_stay(void **state)
+{
+	struct order o = { 0 };
+	uint64_t keys[3];
+
+	(void)state;
+	assert_int_equal(order_put(&o, 127), 0);
+	assert_int_equal(order_put(&o, 64), 0);
+	assert_int_equal(order_put(&o, 128), 0);
+	order_del(&o, 64);
+	order_del(&o, 65);
+	assert_int_equal(o.cnt, 2);
+	assert_int_equal(order_page(&o, 0, keys, 3), 2);
+	assert_int_equal(keys[0], 127);
+	assert_int_equal(keys[1], 128);
 	order_done(&o);
 }
 
@@ -192,8 +225,8 @@ static void a_million_keys(void **state)
 	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
 	for (n = 0; n < CNT; n++)
 		assert_int_equal(order_put(&o, pseudo_random()), 0);
-	print_message("put: %.0f ns a key, %.1f octets a key\n", seconds_since(&begun) * 1e9 / CNT,
-		      (double)o.leaf_cnt * 2056 / CNT);
+	print_message("put, no two neighbours: %.0f ns a key, %.1f octets a key\n",
+		      seconds_since(&begun) * 1e9 / CNT, (double)o.leaf_cnt * 2056 / CNT);
 	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
 	while ((n = order_page(&o, from, page, 64)) > 0) {
 		seen += n;
@@ -214,6 +247,8 @@ int main(void)
 		cmocka_unit_test(the_first_and_the_last_key_of_all_are_keys),
 		cmocka_unit_test(puts_and_deletes_in_any_order_leave_what_is_left),
 		cmocka_unit_test(keys_that_come_in_order_fill_their_leaves),
+		cmocka_unit_test(keys_close_together_take_a_bit_each),
+		cmocka_unit_test(neighbours_of_a_deleted_key_stay),
 		cmocka_unit_test(a_million_keys),
 	};
 
