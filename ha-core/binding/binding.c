@@ -95,7 +95,7 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 
 	if (!b)
 		return NULL;
-	if (order_put(&cache->order, binding_order_key(key.home_addr, care_of)) < 0) {
+	if (!first && order_put(&cache->order, addr_host(key.home_addr)) < 0) {
 		slab_put(&cache->slab, b);
 		return NULL;
 	}
@@ -233,13 +233,14 @@ void binding_del(struct binding_cache *cache, struct binding *b)
 		hash_link_del(&cache->by_key, &b->link, key_hash(cache, b->key));
 		if (b->sibling)
 			hash_link_put(&cache->by_key, &b->sibling->link, key_hash(cache, b->key));
+		else
+			order_del(&cache->order, addr_host(b->key.home_addr));
 	} else {
 		while (before->sibling != b)
 			before = before->sibling;
 		before->sibling = b->sibling;
 	}
 	cache->cnt--;
-	order_del(&cache->order, binding_order_key(b->key.home_addr, b->care_of));
 	free(b->revocation);
 	slab_put(&cache->slab, b);
 }

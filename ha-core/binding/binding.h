@@ -92,7 +92,7 @@ struct binding_cache {
 	struct hash by_peer; /* ... of each tunnel.peer */
 	size_t cnt;          /* bindings, siblings included */
 	struct slab slab;
-	struct order order; /* binding_order_key() of each: for who shows them in order */
+	struct order order; /* addr_host() of each home address that has one, to show them by */
 };
 
 /** @param expected  mobile nodes configured. @retval -ENOMEM */
@@ -137,12 +137,6 @@ struct binding *binding_find_peer(const struct binding_cache *cache, struct in_a
 
 /** Takes the binding out and frees it. It must not be in the expiry ring. */
 void binding_del(struct binding_cache *cache, struct binding *b);
-
-/** Where a binding stands in the order: by home address, then by care-of address. */
-static inline uint64_t binding_order_key(struct in_addr home_addr, struct in_addr care_of)
-{
-	return (uint64_t)addr_host(home_addr) << 32 | addr_host(care_of);
-}
 
 /** Seconds left, rounded up; REG_LIFETIME_INFINITE never ends. */
 uint32_t binding_remaining_s(const struct binding *b, uint64_t now_ms);

@@ -347,21 +347,19 @@ static uint32_t binding_algorithm(const struct binding *b)
 	return sa ? (uint32_t)mac_algorithm(&sa->mac) + 2 : 1;
 }
 
-static void add_binding(const struct snmp_source *src, uint64_t key, uint64_t now_ms,
+/* Where it stands: by home address, then by care-of address. */
+static uint64_t binding_key_of(const struct binding *b)
+{
+	return (uint64_t)addr_host(b->key.home_addr) << 32 | addr_host(b->care_of);
+}
+
+static void add_binding(const struct snmp_source *src, const struct binding *b, uint64_t now_ms,
 			struct snmp_page *p)
 {
-	const struct engine *e = src->engine;
-	const struct binding_key at = { addr_from_host((uint32_t)(key >> 32)), e->conf.home_agent };
-	const struct binding *b =
-		binding_find_care_of(&e->cache, at, addr_from_host((uint32_t)key));
-	struct snmp_row_binding *row;
-	struct binding_count count;
+	const struct binding_count count = tunnel_count(src->tunnel, b);
+	struct snmp_row_binding *row = add_row(p, binding_key_of(b));
 	size_t i;
 
-	if (!b)
-		return;
-	count = tunnel_count(src->tunnel, b);
-	row = add_row(p, key);
 	row->home_addr = b->key.home_addr;
 	row->home_agent = b->key.home_agent;
 	row->care_of = b->care_of;
@@ -391,6 +389,40 @@ static void add_binding(const struct snmp_source *src, uint64_t key, uint64_t no
 	row->bytes_to = count.bytes_to;
 	row->packets_from = count.packets_from;
 	row->bytes_from = count.bytes_from;
+}
+
+/* Of one home address: the binding with the smallest care-of address that is `from` or above. */
+static const struct binding *next_binding(const struct engine *e, uint32_t home_addr, uint64_t from)
+{
+	const struct binding_key key = { addr_from_host(home_addr), e->conf.home_agent };
+	const struct binding *b, *next = NULL;
+
+	for (b = binding_find(&e->cache, key); b; b = b->sibling)
+		if (addr_host(b->care_of) >= from &&
+		    (!next || addr_host(b->care_of) < addr_host(next->care_of)))
+			next = b;
+	return next;
+}
+
+static void add_bindings(const struct snmp_source *src, uint64_t from, uint64_t now_ms,
+			 struct snmp_page *p)
+{
+	uint64_t care_of = from & UINT32_MAX, home_addr = from >> 32;
+	const struct binding *b;
+
+	while (has_room(p) &&
+	       order_page(&src->engine->cache.order, home_addr, &home_addr, 1) == 1) {
+		if (home_addr != from >> 32)
+			care_of = 0;
+		while (has_room(p) &&
+		       (b = next_binding(src->engine, (uint32_t)home_addr, care_of))) {
+			add_binding(src, b, now_ms, p);
+			care_of = (uint64_t)addr_host(b->care_of) + 1;
+		}
+		home_addr++;
+	}
+	/* Full in the middle of a node, or at its end: the next page finds out. */
+	p->more = !has_room(p);
 }
 
 /* --- mobile nodes --- */
@@ -565,7 +597,7 @@ size_t snmp_source_page(const struct snmp_source *src, enum snmp_table table, ui
 		add_advertisements(src, from, p);
 		break;
 	case SNMP_BINDINGS:
-		add_ordered(src, &e->cache.order, from, now_ms, p, add_binding);
+		add_bindings(src, from, now_ms, p);
 		break;
 	case SNMP_NODES:
 		add_ordered(src, &e->nodes.order, from, now_ms, p, add_node);

@@ -346,6 +346,38 @@ static void associations_of_one_peer_are_in_the_order_of_their_spis(void **state
 	}
 }
 
+/* Each page begins anew: so does one in the middle of a node. */
+static void bindings_of_one_node_are_in_the_order_of_their_care_of_addresses(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		uint32_t home_addr, care_of;
+	} rows[] = { { 0x0a320007, 0x0a010003 },
+		     { 0x0a320007, 0x0a01000a },
+		     { 0x0a320007, 0xc6336401 },
+		     { 0x0a320009, 0x0a010002 } };
+	struct snmp_page page;
+	uint64_t from = 0;
+	size_t i, len;
+
+	bind_node(f, 0x0a320009, 0x0a010002);
+	bind_node(f, 0x0a320007, 0x0a01000a);
+	bind_node(f, 0x0a320007, 0xc6336401);
+	bind_node(f, 0x0a320007, 0x0a010003);
+	for (i = 0; i < 4; i++) {
+		const uint64_t key = (uint64_t)rows[i].home_addr << 32 | rows[i].care_of;
+		uint64_t first;
+
+		len = snmp_source_page(&f->source, SNMP_BINDINGS, from, NOW_MS, &page);
+		assert_int_equal(page.cnt, 4 - i);
+		assert_int_equal(len, page.cnt * snmp_row_size(SNMP_BINDINGS));
+		memcpy(&first, page.rows, sizeof(first));
+		assert_true(first == key);
+		from = key + 1;
+	}
+	assert_int_equal(snmp_source_page(&f->source, SNMP_BINDINGS, from, NOW_MS, &page), 0);
+}
+
 static void a_trusted_network_counts_its_use_and_a_reload_keeps_the_count(void **state)
 {
 	struct fixture *f = *state;
@@ -422,6 +454,7 @@ int main(int argc, char **argv)
 		TEST(halves_of_an_identification_are_signed_and_the_whole_is_octets),
 		TEST(keys_are_never_shown),
 		TEST(associations_of_one_peer_are_in_the_order_of_their_spis),
+		TEST(bindings_of_one_node_are_in_the_order_of_their_care_of_addresses),
 		TEST(a_trusted_network_counts_its_use_and_a_reload_keeps_the_count),
 		TEST(notices_name_objects_that_there_are),
 	};
