@@ -19,7 +19,7 @@ static int check_timestamp(struct replay *rp, uint64_t ident, uint64_t now_ntp, 
 	uint64_t skew = diff < 0 ? 0 - (uint64_t)diff : (uint64_t)diff;
 
 	*out_reply = resync;
-	if (skew > rp->tolerance_ntp)
+	if (skew > REPLAY_SECONDS(rp->tolerance_s))
 		return ERR_CLOCK_SKEW;
 	if (rp->seen && clock_ntp_diff(ident, rp->last_ident) <= 0)
 		return ERR_REPLAY;

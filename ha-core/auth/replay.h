@@ -14,9 +14,9 @@ enum replay_style { REPLAY_TIMESTAMP, REPLAY_NONCE };
 #define REPLAY_SECONDS(s) ((uint64_t)(s) << 32) /* NTP 32.32 */
 
 struct replay {
-	uint64_t tolerance_ntp; /* timestamps: how far from our clock, NTP 32.32 */
-	uint64_t last_ident;    /* timestamps: the last one accepted, or where time began for us */
-	uint32_t nonce;         /* nonces: the one we gave last */
+	uint64_t last_ident;  /* timestamps: the last one accepted, or where time began for us */
+	uint32_t nonce;       /* nonces: the one we gave last */
+	uint16_t tolerance_s; /* timestamps: how far from our clock */
 	enum replay_style style : 8;
 	bool seen; /* timestamps: last_ident holds one; nonces: a nonce was given */
 };

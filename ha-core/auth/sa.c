@@ -2,7 +2,7 @@
 /*
  * Security associations: a list of a few for each peer, and two hash tables that find the peer.
  * Peers come and go with the configuration only, all together: so they lie in an arena. A request
- * never allocates here.
+ * allocates nothing here but the account of the first denial that a node ever gets.
  */
 #include "ha-core/auth/sa.h"
 
@@ -143,6 +143,13 @@ struct sa_more *sa_peer_more(struct sa_table *t, struct sa_peer *peer)
 	return peer->more ? peer->more : more_new(t, peer, NULL, 0);
 }
 
+struct sa_denials *sa_peer_denials(struct sa_table *t, struct sa_peer *peer)
+{
+	if (!peer->denials)
+		peer->denials = arena_get(&t->arena, sizeof(*peer->denials));
+	return peer->denials;
+}
+
 static int peer_new(struct sa_table *t, struct in_addr addr, const char *nai, size_t nai_len,
 		    struct sa_peer **ret_peer)
 {
@@ -211,7 +218,7 @@ int sa_put(struct sa_table *t, struct sa_peer *peer, uint32_t spi, enum mac_algo
 		return rc;
 	sa->spi = spi;
 	sa->replay.style = style;
-	sa->replay.tolerance_ntp = tolerance_ntp;
+	sa->replay.tolerance_s = (uint16_t)(tolerance_ntp >> 32);
 	while (*tail)
 		tail = &(*tail)->next;
 	*tail = sa;

@@ -27,12 +27,18 @@ struct sa {
 
 /** What became of a mobile node's requests (RFC 2006's haCounterTable). */
 struct sa_peer_count {
-	uint32_t accepted, denied;
-	uint32_t accepted_cs,
-		denied_cs;         /* when last, hundredths of a second, monotonic; 0: never */
+	uint32_t accepted;
+	uint32_t accepted_cs;      /* when last, hundredths of a second, monotonic; 0: never */
 	uint32_t service_since_cs; /* it has a binding since; 0: it has none */
 	uint32_t service_s;        /* it had, before that */
-	uint8_t denied_code;       /* the last one */
+};
+
+/** What only a node has that was denied something. */
+struct sa_denials {
+	struct limit answered;
+	uint32_t cnt;
+	uint32_t last_cs; /* as accepted_cs */
+	uint8_t code;     /* the last one */
 };
 
 /** The key of before, while the key of an association is being rotated. */
@@ -63,11 +69,11 @@ struct sa_peer {
 	struct hash_link by_addr;
 	struct sa_peer *next; /* of the table, in the order of the configuration */
 	struct sa *sas;
-	struct sa_more *more; /* NULL: nothing of it; a dynamic peer has it */
+	struct sa_more *more;       /* NULL: nothing of it; a dynamic peer has it */
+	struct sa_denials *denials; /* NULL: none */
 	struct sa_peer_count count;
-	struct limit denials; /* answered */
-	struct in_addr addr;  /* 0.0.0.0: none yet (a dynamic home address not yet assigned) */
-	bool is_dynamic;      /* addr is, or will be, a lease from the pool */
+	struct in_addr addr; /* 0.0.0.0: none yet (a dynamic home address not yet assigned) */
+	bool is_dynamic;     /* addr is, or will be, a lease from the pool */
 };
 
 struct sa_table {
@@ -113,6 +119,9 @@ void sa_peer_unassign(struct sa_table *t, struct sa_peer *peer);
 /** peer->more, made if it is not there. NULL: out of memory. */
 struct sa_more *sa_peer_more(struct sa_table *t, struct sa_peer *peer);
 
+/** peer->denials, made if they are not there. NULL: out of memory. */
+struct sa_denials *sa_peer_denials(struct sa_table *t, struct sa_peer *peer);
+
 /** NULL: it is no router. */
 static inline struct network_list *sa_peer_networks(const struct sa_peer *peer)
 {
@@ -131,7 +140,7 @@ static inline size_t sa_peer_nai_len(const struct sa_peer *peer)
 }
 
 /**
- * Adds an association of a peer of this table. The key is copied.
+ * Adds an association of a peer of this table. The key is copied, of the tolerance whole seconds.
  * @retval ERR_DUPLICATE  the peer has this SPI already
  * @retval ERR_CRYPTO, ERR_INVALID, -ENOMEM
  */

@@ -661,18 +661,27 @@ static void count(struct stats *s, const struct exchange *x, const struct reg_ou
 	}
 }
 
-static void count_node(const struct engine *e, struct sa_peer_count *count,
-		       const struct reg_outcome *outcome)
+/* Without memory for it a denial is in the counters of all nodes only. */
+static void count_denial(struct engine *e, struct sa_peer *node, uint8_t code)
+{
+	struct sa_denials *denials = sa_peer_denials(&e->nodes, node);
+
+	if (!denials)
+		return;
+	denials->cnt++;
+	denials->last_cs = centiseconds(e->now_ms);
+	denials->code = code;
+}
+
+static void count_node(struct engine *e, struct sa_peer *node, const struct reg_outcome *outcome)
 {
 	switch (outcome->verdict) {
 	case REG_ACCEPT:
-		count->accepted++;
-		count->accepted_cs = centiseconds(e->now_ms);
+		node->count.accepted++;
+		node->count.accepted_cs = centiseconds(e->now_ms);
 		break;
 	case REG_DENY:
-		count->denied++;
-		count->denied_cs = centiseconds(e->now_ms);
-		count->denied_code = outcome->code;
+		count_denial(e, node, outcome->code);
 		break;
 	case REG_DISCARD:
 		break;
@@ -746,11 +755,12 @@ enum engine_violation engine_violation_of(enum reg_reason reason)
  */
 static bool may_answer_denial(struct engine *e, struct sa_peer *node, const struct clock *now)
 {
+	struct sa_denials *denials = sa_peer_denials(&e->nodes, node);
 	const uint64_t now_us = now->mono_ms * 1000;
 	const uint32_t per_node = e->conf.max_denials_per_node_s, all = e->conf.max_denials_s;
 
-	if (per_node > 0 &&
-	    !limit_take(&node->denials, now_us, 1000000 / per_node, per_node + DENIAL_BURST))
+	if (per_node > 0 && (!denials || !limit_take(&denials->answered, now_us, 1000000 / per_node,
+						     per_node + DENIAL_BURST)))
 		return false;
 	return all == 0 || limit_take(&e->denials, now_us, 1000000 / all, all);
 }
@@ -789,7 +799,7 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 	out->outcome = decide(e, &x);
 	count(&e->stats, &x, &out->outcome);
 	if (x.node)
-		count_node(e, &x.node->count, &out->outcome);
+		count_node(e, x.node, &out->outcome);
 
 	out->reply_len = 0;
 	if (out->outcome.verdict == REG_DENY && !may_answer_denial(e, x.node, now)) {
@@ -879,12 +889,16 @@ static void carry_over_peer(struct engine *fresh, struct sa_peer *peer, const st
 		peer->is_dynamic
 			? sa_peer_find_nai(&old->nodes, sa_peer_nai(peer), sa_peer_nai_len(peer))
 			: sa_peer_find(&old->nodes, peer->addr);
+	struct sa_denials *denials;
 	const struct sa *known;
 	struct sa *sa;
 
 	if (!before)
 		return;
 	peer->count = before->count;
+	denials = before->denials ? sa_peer_denials(&fresh->nodes, peer) : NULL;
+	if (denials)
+		*denials = *before->denials;
 	for (sa = peer->sas; sa; sa = sa->next) {
 		known = sa_find(before, sa->spi);
 		if (!known || known->replay.style != sa->replay.style)

@@ -224,7 +224,7 @@ static void restore_timestamp(const struct engine *e, struct replay *rp, uint64_
 {
 	const uint64_t now_ntp = at->now.ntp;
 
-	if (clock_ntp_diff(ident, now_ntp + rp->tolerance_ntp) > 0) {
+	if (clock_ntp_diff(ident, now_ntp + REPLAY_SECONDS(rp->tolerance_s)) > 0) {
 		ident = now_ntp;
 		out->clock_was_ahead = true;
 	}

@@ -445,14 +445,16 @@ static void add_node(const struct snmp_source *src, uint64_t key, uint64_t now_m
 	const struct sa_peer_count *count = &node->count;
 
 	row->accepted = count->accepted;
-	row->denied = count->denied;
 	row->service_s = count->service_s;
 	if (count->service_since_cs)
 		row->service_s += (centiseconds(now_ms) - count->service_since_cs) / 100;
 	row->accepted_cs = count->accepted_cs;
-	row->denied_cs = count->denied_cs;
-	row->denied_code = denied_code(count->denied_code);
-	row->last_code = count->denied_code;
+	if (node->denials) {
+		row->denied = node->denials->cnt;
+		row->denied_cs = node->denials->last_cs;
+		row->denied_code = denied_code(node->denials->code);
+		row->last_code = node->denials->code;
+	}
 	text_set_nai(&row->nai, node);
 	row->bindings = binding_cnt(binding_find(&e->cache, at));
 }

@@ -15,7 +15,7 @@
 
 static struct replay timestamps(void)
 {
-	return (struct replay){ .style = REPLAY_TIMESTAMP, .tolerance_ntp = SEVEN };
+	return (struct replay){ .style = REPLAY_TIMESTAMP, .tolerance_s = 7 };
 }
 
 /* What comes of it, and the Identification of the reply. */
@@ -142,9 +142,9 @@ static void the_tolerance_is_the_associations_own(void **state)
 	uint64_t reply;
 
 	(void)state;
-	rp.tolerance_ntp = REPLAY_SECONDS(3600);
+	rp.tolerance_s = 3600;
 	assert_int_equal(check(&rp, NOW - REPLAY_SECONDS(3600), NOW, &reply), 0);
-	rp.tolerance_ntp = 0;
+	rp.tolerance_s = 0;
 	assert_int_equal(check(&rp, NOW, NOW, &reply), 0);
 	assert_int_equal(check(&rp, NOW + 1, NOW, &reply), ERR_CLOCK_SKEW);
 }

@@ -195,18 +195,22 @@ static void a_peer_has_an_spi_once_and_keeps_their_order(void **state)
 	struct sa_peer *alice = put(1, NULL), *bob = put(2, NULL);
 
 	(void)state;
-	assert_int_equal(sa_put(&table, alice, 300, MAC_HMAC_MD5, "key", 3, REPLAY_TIMESTAMP, 7),
+	assert_int_equal(sa_put(&table, alice, 300, MAC_HMAC_MD5, "key", 3, REPLAY_TIMESTAMP,
+				REPLAY_SECONDS(7)),
 			 0);
 	assert_int_equal(sa_put(&table, alice, 256, MAC_HMAC_SHA256, "key", 3, REPLAY_NONCE, 0), 0);
-	assert_int_equal(sa_put(&table, alice, 300, MAC_HMAC_MD5, "yek", 3, REPLAY_TIMESTAMP, 7),
+	assert_int_equal(sa_put(&table, alice, 300, MAC_HMAC_MD5, "yek", 3, REPLAY_TIMESTAMP,
+				REPLAY_SECONDS(7)),
 			 ERR_DUPLICATE);
-	assert_int_equal(sa_put(&table, bob, 300, MAC_HMAC_MD5, "key", 3, REPLAY_TIMESTAMP, 7), 0);
+	assert_int_equal(sa_put(&table, bob, 300, MAC_HMAC_MD5, "key", 3, REPLAY_TIMESTAMP,
+				REPLAY_SECONDS(7)),
+			 0);
 
 	assert_int_equal(alice->sas->spi, 300);
 	assert_int_equal(alice->sas->next->spi, 256);
 	assert_null(alice->sas->next->next);
 	assert_int_equal(sa_find(alice, 300)->replay.style, REPLAY_TIMESTAMP);
-	assert_true(sa_find(alice, 300)->replay.tolerance_ntp == 7);
+	assert_true(sa_find(alice, 300)->replay.tolerance_s == 7);
 	assert_int_equal(sa_find(alice, 256)->replay.style, REPLAY_NONCE);
 	assert_int_equal(mac_algorithm(&sa_find(alice, 256)->mac), MAC_HMAC_SHA256);
 	assert_null(sa_find(alice, 0));
