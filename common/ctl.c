@@ -183,6 +183,9 @@ struct ctl_reply {
 	int (*next)(void *cursor, struct ctl_reply *r);
 	void (*done)(void *cursor);
 	void *cursor;
+
+	void (*answer)(void *ctx, struct ctl_reply *r,
+		       int result); /* it waits for ctl_answer_deferred() */
 };
 
 static void reply_stream_end(struct ctl_reply *r)
@@ -455,6 +458,12 @@ void ctl_stream(struct ctl_reply *r, int (*next)(void *cursor, struct ctl_reply 
 	r->cursor = cursor;
 }
 
+void ctl_defer(struct ctl_reply *r, void (*answer)(void *ctx, struct ctl_reply *r, int result))
+{
+	assert(!r->headed);
+	r->answer = answer;
+}
+
 uid_t ctl_uid(const struct ctl_reply *r)
 {
 	return r->uid;
@@ -521,6 +530,33 @@ static void client_listen(struct ctl_reply *r)
 
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		client_free(r);
+}
+
+/* The answer is there, or begun. */
+static void client_answered(struct ctl_reply *r)
+{
+	assert(r->headed && r->values_due == 0);
+	if (!r->next)
+		reply_put(r, "end\n");
+	client_pump(r);
+}
+
+void ctl_answer_deferred(struct ctl_server *s, int result)
+{
+	void (*answer)(void *ctx, struct ctl_reply *r, int result);
+	struct ctl_reply *r, *next;
+
+	for (r = s->clients; r; r = next) {
+		next = r->next_client;
+		answer = r->answer;
+		if (!answer)
+			continue;
+		r->answer = NULL;
+		loop_timer_start(r->deadline, s->conf.stall_ms, 0);
+		loop_fd_set(r->watch, LOOP_WRITE);
+		answer(s->conf.ctx, r, result);
+		client_answered(r);
+	}
 }
 
 static const struct ctl_command *command_at(const struct ctl_server *s, size_t i);
@@ -689,10 +725,12 @@ static void client_answer(struct ctl_reply *r, char *line, size_t line_len)
 		answer_line(r, line, line_len);
 	else
 		ctl_error(r, "a request has at most %d octets", CTL_REQUEST_MAX);
-	assert(r->headed && r->values_due == 0);
-	if (!r->next)
-		reply_put(r, "end\n");
-	client_pump(r);
+	if (!r->answer) {
+		client_answered(r);
+		return;
+	}
+	loop_fd_set(r->watch, 0);
+	loop_timer_stop(r->deadline);
 }
 
 /* A client that stops before its line is whole asked nothing. */

@@ -139,6 +139,15 @@ enum { CTL_IDLE = 2 };
 void ctl_stream(struct ctl_reply *r, int (*next)(void *cursor, struct ctl_reply *r),
 		void (*done)(void *cursor), void *cursor);
 
+/**
+ * The answer is made later: by answer(), in ctl_answer_deferred(). Who asked waits; if it goes meanwhile,
+ * nobody is answered.
+ */
+void ctl_defer(struct ctl_reply *r, void (*answer)(void *ctx, struct ctl_reply *r, int result));
+
+/** Everybody who waits is answered. Not to be called from a command. */
+void ctl_answer_deferred(struct ctl_server *s, int result);
+
 /** Who asks, as the kernel says: for the log. */
 uid_t ctl_uid(const struct ctl_reply *r);
 

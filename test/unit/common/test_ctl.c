@@ -49,6 +49,20 @@ static void run_echo(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	ctl_message(r, "%s", argv[0]);
 }
 
+static void answer_waiting(void *ctx, struct ctl_reply *r, int result)
+{
+	(void)ctx;
+	ctl_message(r, "it took until %d", result);
+}
+
+static void run_wait(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	(void)ctx;
+	(void)argc;
+	(void)argv;
+	ctl_defer(r, answer_waiting);
+}
+
 static void run_optional(void *ctx, struct ctl_reply *r, int argc, char **argv)
 {
 	(void)ctx;
@@ -198,6 +212,7 @@ static void run_live(void *ctx, struct ctl_reply *r, int argc, char **argv)
 static const struct ctl_command commands[] = {
 	{ "live", "", "what happens", run_live },
 	{ "echo", "WORD", "says it again", run_echo },
+	{ "wait", "", "is answered later", run_wait },
 	{ "show record", "", "one of each", run_record },
 	{ "show rows", "COUNT [CUT]", "many rows", run_rows },
 	{ "show few", "[ROWS]", "a row for each letter", run_few },
@@ -427,7 +442,7 @@ static void help_lists_every_command_and_itself(void **state)
 	answer = ask(f, "ctl/1 help\n");
 	for (const char *p = answer; (p = strstr(p, "\nrow\t")); p++)
 		rows++;
-	assert_int_equal(rows, 9);
+	assert_int_equal(rows, 10);
 	assert_non_null(strstr(answer, "\nrow\tshow rows\tCOUNT [CUT]\tmany rows\n"));
 	assert_non_null(strstr(answer, "\nrow\thelp\t\t"));
 }
@@ -439,7 +454,7 @@ static void unknown_command_is_answered_with_the_known_ones(void **state)
 	open_server(f);
 	assert_string_equal(ask(f, "ctl/1 dance\n"),
 			    "ctl/1\tusage\tunknown command \"dance\"; there are: live, echo WORD, "
-			    "show record, show rows COUNT [CUT], show few [ROWS], "
+			    "wait, show record, show rows COUNT [CUT], show few [ROWS], "
 			    "nothing STEPS, optional ONE [TWO] [THREE], fail, help\nend\n");
 	assert_string_equal(ask(f, "ctl/1 show ro\n"),
 			    "ctl/1\tusage\tunknown command \"show ro\"; there are: show record, "
@@ -818,6 +833,27 @@ static void live_table_tells_what_happens_when_it_does(void **state)
 	raw_free(c);
 	while (seen.cursors_done == 0) /* who goes while nothing happens is noticed */
 		run_for(f, 10);
+}
+
+static void who_waits_is_answered_at_the_end_and_others_meanwhile(void **state)
+{
+	static const char *answer = "ctl/1\tmessage\tit took until 7\nend\n";
+	struct fixture *f = *state;
+	struct raw *one, *two, *gone;
+
+	open_server(f);
+	gone = raw_new(f, "ctl/1 wait\n");
+	one = raw_new(f, "ctl/1 wait\n");
+	two = raw_new(f, "ctl/1 wait\n");
+	assert_string_equal(ask(f, "ctl/1 echo me\n"), "ctl/1\tmessage\tme\nend\n");
+	assert_int_equal(one->len + two->len, 0);
+	raw_free(gone);
+	ctl_answer_deferred(f->server, 7);
+	assert_string_equal(raw_wait(one), answer);
+	assert_string_equal(raw_wait(two), answer);
+	raw_free(one);
+	raw_free(two);
+	ctl_answer_deferred(f->server, 8); /* nobody waits */
 }
 
 static void closing_the_server_cuts_answers_off(void **state)
@@ -1225,6 +1261,7 @@ int main(void)
 		CTL_TEST(slow_reader_is_not_dropped_while_it_reads),
 		CTL_TEST(cursor_is_freed_when_the_client_goes),
 		CTL_TEST(live_table_tells_what_happens_when_it_does),
+		CTL_TEST(who_waits_is_answered_at_the_end_and_others_meanwhile),
 		CTL_TEST(closing_the_server_cuts_answers_off),
 		CTL_TEST(answer_that_fails_half_way_has_no_end),
 		CTL_TEST(directory_and_socket_are_made_and_removed),
