@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/privs.h"
+#include "common/task.h"
 #include "ha-core/engine/engine.h"
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
@@ -28,6 +29,7 @@
 #include "ha-core/wire/advert.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +41,23 @@
 
 #define TICK_MS            1000 /* lifetimes are in seconds */
 #define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
+#define BUCKETS_PER_TURN   4096 /* of bindings that a reload looks at: as long, more or less */
 #define RANDOM_STOCK       64   /* numbers fetched at once: 256 octets never come short */
 #define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
+
+/* One at a time. */
+struct reload {
+	bool is_running;
+	bool again;        /* it was asked for meanwhile */
+	struct task *task; /* reads, or takes down */
+	struct loop_timer *review;
+	int rc;
+	struct ha_conf *conf; /* what was read; NULL: nothing, or it is in use */
+	void *daemon_conf;
+	struct ha_conf_digest digest;
+	struct engine *fresh; /* its associations, then those of before; NULL: they are the same */
+	size_t bucket, ended;
+};
 
 struct ha {
 	const struct ha_daemon *daemon;
@@ -48,6 +65,8 @@ struct ha {
 	struct ha_conf *conf;
 	struct ha_conf *started; /* what belongs to this run is as it says; the first conf */
 	void *daemon_conf;
+	struct ha_conf_digest digest; /* of conf */
+	struct reload reload;
 
 	struct loop *loop;
 	struct loop_signal *sigterm, *sigint, *sighup;
@@ -794,55 +813,191 @@ static void free_read_conf(struct ha *ha)
 	free_conf(ha->daemon, ha->conf == ha->started ? NULL : ha->conf, ha->daemon_conf);
 }
 
-/* All or nothing: a faulty file, or one that cannot be carried out, changes nothing. */
-static int reload(void *ctx)
+/*
+ * A reload. A million nodes take a second or two to read, so that is done beside the loop; so is
+ * making the tables, if the nodes differ from those that there are, and taking the old ones down.
+ * All or nothing: a faulty file, or one that cannot be carried out, changes nothing. What asks for
+ * another one meanwhile is answered by that: the file may have changed since it was read.
+ */
+
+/* In the thread: of ha, only what a run does not change. */
+static void read_again(void *ctx)
 {
 	struct ha *ha = ctx;
-	struct engine fresh;
-	struct ha_conf *conf;
-	void *daemon_conf;
-	size_t ended;
-	int rc;
+	struct reload *r = &ha->reload;
 
-	daemon_reloading();
-	rc = read_conf(ha->daemon, &ha->options, &conf, &daemon_conf);
-	if (rc == 0) {
-		rc = open_engine(ha, &fresh, conf, daemon_conf);
-		if (rc < 0)
-			free_conf(ha->daemon, conf, daemon_conf);
+	r->rc = read_conf(ha->daemon, &ha->options, &r->conf, &r->daemon_conf);
+	if (r->rc < 0)
+		return;
+	r->digest = ha->digest;
+	ha_conf_sum(r->conf, &r->digest);
+	if (memcmp(&r->digest, &ha->digest, sizeof(r->digest)) != 0) {
+		r->fresh = calloc(1, sizeof(*r->fresh));
+		r->rc = r->fresh ? open_engine(ha, r->fresh, r->conf, r->daemon_conf) : -ENOMEM;
 	}
-	if (rc < 0) {
-		snmp_feed_source(ha->snmp)->reloads_refused++;
-		log_error("reload refused, the running configuration stays",
-			  "event=reload-failed config=%s error=\"%s\"", ha->options.config,
-			  err_text(rc));
-		daemon_ready("serving; the last reload was refused");
-		return rc;
+	ha_conf_release_nodes(r->conf);
+}
+
+/* In the thread: what no binding points to any more. */
+static void discard_tables(void *ctx)
+{
+	struct ha *ha = ctx;
+
+	if (!ha->reload.fresh)
+		return;
+	engine_done(ha->reload.fresh);
+	free(ha->reload.fresh);
+	ha->reload.fresh = NULL;
+	(void)malloc_trim(0); /* megabytes, which glibc would keep for later */
+}
+
+static int begin_reload(void *ctx);
+
+static void end_reload(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct reload *r = &ha->reload;
+	int rc = r->rc;
+
+	r->task = task_free(r->task);
+	r->is_running = false;
+	if (r->again) {
+		r->again = false;
+		rc = begin_reload(ha);
 	}
-	warn_of_restart(ha, conf);
-	ended = engine_reload(&ha->engine, &fresh);
-	engine_done(&fresh);
+	if (rc <= 0)
+		ha_ctl_reloaded(ha->ctl, rc);
+}
+
+static void refuse_reload(struct ha *ha, int rc)
+{
+	snmp_feed_source(ha->snmp)->reloads_refused++;
+	log_error("reload refused, the running configuration stays",
+		  "event=reload-failed config=%s error=\"%s\"", ha->options.config, err_text(rc));
+	daemon_ready("serving; the last reload was refused");
+}
+
+static void finish_reload(struct ha *ha)
+{
+	(void)ha_state_commit(ha->state); /* what has ended is forgotten before anybody is told */
+	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
+		 ha->options.config, ha->engine.nodes.cnt, ha->reload.ended);
+	if (ha->daemon->warn)
+		ha->daemon->warn(ha->daemon_conf);
+	daemon_ready("serving");
+	/* Without a thread for it now, it is done here. */
+	if (ha->reload.fresh &&
+	    task_start(ha->loop, discard_tables, end_reload, ha, &ha->reload.task) == 0)
+		return;
+	discard_tables(ha);
+	end_reload(ha);
+}
+
+/* In turns, as expiries: what came from where nobody is listened to any more ends. */
+static void on_review(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct reload *r = &ha->reload;
+
+	if (engine_review_some(&ha->engine, &r->bucket, BUCKETS_PER_TURN, &r->ended))
+		loop_timer_start(r->review, 0, 0);
+	else
+		finish_reload(ha);
+}
+
+/* The file was read, and can be carried out. */
+static void apply_conf(struct ha *ha)
+{
+	struct reload *r = &ha->reload;
+	const struct engine_conf settings = engine_conf_of(ha, r->conf);
+
+	warn_of_restart(ha, r->conf);
+	r->ended = 0;
+	r->bucket = 0;
+	if (r->fresh)
+		r->ended = engine_reload(&ha->engine, r->fresh);
+	else
+		engine_reload_settings(&ha->engine, &settings, r->daemon_conf);
 	free_read_conf(ha);
-	ha->conf = conf;
-	ha->daemon_conf = daemon_conf;
-	ha_conf_release_nodes(conf);
+	ha->conf = r->conf;
+	ha->daemon_conf = r->daemon_conf;
+	ha->digest = r->digest;
+	r->conf = NULL;
+	r->daemon_conf = NULL;
 	set_filter(ha);
 	tunnel_filter_changed(ha->tunnel);
 	set_home_link_offer(ha);
 	snmp_feed_source(ha->snmp)->reloads++;
 	(void)tell_snmp_conf(ha); /* without memory, its lists are short until the next reload */
-	log_set_level(conf->log_level);
-	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
-		 ha->options.config, ha->engine.nodes.cnt, ended);
-	if (ha->daemon->warn)
-		ha->daemon->warn(daemon_conf);
-	daemon_ready("serving");
-	return 0;
+	log_set_level(ha->conf->log_level);
+}
+
+static void drop_conf(struct ha *ha)
+{
+	struct reload *r = &ha->reload;
+
+	free(r->fresh); /* it is not open */
+	r->fresh = NULL;
+	free_conf(ha->daemon, r->conf, r->daemon_conf);
+	r->conf = NULL;
+	r->daemon_conf = NULL;
+}
+
+static void on_read_again(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct reload *r = &ha->reload;
+
+	r->task = task_free(r->task);
+	if (r->rc < 0) {
+		drop_conf(ha);
+		refuse_reload(ha, r->rc);
+		end_reload(ha);
+		return;
+	}
+	apply_conf(ha);
+	if (r->fresh)
+		finish_reload(ha);
+	else
+		on_review(ha);
+}
+
+/* 1: it is being read; negative: it is not. */
+static int begin_reload(void *ctx)
+{
+	struct ha *ha = ctx;
+	struct reload *r = &ha->reload;
+	int rc;
+
+	if (r->is_running) {
+		r->again = true;
+		return 1;
+	}
+	daemon_reloading();
+	rc = task_start(ha->loop, read_again, on_read_again, ha, &r->task);
+	if (rc < 0) {
+		refuse_reload(ha, rc);
+		return rc;
+	}
+	r->is_running = true;
+	return 1;
 }
 
 static void on_reload(void *ctx)
 {
-	(void)reload(ctx); /* it has said what came of it */
+	(void)begin_reload(ctx); /* it will have said what came of it */
+}
+
+/* At the end of the daemon, whatever is under way. */
+static void close_reload(struct ha *ha)
+{
+	struct reload *r = &ha->reload;
+
+	r->task = task_free(r->task);
+	r->review = loop_timer_free(r->review);
+	if (r->rc == 0)
+		discard_tables(ha);
+	drop_conf(ha);
 }
 
 static void add_status(void *ctx, struct ctl_reply *r)
@@ -1049,7 +1204,7 @@ static int open_ctl(struct ha *ha)
 		.status = add_status,
 		.trusted_networks = ha->daemon->trusted_networks ? show_trusted_networks : NULL,
 		.conf = conf_section,
-		.reload = reload,
+		.reload = begin_reload,
 		.ctx = ha,
 	};
 	const struct ha_conf *conf = ha->conf;
@@ -1112,8 +1267,9 @@ static int open_events(struct ha *ha)
 	ha->tick = loop_timer_new(ha->loop, on_tick, ha);
 	ha->expiries = loop_timer_new(ha->loop, on_expiries, ha);
 	ha->revocations = loop_timer_new(ha->loop, on_revocations, ha);
-	if (!ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick || !ha->expiries ||
-	    !ha->revocations)
+	ha->reload.review = loop_timer_new(ha->loop, on_review, ha);
+	if (!ha->reload.review || !ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick ||
+	    !ha->expiries || !ha->revocations)
 		return -ENOMEM;
 	(void)signal(SIGPIPE, SIG_IGN);
 	loop_timer_start(ha->tick, TICK_MS, TICK_MS);
@@ -1122,6 +1278,7 @@ static int open_events(struct ha *ha)
 
 static void close_all(struct ha *ha)
 {
+	close_reload(ha);
 	ha_ctl_close(ha->ctl);
 	snmp_feed_close(ha->snmp);
 	home_link_close(ha->home_link);
@@ -1190,6 +1347,10 @@ static int serve(struct ha *ha)
 	if (rc < 0)
 		return rc;
 
+	if (getrandom(ha->digest.seeds, sizeof(ha->digest.seeds), 0) !=
+	    (ssize_t)sizeof(ha->digest.seeds))
+		return -errno;
+	ha_conf_sum(ha->conf, &ha->digest);
 	ha_conf_release_nodes(ha->conf);
 	log_info("serving",
 		 "event=started version=%s address=%s port=%u data-path=%s device=%s "
@@ -1209,6 +1370,8 @@ int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
 	struct ha ha = { .daemon = daemon };
 	int rc;
 
+	/* What a reload's thread has read and freed is to be given back, or to be of use to us. */
+	(void)mallopt(M_ARENA_MAX, 1);
 	rc = daemon_options(&daemon->info, argc, argv, &ha.options);
 	if (rc >= 0)
 		return rc;

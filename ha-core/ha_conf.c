@@ -1245,6 +1245,84 @@ out:
 	return 0;
 }
 
+/* ---- Has anything changed? ---- */
+
+static void sum_up(struct ha_conf_digest *d, const void *data, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		const struct hash h = { .seed = d->seeds[i] };
+
+		d->sums[i] = hash_u64(&h, d->sums[i] ^ hash_bytes(&h, data, len));
+	}
+}
+
+static void sum_number(struct ha_conf_digest *d, uint64_t n)
+{
+	sum_up(d, &n, sizeof(n));
+}
+
+/* With its length: so that "ab", "c" is not "a", "bc". NULL is not "". */
+static void sum_octets(struct ha_conf_digest *d, const void *data, size_t len)
+{
+	sum_number(d, data ? len : UINT64_MAX);
+	if (data)
+		sum_up(d, data, len);
+}
+
+static void sum_text(struct ha_conf_digest *d, const char *text)
+{
+	sum_octets(d, text, text ? strlen(text) : 0);
+}
+
+static void sum_prefix(struct ha_conf_digest *d, struct addr_prefix prefix)
+{
+	sum_number(d, (uint64_t)addr_host(prefix.addr) << 8 | prefix.len);
+}
+
+static void sum_node(struct ha_conf_digest *d, const struct ha_conf_node *node)
+{
+	size_t i;
+
+	sum_number(d, (uint64_t)addr_host(node->home_addr) << 32 | node->spi);
+	sum_number(d, (uint64_t)node->algorithm << 32 | node->replay << 16 |
+			      node->service_required << 8 | node->mobile_network_mode);
+	sum_text(d, node->nai);
+	sum_octets(d, node->key, node->key_len);
+	sum_octets(d, node->previous_key, node->previous_key_len);
+	sum_text(d, node->previous_key_until);
+	sum_number(d, (uint64_t)node->service_cnt << 32 | node->mobile_networks.cnt);
+	for (i = 0; i < node->service_cnt; i++)
+		sum_text(d, node->services[i]);
+	for (i = 0; i < node->mobile_networks.cnt; i++)
+		sum_prefix(d, node->mobile_networks.prefixes[i]);
+}
+
+void ha_conf_sum(const struct ha_conf *conf, struct ha_conf_digest *digest)
+{
+	const struct ha_conf_foreign_agent *fa;
+	size_t i;
+
+	digest->sums[0] = digest->sums[1] = 0;
+	sum_number(digest, (uint64_t)addr_host(conf->address) << 32 |
+				   conf->registration.timestamp_tolerance_s);
+	for (i = 0; i < conf->home_network_cnt; i++) {
+		sum_prefix(digest, conf->home_networks[i].prefix);
+		sum_number(digest, conf->home_networks[i].has_dynamic_pool);
+		sum_prefix(digest, conf->home_networks[i].dynamic_pool);
+	}
+	sum_number(digest, conf->mobile_node_cnt);
+	for (i = 0; i < conf->mobile_node_cnt; i++)
+		sum_node(digest, &conf->mobile_nodes[i]);
+	for (i = 0; i < conf->foreign_agent_cnt; i++) {
+		fa = &conf->foreign_agents[i];
+		sum_number(digest, (uint64_t)addr_host(fa->address) << 32 | fa->spi);
+		sum_number(digest, fa->algorithm);
+		sum_octets(digest, fa->key, fa->key_len);
+	}
+}
+
 void ha_conf_release_nodes(struct ha_conf *conf)
 {
 	size_t i;

@@ -185,6 +185,17 @@ extern const struct conf_key ha_conf_rows[];
 int ha_conf_read(const char *path, const char *name, const struct conf_key *daemon_rows,
 		 void *daemon_conf, struct conf_faults *faults, struct ha_conf **ret_conf);
 
+/** Of what the engine's tables are made from; the seeds are random, and of one process. */
+struct ha_conf_digest {
+	uint64_t seeds[2], sums[2];
+};
+
+/**
+ * Sums up all that associations, leases and their pools come from: equal sums under the same
+ * seeds mean that a reload leaves the tables alone. Before ha_conf_release_nodes().
+ */
+void ha_conf_sum(const struct ha_conf *conf, struct ha_conf_digest *digest);
+
 /**
  * Wipes and frees the mobile nodes, of which a million would be kept twice: the engine has its
  * own. Their number stays.

@@ -644,20 +644,32 @@ static void set_log_level(void *ctx, struct ctl_reply *r, int argc, char **argv)
 		    log_level_name(level));
 }
 
-static void reload(void *ctx, struct ctl_reply *r, int argc, char **argv)
+static void answer_reload(void *ctx, struct ctl_reply *r, int result)
 {
 	const struct ha_ctl *c = ctx;
 
-	(void)argc;
-	(void)argv;
-	log_notice("reload asked for by an operator", "event=reload uid=%u", ctl_uid(r));
-	if (c->env.reload(c->env.ctx) < 0)
+	if (result < 0)
 		ctl_error(r,
 			  "refused, the running configuration stays; the log says why, and so "
 			  "does %s --check",
 			  c->env.name);
 	else
 		ctl_message(r, "configuration reloaded");
+}
+
+static void reload(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+	int rc;
+
+	(void)argc;
+	(void)argv;
+	log_notice("reload asked for by an operator", "event=reload uid=%u", ctl_uid(r));
+	rc = c->env.reload(c->env.ctx);
+	if (rc > 0)
+		ctl_defer(r, answer_reload);
+	else
+		answer_reload(ctx, r, rc);
 }
 
 /* ---- state ---- */
@@ -739,6 +751,11 @@ int ha_ctl_open(const struct ha_ctl_env *env, const char *socket, const char *gr
 	}
 	*ret_ctl = c;
 	return 0;
+}
+
+void ha_ctl_reloaded(struct ha_ctl *c, int result)
+{
+	ctl_answer_deferred(c->server, result);
 }
 
 struct ha_ctl *ha_ctl_close(struct ha_ctl *c)

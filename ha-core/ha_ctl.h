@@ -31,7 +31,10 @@ struct ha_ctl_env {
 	void (*trusted_networks)(void *ctx, struct ctl_reply *r);
 	/** The configuration in force, with the shared rows or the daemon's own (section 0, 1). */
 	struct conf_section (*conf)(void *ctx, size_t section);
-	/** Reads the configuration again. Negative: refused, nothing has changed. */
+	/**
+	 * Reads the configuration again. Negative: refused, nothing has changed; 1: it is being
+	 * read, and ha_ctl_reloaded() will tell.
+	 */
 	int (*reload)(void *ctx);
 	void *ctx;
 };
@@ -54,6 +57,9 @@ void ha_ctl_sent(const struct ha_ctl *c, const uint8_t *msg, size_t len, struct 
 
 /** The commands, for the manual and the shells' completion; a zero row ends them. */
 extern const struct ctl_command ha_ctl_commands[];
+
+/** What came of a reload: answers those who asked for it. */
+void ha_ctl_reloaded(struct ha_ctl *c, int result);
 
 /** Takes NULL, returns NULL. */
 struct ha_ctl *ha_ctl_close(struct ha_ctl *c);

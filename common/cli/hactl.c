@@ -34,6 +34,7 @@
 
 #define DIRECTORY  "/run/home-agent"
 #define TIMEOUT_MS 10000
+#define RELOAD_MS  120000 /* of a million nodes, on a busy host */
 #define HELD_ROWS  2000
 #define GAP        2  /* blanks between columns */
 #define WRAP_MIN   16 /* columns: a wrapped text is no narrower */
@@ -934,7 +935,7 @@ static int ask(const char *path, char *const *words, size_t word_cnt, const stru
 	struct ctl_client *c;
 	int rc;
 
-	rc = ctl_client_open(path, TIMEOUT_MS, &c);
+	rc = ctl_client_open(path, strcmp(words[0], "reload") == 0 ? RELOAD_MS : TIMEOUT_MS, &c);
 	if (rc < 0)
 		return connection_failed(path, rc);
 	rc = ctl_client_ask(c, words, word_cnt, &head);

@@ -966,6 +966,48 @@ static const char *why_ended(const struct engine *e, const struct binding *b,
 		(b) = swap;               \
 	} while (0)
 
+/* Home agent and home networks are of one run. */
+static void take_settings(struct engine *e, const struct engine_conf *conf, const void *policy_ctx)
+{
+	const struct engine_conf before = e->conf;
+
+	e->conf = *conf;
+	e->conf.home_agent = before.home_agent;
+	e->conf.home_networks = before.home_networks;
+	e->conf.home_network_cnt = before.home_network_cnt;
+	e->policy_ctx = policy_ctx;
+}
+
+void engine_reload_settings(struct engine *e, const struct engine_conf *conf,
+			    const void *policy_ctx)
+{
+	take_settings(e, conf, policy_ctx);
+}
+
+bool engine_review_some(struct engine *e, size_t *bucket, size_t max_cnt, size_t *ended)
+{
+	const struct hash *t = &e->cache.by_key;
+	struct hash_link *link, *next;
+	struct binding *b, *sibling;
+
+	for (; max_cnt > 0 && *bucket <= t->mask; max_cnt--, ++*bucket)
+		for (link = hash_link_bucket(t, *bucket); link; link = next) {
+			next = link->next;
+			b = hash_entry(link, struct binding, link);
+			for (; b; b = sibling) {
+				sibling = b->sibling;
+				if (engine_still_admits(e, b))
+					continue;
+				if (e->hooks.ended)
+					e->hooks.ended(e->hooks.ctx, b, "source-not-admitted");
+				revocation_queue(e, &e->agents, b);
+				engine_end(e, b);
+				++*ended;
+			}
+		}
+	return *bucket <= t->mask;
+}
+
 size_t engine_reload(struct engine *e, struct engine *fresh)
 {
 	struct binding *b, *next;
@@ -982,11 +1024,7 @@ size_t engine_reload(struct engine *e, struct engine *fresh)
 			lease_idle(&fresh->idle_leases, peer);
 	}
 
-	fresh->conf.home_agent = e->conf.home_agent;
-	fresh->conf.home_networks = e->conf.home_networks;
-	fresh->conf.home_network_cnt = e->conf.home_network_cnt;
-	e->conf = fresh->conf;
-	e->policy_ctx = fresh->policy_ctx;
+	take_settings(e, &fresh->conf, fresh->policy_ctx);
 	SWAP(e->nodes, fresh->nodes);
 	SWAP(e->agents, fresh->agents);
 	SWAP(e->pool, fresh->pool);

@@ -184,6 +184,22 @@ int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi
 size_t engine_reload(struct engine *e, struct engine *fresh);
 
 /**
+ * As engine_reload() where the associations have not changed: takes over the settings alone. What
+ * this ends is found by engine_review_some(), which is to be called with *bucket 0 at first.
+ */
+void engine_reload_settings(struct engine *e, const struct engine_conf *conf,
+			    const void *policy_ctx);
+
+/**
+ * Ends bindings that came from where nobody is listened to any more, as engine_reload() does.
+ * @param bucket    how far it is; goes on from there
+ * @param max_cnt   buckets looked at, about a binding each
+ * @param ended     more for each that was ended
+ * @return false: that was all
+ */
+bool engine_review_some(struct engine *e, size_t *bucket, size_t max_cnt, size_t *ended);
+
+/**
  * Handles one datagram of message types 1, 7 and 15 (others are counted and dropped). Never fails;
  * out is always filled.
  */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Starting, ending, dying and starting again; and what the system may refuse."""
 
+import concurrent.futures
 import grp
 import json
 import os
@@ -207,6 +208,45 @@ def test_reload_tells_which_bindings_it_ends_and_why(campus, ihad, desk, peer):
     assert (ended["home-address"], ended["care-of"], ended["reason"]) == (
         campus.other_home, "10.1.0.11", "source-not-admitted")
     assert [e["ended"] for e in ihad.wait_event("reloaded", 2)] == ["1", "1"]
+
+
+def many_nodes(conf, directory, cnt):
+    """A file that takes some moments to read."""
+    path = os.path.join(directory, "mobile-nodes")
+    with open(path, "w", encoding="ascii") as f:
+        for i in range(cnt):
+            f.write(f"10.50.{64 + i // 256}.{i % 256} - 256 hmac-md5 {i:032x}\n")
+    os.chmod(path, 0o600)
+    return conf | {"mobile-nodes-file": path}
+
+
+def test_reloads_asked_for_at_once_are_all_answered_and_so_are_nodes(campus, ihad, desk, tmp_path):
+    ihad.write_config(many_nodes(ihad.conf, str(tmp_path), 16384))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = [pool.submit(ihad.hactl, "reload", json_output=False) for _ in range(6)]
+        desk.register()
+        assert all("configuration reloaded" in one.result() for one in asked)
+    assert ihad.hactl("show", "status")["mobile-nodes"] == 16384 + len(ihad.conf["mobile-nodes"])
+    assert ihad.binding(campus.home)
+    # The first was read for one at least; who came meanwhile has had a reading of their own.
+    assert 2 <= len(ihad.events("reloaded")) <= 6
+
+
+def test_reload_of_a_faulty_file_is_refused_to_whoever_asked(campus, ihad, desk):
+    desk.register()
+    with open(ihad.config_path, "a", encoding="ascii") as f:
+        f.write("nonsense: 1\n")
+    done = ihad.hactl("reload", check=False)
+    assert done.returncode == 1 and "refused" in done.stderr
+    assert ihad.binding(campus.home)
+
+
+def test_ends_in_the_middle_of_a_reload(ihad, tmp_path):
+    ihad.write_config(many_nodes(ihad.conf, str(tmp_path), 16384))
+    ihad.process.send_signal(signal.SIGHUP)
+    ihad.wait_ready("RELOADING=1")
+    ihad.process.send_signal(signal.SIGTERM)
+    assert ihad.wait_exit() == 0
 
 
 def test_readiness_comes_when_it_serves(campus, run_daemon, desk):

@@ -803,6 +803,69 @@ static void garbage_in_a_nodes_file_is_survived(void **state)
 	}
 }
 
+/* --- has anything changed? --- */
+
+static struct ha_conf_digest sum_of(const char *text)
+{
+	struct ha_conf_digest d = { .seeds = { 0x1234567890abcdef, 0xfedcba0987654321 } };
+	struct ha_conf *c = read_text(text, "");
+
+	ha_conf_sum(c, &d);
+	ha_conf_free(c);
+	return d;
+}
+
+static void whatever_makes_an_association_is_in_its_sum(void **state)
+{
+#define SUMMED(node) \
+	POOL "mobile-nodes:\n- {home-address: 10.50.0.7, spi: 256, key: 0011}\n- " node "\n"
+	static const char *const others[] = {
+		SUMMED("{home-address: 10.50.0.9, nai: a@c.x, spi: 257, key: 0102}"),
+		SUMMED("{nai: a@c.x, spi: 257, key: 0102}"),
+		SUMMED("{home-address: 10.50.0.8, nai: ab@c.x, spi: 257, key: 0102}"),
+		SUMMED("{home-address: 10.50.0.8, spi: 257, key: 0102}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 258, key: 0102}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0103}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 010200}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102, "
+		       "algorithm: hmac-sha1}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102, "
+		       "replay: nonce}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102, "
+		       "previous-key: 01, previous-key-until: 2026-12-01T00:00:00Z}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102, "
+		       "services: [gold]}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102, "
+		       "service-required: true}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102, "
+		       "mobile-networks: [10.60.0.0/24]}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102, "
+		       "mobile-network-mode: implicit}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102}\n"
+		       "- {home-address: 10.50.0.9, spi: 256, key: 00}"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102}\n"
+		       "foreign-agents: [{address: 10.1.0.1, spi: 256, key: 00}]"),
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102}\n"
+		       "registration: {timestamp-tolerance: 8}"),
+	};
+	static const char text[] =
+		SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102}");
+	const struct ha_conf_digest is = sum_of(text);
+	struct ha_conf_digest other;
+	size_t i;
+
+	(void)state;
+	other = sum_of(SUMMED("{home-address: 10.50.0.8, nai: a@c.x, spi: 257, key: 0102}\n"
+			      "log: {level: debug}\nregistration: {max-lifetime: 60}"));
+	assert_memory_equal(&is, &other, sizeof(is));
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		other = sum_of(others[i]);
+		assert_true(is.sums[0] != other.sums[0]);
+		assert_true(is.sums[1] != other.sums[1]);
+	}
+#undef SUMMED
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -842,6 +905,7 @@ int main(void)
 		cmocka_unit_test(the_operator_may_allow_readable_keys),
 		cmocka_unit_test(many_nodes_are_checked_against_each_other),
 		cmocka_unit_test(garbage_in_a_nodes_file_is_survived),
+		cmocka_unit_test(whatever_makes_an_association_is_in_its_sum),
 	};
 
 	return cmocka_run_group_tests_name("ha_conf", tests, workdir_setup, workdir_teardown);

@@ -355,6 +355,71 @@ static void a_binding_does_not_pass_to_the_next_owner_of_its_address(void **stat
 	assert_int_equal(ends, 1);
 }
 
+/* --- settings alone --- */
+
+/* Listens to whom it is told of. */
+static enum reg_reason admits_one(const void *ctx, const struct reg_origin *from)
+{
+	const struct in_addr *only = ctx;
+
+	return addr_eq(from->src, *only) ? REG_REASON_REGISTERED : REG_REASON_UNTRUSTED;
+}
+
+static void settings_change_and_associations_stay_where_they_are(void **state)
+{
+	const struct in_addr src = addr_from_host(0xc6336401);
+	const struct sa_peer *alice;
+	struct engine_conf settings;
+
+	(void)state;
+	add(&running, ALICE, NULL, 256, REPLAY_TIMESTAMP);
+	alice = sa_peer_find(&running.nodes, addr_from_host(ALICE));
+	replay_of(&running, ALICE, 256)->last_ident = 42;
+	settings = fresh.conf;
+	settings.home_agent = addr_from_host(1);
+	settings.home_networks = NULL;
+	engine_reload_settings(&running, &settings, &src);
+	assert_int_equal(running.conf.max_lifetime_s, 600);
+	assert_true(addr_eq(running.conf.home_agent, addr_from_host(HOME_AGENT)));
+	assert_ptr_equal(running.conf.home_networks, &home_net);
+	assert_ptr_equal(running.policy_ctx, &src);
+	assert_ptr_equal(sa_peer_find(&running.nodes, addr_from_host(ALICE)), alice);
+	assert_int_equal(replay_of(&running, ALICE, 256)->last_ident, 42);
+}
+
+static void a_review_ends_what_is_not_admitted_any_more_a_few_at_a_time(void **state)
+{
+	static const struct ha_policy policy = { .admits = admits_one };
+	const struct in_addr only = addr_from_host(0x0a010001);
+	size_t bucket = 0, ended = 0, turns = 1;
+	struct binding *b;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 40; i++) {
+		add(&running, ALICE + i, NULL, 256, REPLAY_TIMESTAMP);
+		b = bind_node(ALICE + i);
+		b->src = addr_from_host(i % 4 == 0 ? 0x0a010001 : 0x0a020001);
+	}
+	/* Of two bindings of one node one goes. */
+	b = binding_put(&running.cache,
+			(struct binding_key){ addr_from_host(ALICE), addr_from_host(HOME_AGENT) },
+			addr_from_host(0xc6336402));
+	b->src = addr_from_host(0x0a020001);
+	b->node = sa_peer_find(&running.nodes, addr_from_host(ALICE));
+	b->expires_ms = now.mono_ms + 60000;
+	expiry_arm(&running.expiry, b);
+	running.policy = &policy;
+	engine_reload_settings(&running, &fresh.conf, &only);
+	while (engine_review_some(&running, &bucket, 3, &ended))
+		turns++;
+	assert_true(turns > 3);
+	assert_int_equal(ended, 31);
+	assert_int_equal(running.cache.cnt, 10);
+	for (b = binding_first(&running.cache); b; b = binding_next(&running.cache, b))
+		assert_true(addr_eq(b->src, only));
+}
+
 #define reload_test(f) cmocka_unit_test_setup_teardown(f, open_both, close_both)
 
 int main(void)
@@ -370,6 +435,8 @@ int main(void)
 		reload_test(a_lease_goes_on_with_its_name),
 		reload_test(idle_leases_stay_in_their_order),
 		reload_test(a_lease_gives_way_to_a_node_of_its_own),
+		reload_test(settings_change_and_associations_stay_where_they_are),
+		reload_test(a_review_ends_what_is_not_admitted_any_more_a_few_at_a_time),
 		reload_test(a_binding_does_not_pass_to_the_next_owner_of_its_address),
 	};
 
