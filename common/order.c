@@ -233,7 +233,7 @@ size_t order_page(const struct order *o, uint64_t from, uint64_t *ret_keys, size
 	if (o->leaf_cnt == 0)
 		return 0;
 	i = find_leaf(o, from / BITS);
-	for (k = find_word(o->leaves[i], from / BITS); i < o->leaf_cnt; i++, k = 0)
+	for (k = find_word(o->leaves[i], from / BITS); i < o->leaf_cnt && cnt < max; i++, k = 0)
 		for (; k < o->leaves[i]->cnt && cnt < max; k++) {
 			word = &o->leaves[i]->words[k];
 			cnt += add_keys(word,
