@@ -109,6 +109,18 @@ struct ha_state *ha_state_close(struct ha_state *st)
 	return NULL;
 }
 
+/* --- a node --- */
+
+static void put_node(struct ha_state *st, const struct sa_peer *node)
+{
+	struct memory_time at = time_of(st, loop_now(st->loop));
+	uint8_t key[MEMORY_KEY_MAX], value[MEMORY_VALUE_MAX];
+	size_t key_len = memory_key(node, key);
+	size_t len = memory_encode(st->engine, node, &at, value);
+
+	store_put(st->store, key, key_len, value, len);
+}
+
 /* --- restart --- */
 
 struct restoring {
@@ -142,6 +154,8 @@ static int restore_one(void *ctx, const uint8_t *key, size_t key_len, const uint
 	}
 	if (rc < 0)
 		return rc;
+	if (r->at.has_moved && out.refused > 0)
+		put_node(r->st, out.node); /* without them, or the next start would find them */
 	r->nodes++;
 	r->bindings += out.bindings;
 	r->expired += out.expired;
@@ -159,6 +173,7 @@ int ha_state_restore(struct ha_state *st)
 	if (!st)
 		return 0;
 	r.at = time_of(st, &begun);
+	r.at.has_moved = store_has_moved(st->store);
 	st->is_restoring = true;
 	rc = store_load(st->store, restore_one, &r);
 	st->is_restoring = false;
@@ -180,6 +195,10 @@ int ha_state_restore(struct ha_state *st)
 		 "refused=%zu unknown-nodes=%zu ms=%llu",
 		 st->directory, r.nodes, r.bindings, r.expired, r.refused, r.strangers,
 		 (unsigned long long)(clock_read().mono_ms - begun.mono_ms));
+	if (r.at.has_moved)
+		log_warning("home-agent.address is another than before: bindings made under that "
+			    "one are over, and nodes register anew",
+			    "event=state-moved state.directory=%s", st->directory);
 	if (store_may_lack(st->store))
 		log_warning("the host ended without warning: the last registrations may be lost, "
 			    "and timestamps from before now count as replays",
@@ -193,16 +212,6 @@ int ha_state_restore(struct ha_state *st)
 }
 
 /* --- changes --- */
-
-static void put_node(struct ha_state *st, const struct sa_peer *node)
-{
-	struct memory_time at = time_of(st, loop_now(st->loop));
-	uint8_t key[MEMORY_KEY_MAX], value[MEMORY_VALUE_MAX];
-	size_t key_len = memory_key(node, key);
-	size_t len = memory_encode(st->engine, node, &at, value);
-
-	store_put(st->store, key, key_len, value, len);
-}
 
 void ha_state_touched(struct ha_state *st, const struct sa_peer *node)
 {

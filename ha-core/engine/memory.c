@@ -400,7 +400,7 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 		expires_ms[kept] = expires_now_ms(sb, boot, at);
 		if (expires_ms[kept] == 0)
 			out->expired++;
-		else if (!is_idle || kept == BINDING_MAX || !is_sane(e, &sb->b) ||
+		else if (at->has_moved || !is_idle || kept == BINDING_MAX || !is_sane(e, &sb->b) ||
 			 !is_still_wanted(e, node, &sb->b))
 			out->refused++;
 		else

@@ -18,6 +18,7 @@ struct memory_time {
 	uint32_t boot; /* the monotonic clock is the same one while this is; 0: never */
 	/** Answers of before may be missing: no timestamp from before now is fresh. */
 	bool may_lack;
+	bool has_moved; /* the home agent had another address: bindings were tunnels from there */
 };
 
 /** Of a node: by its NAI if its address is dynamic, else by its address. @return octets */

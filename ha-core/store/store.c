@@ -93,7 +93,7 @@ struct store {
 	MDB_env *env;
 	MDB_dbi dbi;
 	struct about about;
-	bool is_new, may_lack;
+	bool is_new, may_lack, has_moved;
 	uint32_t boot;
 
 	/* of before, until store_load() */
@@ -407,13 +407,8 @@ static int check_owner(struct store *s, char *out_fault)
 		return fault(out_fault, ERR_INVALID, what,
 			     "give each daemon a state.directory of its own");
 	}
-	if (!addr_eq(s->about.home_agent, s->conf.home_agent)) {
-		(void)snprintf(what, sizeof(what), "the state there is that of home agent %s",
-			       addr_text(s->about.home_agent).s);
-		return fault(out_fault, ERR_INVALID, what,
-			     "its bindings are tunnels from that address: restore "
-			     "home-agent.address, or move the directory away to begin anew");
-	}
+	s->has_moved = !addr_eq(s->about.home_agent, s->conf.home_agent);
+	s->about.home_agent = s->conf.home_agent;
 	return 0;
 }
 
@@ -1053,6 +1048,11 @@ struct store *store_close(struct store *s)
 bool store_is_new(const struct store *s)
 {
 	return s->is_new;
+}
+
+bool store_has_moved(const struct store *s)
+{
+	return s->has_moved;
 }
 
 bool store_may_lack(const struct store *s)

@@ -44,7 +44,7 @@ struct store_health {
  * @param out_fault       what is wrong and what to do, in a sentence
  * @retval ERR_MALFORMED   damaged; nothing in it has been changed
  * @retval ERR_UNSUPPORTED written by a newer version
- * @retval ERR_INVALID     another daemon's, or another home agent's
+ * @retval ERR_INVALID     another daemon's
  * @retval -EBUSY          another process has it open
  * @retval -errno, -ENOMEM
  */
@@ -56,6 +56,12 @@ struct store *store_close(struct store *s);
 
 /** Was there anything before this run? */
 bool store_is_new(const struct store *s);
+
+/**
+ * Was it written while the home agent had another address? What nodes last said holds good, but
+ * its bindings were tunnels from there.
+ */
+bool store_has_moved(const struct store *s);
 
 /**
  * May answers of before be missing from it? After a power cut, if commits did not wait for the

@@ -288,6 +288,23 @@ static void what_may_be_missing_counts_as_seen(void **state)
 	assert_true(last_ident() == at.now.ntp);
 }
 
+static void a_home_agent_that_has_moved_keeps_what_was_said_and_no_binding(void **state)
+{
+	const uint64_t ident = before.started_ntp + REPLAY_SECONDS(90);
+
+	(void)state;
+	alice(&before)->sas->replay.last_ident = ident;
+	(void)bind_node(alice(&before), CARE_OF, 600);
+	remember(alice(&before));
+	live_again(60, 1060000, BOOT);
+	at.has_moved = true;
+	assert_int_equal(restore(), 0);
+	assert_int_equal(got.bindings, 0);
+	assert_int_equal(got.refused, 1);
+	assert_null(first_of(&after, alice(&after)));
+	assert_true(last_ident() == ident);
+}
+
 static void an_identification_of_a_wrong_clock_shuts_nobody_out(void **state)
 {
 	(void)state;
@@ -467,6 +484,7 @@ int main(void)
 		TEST(simultaneous_bindings_keep_their_order),
 		TEST(the_last_identification_is_known_again),
 		TEST(what_may_be_missing_counts_as_seen),
+		TEST(a_home_agent_that_has_moved_keeps_what_was_said_and_no_binding),
 		TEST(an_identification_of_a_wrong_clock_shuts_nobody_out),
 		TEST(a_nonce_is_good_for_the_request_that_was_to_come),
 		TEST(who_is_not_remembered_was_never_answered),
