@@ -502,6 +502,39 @@ static int tell_snmp_conf(struct ha *ha)
 	return rc;
 }
 
+/* As "show status" has it. */
+static void tell_snmp_store(void *ctx, struct snmp_store *out)
+{
+	const struct ha *ha = ctx;
+	struct store_health h;
+
+	if (!ha_state_health(ha->state, &h))
+		return;
+	out->state = h.error ? SNMP_STORE_FAILING : SNMP_STORE_OK;
+	if (h.error)
+		snmp_text_set(&out->error, err_text(h.error), strlen(err_text(h.error)));
+	out->changes = h.changes;
+	out->octets = h.octets;
+	out->unsynced = h.written > h.durable ? h.written - h.durable : 0;
+	out->segments = (uint32_t)h.segments;
+	out->merges = h.merges;
+	out->sync_failures = h.sync_failures;
+	out->merge_failures = h.merge_failures;
+}
+
+/* Is there less than what tunnel.data-path asks for by name? */
+static bool is_degraded(const struct ha *ha)
+{
+	static const char *const asked[] = { [HA_CONF_DATA_PATH_XDP] = "xdp",
+					     [HA_CONF_DATA_PATH_TC] = "tc",
+					     [HA_CONF_DATA_PATH_KERNEL] = "kernel",
+					     [HA_CONF_DATA_PATH_TUN] = "tun" };
+	const enum ha_conf_data_path path = ha->conf->tunnel.data_path;
+
+	return path != HA_CONF_DATA_PATH_AUTO &&
+	       snmp_source_tier(tunnel_name(ha->tunnel)) < snmp_source_tier(asked[path]);
+}
+
 static int open_snmp(struct ha *ha)
 {
 	const struct snmp_source src = {
@@ -509,6 +542,8 @@ static int open_snmp(struct ha *ha)
 		.name = ha->daemon->info.name,
 		.tunnel = ha->tunnel,
 		.device = ha->daemon->device,
+		.store = tell_snmp_store,
+		.store_ctx = ha,
 		.external = !ha->daemon->trusted,
 		.has_tnc = ha->daemon->policy.extend_reply,
 		.has_inside_filter = ha->daemon->policy.admits && !ha->daemon->trusted,
@@ -520,9 +555,7 @@ static int open_snmp(struct ha *ha)
 		rc = tell_snmp_conf(ha);
 	if (rc < 0)
 		log_error("cannot answer SNMP", "event=start-failed error=\"%s\"", err_text(rc));
-	else if (ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_AUTO &&
-		 ha->conf->tunnel.data_path != HA_CONF_DATA_PATH_TUN &&
-		 strcmp(tunnel_name(ha->tunnel), tunnel_tun.name) == 0)
+	else if (is_degraded(ha))
 		snmp_feed_degraded(ha->snmp); /* opening it has logged why */
 	return rc;
 }

@@ -14,7 +14,6 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "ha-core/engine/memory.h"
-#include "ha-core/store/store.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -305,6 +304,14 @@ void ha_state_status(struct ha_state *st, struct ctl_reply *r)
 	field_number(r, "state-merges", h.merges);
 	field_number(r, "state-sync-failures", h.sync_failures);
 	field_number(r, "state-merge-failures", h.merge_failures);
+}
+
+bool ha_state_health(struct ha_state *st, struct store_health *ret_health)
+{
+	if (!st)
+		return false;
+	store_get_health(st->store, ret_health);
+	return true;
 }
 
 static bool is_there(struct ha_state *st, struct ctl_reply *r)

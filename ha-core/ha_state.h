@@ -11,6 +11,7 @@
 #include "common/loop.h"
 #include "ha-core/engine/engine.h"
 #include "ha-core/ha_conf.h"
+#include "ha-core/store/store.h"
 
 struct ha_state;
 
@@ -36,6 +37,9 @@ int ha_state_commit(struct ha_state *st);
 
 /** Adds its fields to "show status". */
 void ha_state_status(struct ha_state *st, struct ctl_reply *r);
+
+/** How the store is. @return false: nothing is remembered, *ret_health is as it was */
+bool ha_state_health(struct ha_state *st, struct store_health *ret_health);
 
 /** "state check", "state export", "state import LINE". */
 void ha_state_check(struct ha_state *st, struct ctl_reply *r);

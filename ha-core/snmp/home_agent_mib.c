@@ -201,6 +201,11 @@ static const struct mib_column counter_columns[] = {
 	AGENT(71, MIB_COUNTER64, stats.replies_withheld),      /* heRepliesWithheld */
 	AGENT(72, MIB_COUNTER64, stats.state_commits),         /* heStateCommits */
 	AGENT(73, MIB_COUNTER64, stats.state_commit_failures), /* heStateCommitFailures */
+	AGENT(74, MIB_COUNTER64, stats.requests_over_share),   /* heRequestsDroppedOverShare */
+	AGENT(75, MIB_COUNTER64, stats.fast_path_packets),     /* heFastPathPackets */
+	AGENT(76, MIB_COUNTER64, stats.fast_path_drops),       /* heFastPathDrops */
+	AGENT(77, MIB_COUNTER64, stats.fast_path_left),        /* heFastPathLeft */
+	AGENT(78, MIB_COUNTER64, stats.fast_path_refusals),    /* heFastPathRefusals */
 };
 GROUP(he_counters, SNMP_AGENT, "0", counter_columns, 2, 1, 4);
 
@@ -225,9 +230,32 @@ static const struct mib_column notifying_columns[] = {
 };
 GROUP(he_notifying, SNMP_AGENT, "0", notifying_columns, 2, 1, 7);
 
+static const struct mib_column store_columns[] = {
+	AGENT(1, MIB_INTEGER, store.state),            /* heStoreState */
+	AGENT(2, MIB_TEXT, store.error),               /* heStoreError */
+	AGENT(3, MIB_COUNTER64, store.changes),        /* heStoreChanges */
+	AGENT(4, MIB_COUNTER64, store.octets),         /* heStoreOctets */
+	AGENT(5, MIB_UNSIGNED, store.unsynced),        /* heStoreUnsyncedOctets */
+	AGENT(6, MIB_UNSIGNED, store.segments),        /* heStoreSegments */
+	AGENT(7, MIB_COUNTER64, store.merges),         /* heStoreMerges */
+	AGENT(8, MIB_COUNTER64, store.sync_failures),  /* heStoreSyncFailures */
+	AGENT(9, MIB_COUNTER64, store.merge_failures), /* heStoreMergeFailures */
+};
+GROUP(he_store, SNMP_AGENT, "0", store_columns, 2, 1, 8);
+
+#define INTERFACE(arc, kind, member) MIB_COLUMN(arc, kind, struct snmp_row_interface, member)
+
+static const struct mib_column interface_columns[] = {
+	INTERFACE(2, MIB_TEXT, name),    /* heInterfaceName */
+	INTERFACE(3, MIB_INTEGER, tier), /* heInterfaceTier */
+	INTERFACE(4, MIB_TEXT, why),     /* heInterfaceReason */
+};
+GROUP(he_interfaces, SNMP_INTERFACES, "n", interface_columns, 4, 1, 9, 1, 1);
+
 const struct mib_group *const home_agent_mib_groups[] = {
-	&he_system, &he_trust,    &he_trusted, &he_offenders, &he_binding_totals, &he_bindings,
-	&he_nodes,  &he_counters, &he_codes,   &he_load,      &he_notifying,
+	&he_system,    &he_trust, &he_trusted,    &he_offenders, &he_binding_totals,
+	&he_bindings,  &he_nodes, &he_counters,   &he_codes,     &he_load,
+	&he_notifying, &he_store, &he_interfaces,
 };
 const size_t home_agent_mib_group_cnt = LEN(home_agent_mib_groups);
 
@@ -284,6 +312,11 @@ size_t home_agent_mib_notice(const struct snmp_notice *n, struct agentx_oid *out
 		return limit_objects(n, cnt, out_objects);
 	case SNMP_NOTICE_DEGRADED:
 		OBJECT(he_system, 13, MIB_TEXT, n->text); /* heDataPath */
+		return cnt;
+	case SNMP_NOTICE_STORE:
+		OBJECT(he_store, 1, MIB_INTEGER, n->state);           /* heStoreState */
+		OBJECT(he_store, 2, MIB_TEXT, n->text);               /* heStoreError */
+		OBJECT(he_notifying, 3, MIB_UNSIGNED, n->suppressed); /* heSuppressed */
 		return cnt;
 	case SNMP_NOTICE_TRUSTED_EMPTY:
 	case SNMP_NOTICE_AUTH_FAILURE: /* another module's */

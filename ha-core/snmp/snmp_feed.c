@@ -33,7 +33,8 @@
 #define PRIORITY_EXTERNAL 128
 
 struct snmp_feed {
-	const char *tier; /* of the data path, a second ago */
+	uint32_t tier;        /* of the data path, a second ago: snmp_source_tier() */
+	uint32_t store_state; /* a second ago: heStoreState */
 	struct snmp_source source;
 	char *name, *agentx, *context; /* owned: the child forgets the configuration */
 	int fd;                        /* -1: no child */
@@ -280,6 +281,33 @@ void snmp_feed_degraded(struct snmp_feed *f)
 	send_notice(f, &n);
 }
 
+/* Of the beginning of trouble: heStoreState and the counters say how it goes on. */
+static void look_at_store(struct snmp_feed *f)
+{
+	const uint32_t before = f->store_state;
+	struct snmp_store store;
+	struct snmp_notice n;
+
+	snmp_source_store(&f->source, &store);
+	f->store_state = store.state;
+	if (store.state != SNMP_STORE_FAILING || before == SNMP_STORE_FAILING ||
+	    !take_notice(f, SNMP_NOTICE_STORE, &n))
+		return;
+	n.state = store.state;
+	n.text = store.error;
+	send_notice(f, &n);
+}
+
+/* The fast path was there, or a faster one, and is not any more. */
+static void look_at_tier(struct snmp_feed *f)
+{
+	const uint32_t before = f->tier;
+
+	f->tier = snmp_source_tier(tunnel_name(f->source.tunnel));
+	if (f->tier < before)
+		snmp_feed_degraded(f);
+}
+
 /* --- what happens --- */
 
 void snmp_feed_request(struct snmp_feed *f, const struct engine_result *res,
@@ -307,13 +335,11 @@ void snmp_feed_tick(struct snmp_feed *f, const struct clock *now)
 	struct snmp_source *src = &f->source;
 	const uint64_t requests = src->engine->stats.requests_received;
 	const uint64_t ms = now->mono_ms - f->second_ms;
-	const char *tier = tunnel_name(src->tunnel);
 
 	if (ms == 0)
 		return;
-	if (f->tier && strcmp(f->tier, tier) != 0 && strcmp(tier, tunnel_tun.name) == 0)
-		snmp_feed_degraded(f); /* the fast path was there, and is not any more */
-	f->tier = tier;
+	look_at_tier(f);
+	look_at_store(f);
 	src->rate = (uint32_t)((requests - f->second_requests) * 1000 / ms);
 	if (src->rate > src->rate_peak)
 		src->rate_peak = src->rate;

@@ -22,6 +22,7 @@ enum snmp_table {
 	SNMP_TRUSTED,        /* key: place in the order of addresses, from 1 */
 	SNMP_OFFENDERS,      /* key: address */
 	SNMP_CODES,          /* key: code of a reply */
+	SNMP_INTERFACES,     /* key: ifIndex */
 	SNMP_TABLE_CNT
 };
 
@@ -57,7 +58,18 @@ struct snmp_row_agent {
 	uint32_t processing_max_us;
 	uint32_t rate, rate_peak; /* requests a second */
 	uint64_t notices, notices_suppressed;
+	struct snmp_store {
+		uint32_t state; /* heStoreState */
+		struct mib_text error;
+		uint64_t changes, octets;
+		uint64_t unsynced; /* octets */
+		uint32_t segments;
+		uint64_t merges, sync_failures, merge_failures;
+	} store;
 };
+
+/* heStoreState */
+enum { SNMP_STORE_NONE = 1, SNMP_STORE_OK = 2, SNMP_STORE_FAILING = 3 };
 
 struct snmp_row_association {
 	uint64_t key;
@@ -132,6 +144,12 @@ struct snmp_row_code {
 	uint64_t cnt;
 };
 
+struct snmp_row_interface {
+	uint64_t key;
+	struct mib_text name, why;
+	uint32_t tier; /* heInterfaceTier */
+};
+
 /** Octets of a row of this table; all begin with the key. */
 size_t snmp_row_size(enum snmp_table table);
 
@@ -163,6 +181,7 @@ enum snmp_notice_kind {
 	SNMP_NOTICE_TRUSTED_EMPTY, /* no network is trusted */
 	SNMP_NOTICE_BINDING_LIMIT, /* Code 130 or 135 */
 	SNMP_NOTICE_DEGRADED,      /* the data path is not the one asked for */
+	SNMP_NOTICE_STORE,         /* the store has begun to fail */
 	SNMP_NOTICE_AUTH_FAILURE,  /* mipAuthFailure */
 	SNMP_NOTICE_CNT
 };
@@ -173,7 +192,8 @@ struct snmp_notice {
 	struct mib_text name;
 	struct snmp_row_violation who; /* of those that have a source */
 	uint32_t code;                 /* of SNMP_NOTICE_BINDING_LIMIT */
-	struct mib_text text;          /* of SNMP_NOTICE_DEGRADED: the tier */
+	struct mib_text text;          /* of SNMP_NOTICE_DEGRADED: the tier; of _STORE: the error */
+	uint32_t state;                /* of SNMP_NOTICE_STORE: heStoreState */
 	uint32_t suppressed;           /* of the same kind, since the last one */
 };
 

@@ -60,6 +60,7 @@ size_t snmp_row_size(enum snmp_table table)
 		[SNMP_TRUSTED] = sizeof(struct snmp_row_trusted),
 		[SNMP_OFFENDERS] = sizeof(struct snmp_row_violation),
 		[SNMP_CODES] = sizeof(struct snmp_row_code),
+		[SNMP_INTERFACES] = sizeof(struct snmp_row_interface),
 	};
 
 	return sizes[table];
@@ -173,6 +174,13 @@ static void set_last_offender(struct snmp_offender *out, const struct violation 
 	out->when_cs = centiseconds(v->last_ms);
 }
 
+void snmp_source_store(const struct snmp_source *src, struct snmp_store *out)
+{
+	*out = (struct snmp_store){ .state = SNMP_STORE_NONE };
+	if (src->store)
+		src->store(src->store_ctx, out);
+}
+
 static void add_agent(const struct snmp_source *src, struct snmp_page *p)
 {
 	const struct engine *e = src->engine;
@@ -211,6 +219,7 @@ static void add_agent(const struct snmp_source *src, struct snmp_page *p)
 	row->rate_peak = src->rate_peak;
 	row->notices = src->notices;
 	row->notices_suppressed = src->notices_suppressed;
+	snmp_source_store(src, &row->store);
 }
 
 /* --- security associations --- */
@@ -572,6 +581,60 @@ static void add_codes(const struct snmp_source *src, uint64_t from, struct snmp_
 			memcpy(add_row(p, rows[i].key), &rows[i], sizeof(rows[i]));
 }
 
+/* --- interfaces --- */
+
+uint32_t snmp_source_tier(const char *name)
+{
+	static const char *const tiers[] = { "tun", "kernel", "tc", "xdp" };
+	uint32_t i;
+
+	for (i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++)
+		if (strcmp(name, tiers[i]) == 0)
+			return i + 1;
+	return 0;
+}
+
+/* The ports with the smallest numbers from some on; the data path has them in no order. */
+struct port_page {
+	uint64_t from;
+	struct tunnel_port ports[PAGE_ROWS];
+	size_t cnt;
+	bool more; /* one had to go */
+};
+
+static void take_port(void *ctx, const struct tunnel_port *port)
+{
+	struct port_page *page = ctx;
+	size_t i;
+
+	if (port->ifindex < page->from)
+		return;
+	for (i = page->cnt; i > 0 && page->ports[i - 1].ifindex > port->ifindex; i--)
+		if (i < PAGE_ROWS)
+			page->ports[i] = page->ports[i - 1];
+	page->more |= page->cnt == PAGE_ROWS;
+	if (i < PAGE_ROWS)
+		page->ports[i] = *port;
+	if (page->cnt < PAGE_ROWS)
+		page->cnt++;
+}
+
+static void add_interfaces(const struct snmp_source *src, uint64_t from, struct snmp_page *p)
+{
+	struct port_page page = { .from = from };
+	struct snmp_row_interface *row;
+	size_t i;
+
+	tunnel_for_each_port(src->tunnel, take_port, &page);
+	for (i = 0; i < page.cnt && has_room(p); i++) {
+		row = add_row(p, page.ports[i].ifindex);
+		text_set_string(&row->name, page.ports[i].interface);
+		text_set_string(&row->why, page.ports[i].why);
+		row->tier = snmp_source_tier(page.ports[i].tier);
+	}
+	p->more = page.more || i < page.cnt;
+}
+
 /* --- --- */
 
 size_t snmp_source_page(const struct snmp_source *src, enum snmp_table table, uint64_t from,
@@ -612,6 +675,9 @@ size_t snmp_source_page(const struct snmp_source *src, enum snmp_table table, ui
 		break;
 	case SNMP_CODES:
 		add_codes(src, from, p);
+		break;
+	case SNMP_INTERFACES:
+		add_interfaces(src, from, p);
 		break;
 	case SNMP_TABLE_CNT:
 		break;

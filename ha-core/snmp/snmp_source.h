@@ -21,7 +21,10 @@ struct snmp_source {
 	const struct engine *engine;
 	const char *name, *device;
 	const struct tunnel *tunnel; /* NULL: none but what the engine counts */
-	bool external;               /* the role */
+	/** How the store is. NULL: nothing is remembered. */
+	void (*store)(void *ctx, struct snmp_store *out);
+	void *store_ctx;
+	bool external; /* the role */
 	bool has_tnc, has_inside_filter, redirects;
 	uint16_t port;
 	uint32_t up_since_cs;
@@ -55,6 +58,12 @@ void snmp_source_done(struct snmp_source *src);
 
 /** Fills the row of a source's last violation, as both notices and tables show it. */
 void snmp_source_violation(const struct violation *v, bool offends, struct snmp_row_violation *out);
+
+/** How the store is; SNMP_STORE_NONE without one. */
+void snmp_source_store(const struct snmp_source *src, struct snmp_store *out);
+
+/** heInterfaceTier of a tier's name: the faster, the higher; 0: unknown. */
+uint32_t snmp_source_tier(const char *name);
 
 void snmp_text_set(struct mib_text *out, const void *octets, size_t len);
 

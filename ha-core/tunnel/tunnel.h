@@ -145,6 +145,7 @@ struct tunnel_port {
 	const char *interface;
 	const char *tier; /* "xdp", "tc"; "tun": nothing is attached */
 	const char *why;  /* a sentence's worth; "" if there is nothing to say */
+	unsigned int ifindex;
 };
 void tunnel_for_each_port(const struct tunnel *t,
 			  void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);

@@ -650,5 +650,6 @@ void bpf_ports_for_each(const struct bpf_ports *p,
 	for (port = p->ports; port; port = port->next)
 		fn(ctx, &(struct tunnel_port){ .interface = port->name,
 					       .tier = tier_names[port->hook],
-					       .why = port->why });
+					       .why = port->why,
+					       .ifindex = port->index });
 }

@@ -729,7 +729,10 @@ static void obstructed_port(void *ctx, const struct tunnel_port *port)
 {
 	const struct obstructed *o = ctx;
 
-	o->fn(o->ctx, &(struct tunnel_port){ port->interface, "tun", o->why });
+	o->fn(o->ctx, &(struct tunnel_port){ .interface = port->interface,
+					     .tier = "tun",
+					     .why = o->why,
+					     .ifindex = port->ifindex });
 }
 
 static void bpf_for_each_port(struct tunnel_dp *dp,

@@ -425,6 +425,111 @@ static void notices_name_objects_that_there_are(void **state)
 	assert_int_equal(mip_mib_notice(&n, &notification, objects), 5);
 }
 
+/* --- every counter --- */
+
+/* Counters that no object shows, and why not. */
+static const struct {
+	const char *name, *why;
+} left_out[] = {
+	{ NULL, "there is none" },
+};
+
+/* Each counter has a value of its own: its place, and a thousand. */
+#define COUNTER_VALUE(member) (1000 + offsetof(struct stats, member) / sizeof(uint64_t))
+
+/* Is it a scalar of ours? */
+static bool is_scalar(size_t offset)
+{
+	const struct mib_group *group;
+	size_t g, c;
+
+	for (g = 0; g < home_agent_mib_group_cnt; g++) {
+		group = home_agent_mib_groups[g];
+		for (c = 0; group->table == SNMP_AGENT && c < group->column_cnt; c++)
+			if (group->columns[c].offset == offset &&
+			    group->columns[c].kind == MIB_COUNTER64)
+				return true;
+	}
+	return false;
+}
+
+/* Is it a row of heReplyCodeTable? */
+static bool is_code(const struct fixture *f, uint64_t value)
+{
+	struct snmp_row_code row;
+	size_t i;
+
+	for (i = 0; i < f->page.cnt; i++) {
+		memcpy(&row, f->page.rows + i * sizeof(row), sizeof(row));
+		if (row.cnt == value)
+			return true;
+	}
+	return false;
+}
+
+static bool is_left_out(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
+		if (left_out[i].name && strcmp(left_out[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* A new row of stats.h needs an object, or a line in left_out. */
+static void every_counter_has_an_object(void **state)
+{
+	struct fixture *f = *state;
+
+#define X(member, name) f->engine.stats.member = COUNTER_VALUE(member);
+	STATS_COUNTERS(X)
+#undef X
+	(void)snmp_source_page(&f->source, SNMP_CODES, 0, NOW_MS, &f->page);
+#define X(member, name)                                                  \
+	if (!is_scalar(offsetof(struct snmp_row_agent, stats.member)) && \
+	    !is_code(f, COUNTER_VALUE(member)) && !is_left_out(name))    \
+		fail_msg("%s has no object in HOME-AGENT-MIB, nor a reason for it", name);
+	STATS_COUNTERS(X)
+#undef X
+}
+
+/* --- the store --- */
+
+static void failing_store(void *ctx, struct snmp_store *out)
+{
+	(void)ctx;
+	out->state = SNMP_STORE_FAILING;
+	out->octets = 77;
+	snmp_text_set(&out->error, "full", 4);
+}
+
+static void the_store_is_none_unless_there_is_one(void **state)
+{
+	struct fixture *f = *state;
+	const struct agentx_oid store_state = OID(1, 3, 6, 1, 4, 1, 32473, 5265, 1, 8, 1, 0);
+	const struct agentx_oid octets = OID(1, 3, 6, 1, 4, 1, 32473, 5265, 1, 8, 4, 0);
+	struct agentx_value value;
+
+	assert_int_equal(mib_get(&f->mib, &store_state, &value), 1);
+	assert_int_equal(value.number, SNMP_STORE_NONE);
+	f->source.store = failing_store;
+	f->pages = 0;
+	assert_int_equal(mib_get(&f->mib, &store_state, &value), 1);
+	assert_int_equal(value.number, SNMP_STORE_FAILING);
+	assert_int_equal(mib_get(&f->mib, &octets, &value), 1);
+	assert_int_equal(value.number, 77);
+}
+
+static void a_faster_tier_has_the_higher_number(void **state)
+{
+	(void)state;
+	assert_true(snmp_source_tier("xdp") > snmp_source_tier("tc"));
+	assert_true(snmp_source_tier("tc") > snmp_source_tier("kernel"));
+	assert_true(snmp_source_tier("kernel") > snmp_source_tier("tun"));
+	assert_true(snmp_source_tier("tun") > snmp_source_tier("what is this"));
+}
+
 /* For test/lint/mibs.sh: every column of HOME-AGENT-MIB. */
 static void print_columns(void)
 {
@@ -457,6 +562,9 @@ int main(int argc, char **argv)
 		TEST(bindings_of_one_node_are_in_the_order_of_their_care_of_addresses),
 		TEST(a_trusted_network_counts_its_use_and_a_reload_keeps_the_count),
 		TEST(notices_name_objects_that_there_are),
+		TEST(every_counter_has_an_object),
+		TEST(the_store_is_none_unless_there_is_one),
+		TEST(a_faster_tier_has_the_higher_number),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "--columns") == 0) {
