@@ -235,7 +235,6 @@ static void set_options(void)
 	(void)netsnmp_ds_set_boolean(app, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
 	(void)netsnmp_ds_set_boolean(app, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
 	(void)netsnmp_ds_set_string(app, NETSNMP_DS_AGENT_X_SOCKET, conf->master);
-	(void)netsnmp_ds_set_int(app, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, (int)conf->retry_s);
 	(void)netsnmp_ds_set_int(app, NETSNMP_DS_AGENT_AGENTX_TIMEOUT, CALL_TIMEOUT_S * ONE_SEC);
 	(void)netsnmp_ds_set_int(app, NETSNMP_DS_AGENT_AGENTX_RETRIES, 0);
 }
@@ -249,6 +248,9 @@ static int start(void)
 	set_options();
 	if (init_agent(conf->name) != 0)
 		return -EINVAL;
+	/* init_agent() sets it to its own default. */
+	(void)netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL,
+				 (int)conf->retry_s);
 	(void)snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START,
 				     on_session, NULL);
 	(void)snmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP,
