@@ -40,7 +40,7 @@
 #define FRESH_MS   50
 #define PAGE_SLOTS 8
 #define NOTICE_MAX 16 /* kept while there is no master */
-#define RETRY_S    2 /* pings, and attempts to connect */
+#define RETRY_S    2  /* pings, and attempts to connect */
 #define GROUP_MAX  32
 
 struct slot {
