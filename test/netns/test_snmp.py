@@ -12,8 +12,11 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures import snmp, topology
+from fixtures.load import Load
 from fixtures.namespaces import run
+from fixtures.programs import Daemon
 from fixtures.snmp import HE, MIP, Master, Receiver
+from fixtures.vectors import Page
 from fixtures.wait import until
 
 pytestmark = pytest.mark.skipif(bool(snmp.missing), reason=f"not installed: {snmp.missing}")
@@ -130,6 +133,110 @@ def test_counters_move_by_exactly_what_a_request_is(agent, master, campus, desk,
     moves(lambda: desk.send(desk.build(sa=WRONG)), (16,))
     stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
     moves(lambda: stranger.send(stranger.build()), (16,))
+
+
+# --- the golden packets of test/unit/vectors, and what each moves ---
+
+REQUEST = {"requests-received"}
+ANSWERED = REQUEST | {"replies-sent"}
+ACCEPTED = ANSWERED | {"requests-accepted", 0}
+
+
+def denied(code):
+    return ANSWERED | {"requests-denied", code}
+
+
+def discarded(why):
+    return REQUEST | {"requests-discarded", why}
+
+
+AS_THEY_ARE = ("I3",)                       # it is about its date
+GONE = {"deregistrations", "deregistration-requests", "deregistration-replies"}
+TNC = {"replies-with-tnc"}
+UDP, NO_UDP = {"udp-tunnels-granted"}, {"udp-tunnels-declined"}
+MOVES = {                                   # packet, another source than its own, what it moves by one
+    "core": [
+        ("V1", None, ACCEPTED | TNC),
+        ("V4", None, ACCEPTED | TNC),
+        ("V8", None, ACCEPTED | TNC),
+        ("V10", None, discarded("auth-failures")),
+        ("V11", None, denied(133) | {"replay-failures"} | TNC),     # it does not know our nonce
+        ("V16", None, denied(132) | {"foreign-agent-auth-failures"} | TNC),
+        ("V18", None, ACCEPTED | TNC),
+        ("V19", None, discarded("unknown-extensions")),
+        ("V20", None, ACCEPTED | TNC),
+        ("V21", None, ACCEPTED | TNC),
+        ("V22", None, discarded("auth-failures")),
+        ("V23", None, ACCEPTED | TNC),
+        ("V25", None, discarded("unknown-extensions")),
+    ],
+    "ihad": [
+        ("I1", None, ACCEPTED | TNC),
+        ("I1", "203.0.113.7:40000", discarded("requests-dropped-untrusted")),
+        ("I3", None, denied(133) | {"replay-failures"} | TNC),
+        ("I7", None, ACCEPTED | TNC),
+        ("I9", None, ACCEPTED | TNC | UDP),
+        ("I11", None, ACCEPTED | TNC),
+        ("I13", None, discarded("auth-failures")),
+    ],
+    "nat": [
+        ("X1", None, ACCEPTED | UDP),
+        ("X3", None, ACCEPTED | NO_UDP),
+        ("X5", None, ACCEPTED | UDP),
+        ("X8", None, ACCEPTED | UDP),
+        ("X10", None, denied(134)),
+        ("X12", None, ACCEPTED),            # as if the extension were not there
+        ("X13", None, ACCEPTED | GONE),     # there is no tunnel to decline
+        ("X15", None, ACCEPTED | UDP),
+        ("X17", None, ACCEPTED | UDP),
+        ("X19", None, ACCEPTED | UDP),
+        ("X20", None, ACCEPTED | UDP),
+        ("X21", None, discarded("unknown-extensions")),
+    ],
+}
+
+
+@pytest.mark.parametrize("page", MOVES)
+def test_counters_move_by_exactly_what_each_vector_is(net, run_daemon, workdir, things, page):
+    vectors = Page(page)
+    ha, world = net.host("ha", router=True), net.host("world")
+    net.link(ha, "eth0", "172.30.0.1/24", world, "eth0", "172.30.0.2/24")
+    conf = vectors.conf()
+    agent_address = conf["home-agent"]["address"]
+    ha.ip(f"addr add {agent_address}/32 dev eth0")
+    ha.route("default", "172.30.0.2")
+    sources = {(source or vectors.packets[name].source).split(":")[0] for name, source, _ in MOVES[page]}
+    world.ip(*(f"addr add {address}/32 dev lo" for address in sources))
+    world.route(f"{agent_address}/32", "172.30.0.1")
+    things.append(Master(ha, workdir))
+    master = things[-1].start()
+    program = "ihad" if "trusted-networks" in conf or page == "core" else "xhad"
+    if page == "core":
+        conf["trusted-networks"] = ["0.0.0.0/0"]
+    agent = run_daemon(ha, program, with_snmp(conf, master) | {"state": {"directory": "none"}})
+    master.wait_subagent()
+    names = dict(our_counters())
+
+    def snapshot():
+        walked = master.walk(f"{HE}.1.4") | master.walk(f"{HE}.1.5")
+        return {names.get(o) or int(o.rsplit(".", 1)[1]): v for o, v in walked.items()}
+
+    wrong = {}
+    for name, source, expected in MOVES[page]:
+        packet = vectors.packets[name]
+        address, port = (source or packet.source).split(":")
+        before = snapshot()
+        with world.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind((address, int(port)))
+            octets = packet.octets if name in AS_THEY_ARE else vectors.dated(name)
+            s.sendto(octets, (agent_address, 434))
+            agent.wait_counter("requests-received", before["requests-received"] + 1)
+            time.sleep(KEEPER)
+        after = snapshot()
+        moved = {k: v - before[k] for k, v in after.items() if v != before[k]}
+        if moved != dict.fromkeys(expected, 1):
+            wrong[name] = {k: n for k, n in moved.items() if k not in expected}, expected - set(moved)
+    assert not wrong
 
 
 def test_the_home_agent_itself(agent, master, campus):
@@ -637,3 +744,72 @@ def test_a_child_that_is_stopped_or_killed_costs_nothing_and_comes_back(agent, m
     master.wait_subagent()
     agent.stop()
     assert not os.path.exists(f"/proc/{upper}"), "it ends with the daemon"
+
+
+# --- the same at the highest rate that this machine allows ---
+
+AIM = 20000                                 # registrations a second
+NODES = 10000
+PHASE_S = 4
+
+
+def rate_of(load, seconds=2):
+    """Half of what it can do, for the walks need a core too; no more than we aim for."""
+    full = load.run(f"closed 64 {seconds}")
+    return min(AIM, int(full["per-second"] / 2))
+
+
+def tell(what, rate, result):
+    late = " ".join(f"{k}={v}us" for k, v in result["latency-us"].items())
+    print(f"{what}: {rate}/s asked, {result['per-second']}/s, lost {result['lost']}, {late}")
+
+
+def test_registrations_at_full_rate_under_a_walk_and_a_master_that_is_hung(
+        campus, make_master, workdir, bindir, things):
+    things.append(Load(bindir, campus.desk, campus.agent, NODES))
+    load = things[-1]
+    if not load.is_built:
+        pytest.skip("no test/bench/load in this build")
+    master = make_master()
+    conf = with_snmp(campus.ihad_conf, master) | {
+        "home-networks": [{"prefix": "10.64.0.0/10"}], "trusted-networks": ["0.0.0.0/0"],
+        "mobile-nodes": [], "mobile-nodes-file": load.write_nodes(os.path.join(workdir, "nodes")),
+        "registration": {"timestamp-tolerance": 60}, "log": {"level": "warning"}}
+    campus.router.route("20.0.0.0/8", campus.desk_address)
+    things.append(Daemon(campus.ha, "ihad", conf, workdir, bindir, None))
+    agent = things[-1].start()              # not tapped: that would be what is measured
+    master.wait_subagent()
+    load.start()
+    load.run("fill")
+    rate = rate_of(load)
+
+    def phase(what, meanwhile=lambda: None):
+        load.begin(f"open {rate} {PHASE_S}")
+        meanwhile()
+        result = load.result()
+        tell(what, rate, result)
+        # Times are printed: the machine may be busy. Who waited for the master waited 2 s each.
+        assert result["lost"] == 0 and result["accepted"] > rate * PHASE_S / 2
+        return result
+
+    walks = []
+
+    def walk():
+        begun = time.monotonic()
+        while time.monotonic() - begun < PHASE_S - 1:
+            walks.append(len(master.walk(MN + ".1")))
+
+    phase("quiet")
+    phase("under walks", walk)
+    print(f"{len(walks)} walks meanwhile, of {min(walks)} to {max(walks)} rows")
+    assert walks and min(walks) > 0.8 * NODES       # some of the nodes have deregistered
+    phase("master hung", lambda: master.process.send_signal(signal.SIGSTOP))
+    master.process.send_signal(signal.SIGCONT)
+
+    def restart():
+        master.process.kill()
+        master.process.wait()
+        Master.start(master, wait=False)
+    phase("master killed and started again", restart)
+    master.wait_subagent()
+    until(lambda: master.get(f"{HA}.3.0") == agent.counter("requests-accepted"), "and it is right")
