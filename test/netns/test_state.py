@@ -187,16 +187,27 @@ def refused(daemon, *words):
         assert word in line, line
 
 
-def test_state_of_another_daemon_or_home_agent_is_refused(campus, ihad, run_daemon):
+def test_state_of_another_daemon_is_refused(campus, ihad, run_daemon):
     ihad.stop()
     conf = dict(campus.ihad_conf)
     del conf["trusted-networks"]
     conf["state"] = {"directory": state_dir(ihad)}
     refused(run_daemon(campus.ha, "xhad", conf, start=False), "that of ihad", "state.directory")
+
+
+def test_a_home_agent_that_has_moved_keeps_replay_protection_and_no_binding(campus, ihad, desk):
+    """Its bindings were tunnels from the old address; they are over, and stay so when it is back."""
+    ident = desk.register().ident
+    ihad.stop()
     campus.ha.ip("addr add 10.0.0.3/24 dev eth0")
-    ihad.conf["home-agent"] = {"address": "10.0.0.3"}
-    ihad.write_config(ihad.conf)
-    refused(ihad, "10.0.0.2", "home-agent.address")
+    for address in ("10.0.0.3", "10.0.0.2"):
+        ihad.conf["home-agent"] = {"address": address}
+        ihad.write_config(ihad.conf)
+        ihad.start()
+        assert ihad.bindings() == []
+        assert ihad.wait_event("state-moved")
+        assert address == "10.0.0.3" or desk.ask(ident=ident).code == 133
+        ihad.stop()
 
 
 def test_two_daemons_do_not_share_a_directory(campus, ihad, run_daemon):
