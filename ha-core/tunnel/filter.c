@@ -6,6 +6,9 @@
  * ICMP errors pass if the packet they quote would have passed the other way: without them path
  * MTU discovery (RFC 1191) of the permitted flow breaks. A quote is easily made up, so it must be
  * about the node's own flow, and a node's error may go nowhere but to the permitted peer.
+ *
+ * What has IP options does not pass: IPsec needs none, and a source route (RFC 791 §3.1) would lead
+ * a packet for the permitted peer on to anybody behind it.
  */
 #include "ha-core/tunnel/icmp.h"
 #include "ha-core/tunnel/ipv4.h"
@@ -69,6 +72,9 @@ static bool error_permitted(const struct tunnel_filter *filter, const uint8_t *p
 bool tunnel_filter_permits(const struct tunnel_filter *filter, const uint8_t *packet, size_t len,
 			   enum tunnel_direction direction)
 {
-	return filter->pass_all || flow_permitted(filter, packet, len, direction) ||
-	       error_permitted(filter, packet, len, direction);
+	if (filter->pass_all)
+		return true;
+	return ipv4_header_len(packet) == IPV4_HEADER_MIN &&
+	       (flow_permitted(filter, packet, len, direction) ||
+		error_permitted(filter, packet, len, direction));
 }

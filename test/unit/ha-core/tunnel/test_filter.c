@@ -208,6 +208,18 @@ static void a_cut_quote_does_not_pass_and_is_not_read_beyond(void **state)
 	assert_false(permits(TUNNEL_TO_NODE));
 }
 
+/* A source route for the gateway would go on to whom it names (RFC 791 §3.1). */
+static void packets_with_options_do_not_pass(void **state)
+{
+	(void)state;
+	assert_true(from_node(ESP, GATEWAY, 0, 0, 0));
+	a.data[0] = 0x47; /* eight octets of options */
+	assert_false(permits(TUNNEL_FROM_NODE));
+	assert_true(to_node(ESP, GATEWAY, 0, 0, 0));
+	a.data[0] = 0x47;
+	assert_false(permits(TUNNEL_TO_NODE));
+}
+
 static void without_a_peer_nothing_passes(void **state)
 {
 	(void)state;
@@ -246,6 +258,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cut_quote_does_not_pass_and_is_not_read_beyond,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(packets_with_options_do_not_pass, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_peer_nothing_passes, setup, teardown),
 		cmocka_unit_test_setup_teardown(pass_all_passes_all, setup, teardown),
 	};
