@@ -57,7 +57,8 @@ static void put_nai(struct ctl_reply *r, const struct sa_peer *peer)
 /* A walk over a hash table, one ctl_stream() long. */
 struct walk {
 	const struct ha_ctl *ctl;
-	size_t bucket; /* the next to be looked at */
+	size_t bucket;     /* the next to be looked at, of a table */
+	uint64_t next_key; /* the same, of what is walked in order */
 	bool second_pass;
 };
 
@@ -311,13 +312,6 @@ static const struct ctl_column violation_columns[] = {
 
 #define VIOLATION_COLUMN_CNT (sizeof(violation_columns) / sizeof(violation_columns[0]))
 
-/* A walk over both tables, by address in each. */
-struct violation_walk {
-	const struct ha_ctl *ctl;
-	uint64_t next; /* the next key to be shown */
-	bool second_pass;
-};
-
 static void put_violation(struct ctl_reply *r, const struct violation *v, uint64_t now_ms)
 {
 	const struct violation_event *last = &v->last;
@@ -335,40 +329,37 @@ static void put_violation(struct ctl_reply *r, const struct violation *v, uint64
 	ctl_number(r, (now_ms - v->last_ms) / 1000);
 }
 
+/* Both tables, by address in each. */
 static int next_violations(void *cursor, struct ctl_reply *r)
 {
-	struct violation_walk *w = cursor;
+	struct walk *w = cursor;
 	const struct engine *e = w->ctl->env.engine;
 	const struct violation_table *t = w->second_pass ? &e->offenders : &e->violations;
 	uint64_t keys[VIOLATIONS_PER_STEP];
-	size_t cnt = order_page(&t->order, w->next, keys, VIOLATIONS_PER_STEP);
+	size_t cnt = order_page(&t->order, w->next_key, keys, VIOLATIONS_PER_STEP);
 	size_t i;
 
 	for (i = 0; i < cnt; i++)
 		put_violation(r, violation_find(t, addr_from_host((uint32_t)keys[i])),
 			      loop_now(w->ctl->env.loop)->mono_ms);
 	if (cnt == VIOLATIONS_PER_STEP) {
-		w->next = keys[cnt - 1] + 1;
+		w->next_key = keys[cnt - 1] + 1;
 		return 1;
 	}
 	if (w->second_pass)
 		return 0;
 	w->second_pass = true;
-	w->next = 0;
+	w->next_key = 0;
 	return 1;
 }
 
 static void show_violations(void *ctx, struct ctl_reply *r, int argc, char **argv)
 {
-	struct violation_walk *w = calloc(1, sizeof(*w));
-
 	(void)argc;
 	(void)argv;
 	ctl_table(r, violation_columns, VIOLATION_COLUMN_CNT,
 		  "no violations: every request was from where it may come and well authenticated");
-	if (w)
-		w->ctl = ctx;
-	ctl_stream(r, w ? next_violations : walk_failed, free, w);
+	walk_start(ctx, r, next_violations);
 }
 
 static void clear_violations(void *ctx, struct ctl_reply *r, int argc, char **argv)
