@@ -14,11 +14,11 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/privs.h"
-#include "common/task.h"
 #include "ha-core/engine/engine.h"
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
 #include "ha-core/ha_log.h"
+#include "ha-core/ha_reload.h"
 #include "ha-core/ha_state.h"
 #include "ha-core/io/home_link.h"
 #include "ha-core/io/reg_socket.h"
@@ -41,23 +41,8 @@
 
 #define TICK_MS            1000 /* lifetimes are in seconds */
 #define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
-#define BUCKETS_PER_TURN   4096 /* of bindings that a reload looks at: as long, more or less */
 #define RANDOM_STOCK       64   /* numbers fetched at once: 256 octets never come short */
 #define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
-
-/* One at a time. */
-struct reload {
-	bool is_running;
-	bool again;        /* it was asked for meanwhile */
-	struct task *task; /* reads, or takes down */
-	struct loop_timer *review;
-	int rc;
-	struct ha_conf *conf; /* what was read; NULL: nothing, or it is in use */
-	void *daemon_conf;
-	struct ha_conf_digest digest;
-	struct engine *fresh; /* its associations, then those of before; NULL: they are the same */
-	size_t bucket, ended;
-};
 
 struct ha {
 	const struct ha_daemon *daemon;
@@ -65,8 +50,7 @@ struct ha {
 	struct ha_conf *conf;
 	struct ha_conf *started; /* what belongs to this run is as it says; the first conf */
 	void *daemon_conf;
-	struct ha_conf_digest digest; /* of conf */
-	struct reload reload;
+	struct ha_reload *reload;
 
 	struct loop *loop;
 	struct loop_signal *sigterm, *sigint, *sighup;
@@ -746,99 +730,9 @@ static void set_home_link_offer(struct ha *ha)
 	home_link_set_offer(ha->home_link, &offer);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
+/* --- reload: what ha_reload.c asks of us --- */
 
-static bool same_home_link(const struct ha_conf_home_network *a,
-			   const struct ha_conf_home_network *b)
-{
-	return same_text(a->interface, b->interface) && a->gratuitous_arps == b->gratuitous_arps &&
-	       a->advertise == b->advertise &&
-	       a->advertisement_interval_s == b->advertisement_interval_s &&
-	       a->advertisement_lifetime_s == b->advertisement_lifetime_s &&
-	       a->advertise_default_router == b->advertise_default_router &&
-	       a->advertise_prefix_length == b->advertise_prefix_length;
-}
-
-static bool same_networks(const struct ha_conf *old, const struct ha_conf *new)
-{
-	size_t i;
-
-	if (old->home_network_cnt != new->home_network_cnt)
-		return false;
-	for (i = 0; i < old->home_network_cnt; i++)
-		if (!addr_eq(old->home_networks[i].prefix.addr,
-			     new->home_networks[i].prefix.addr) ||
-		    old->home_networks[i].prefix.len != new->home_networks[i].prefix.len ||
-		    !same_home_link(&old->home_networks[i], &new->home_networks[i]))
-			return false;
-	return true;
-}
-
-static bool same_interfaces(const struct ha_conf *old, const struct ha_conf *new)
-{
-	size_t i;
-
-	if (old->tunnel.interface_cnt != new->tunnel.interface_cnt)
-		return false;
-	for (i = 0; i < old->tunnel.interface_cnt; i++)
-		if (strcmp(old->tunnel.interfaces[i], new->tunnel.interfaces[i]) != 0)
-			return false;
-	return true;
-}
-
-/* Settings that belong to one run: in which of them the new file differs from what runs. */
-static void warn_of_restart(const struct ha *ha, const struct ha_conf *new)
-{
-	const struct ha_conf *old = ha->started;
-	const struct {
-		const char *key;
-		bool same;
-	} rows[] = {
-		{ "home-agent.address", addr_eq(old->address, new->address) },
-		{ "home-agent.port", old->port == new->port },
-		{ "home-networks", same_networks(old, new) },
-		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
-		{ "tunnel.interfaces", same_interfaces(old, new) },
-		{ "tunnel.bpffs", same_text(old->tunnel.bpffs, new->tunnel.bpffs) },
-		{ "tunnel.fast-path-nodes",
-		  old->tunnel.fast_path_nodes == new->tunnel.fast_path_nodes },
-		{ "tunnel.keep-forwarding",
-		  old->tunnel.keep_forwarding == new->tunnel.keep_forwarding },
-		{ "tunnel.udp-checksums", old->tunnel.udp_checksums == new->tunnel.udp_checksums },
-		{ "tunnel.mtu", old->tunnel.mtu == new->tunnel.mtu },
-		{ "tunnel.mss-clamp", old->tunnel.mss_clamp == new->tunnel.mss_clamp },
-		{ "tunnel.ecn", old->tunnel.ecn == new->tunnel.ecn },
-		{ "tunnel.broadcasts", old->tunnel.broadcasts == new->tunnel.broadcasts },
-		{ "state", same_text(old->state.directory, new->state.directory) &&
-				   old->state.sync == new->state.sync &&
-				   old->state.sync_interval_s == new->state.sync_interval_s &&
-				   old->state.journal_size_mib == new->state.journal_size_mib },
-		{ "control.socket", same_text(old->control.socket, new->control.socket) },
-		{ "snmp.enabled", old->snmp.enabled == new->snmp.enabled },
-		{ "snmp.agentx", same_text(old->snmp.agentx, new->snmp.agentx) },
-		{ "snmp.context", same_text(old->snmp.context, new->snmp.context) },
-		{ "snmp.default-context", old->snmp.default_context == new->snmp.default_context },
-		{ "control.group", same_text(old->control.group, new->control.group) },
-		{ "privileges", same_text(old->privileges.user, new->privileges.user) &&
-					old->privileges.system_call_filter ==
-						new->privileges.system_call_filter },
-	};
-	char keys[256] = "";
-	size_t i, len = 0;
-
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) && len < sizeof(keys); i++)
-		if (!rows[i].same)
-			len += (size_t)snprintf(keys + len, sizeof(keys) - len, "%s%s",
-						len > 0 ? ", " : "", rows[i].key);
-	if (len > 0)
-		log_warning("some changes take effect at the next start only",
-			    "event=restart-needed config=%s keys=\"%s\"", ha->options.config, keys);
-}
-
-/* What was read last, but for the first file's part that warn_of_restart() looks at. */
+/* What was read last, but for the first file's part that later ones are compared with. */
 static void free_read_conf(struct ha *ha)
 {
 	if (ha->conf == ha->started)
@@ -846,117 +740,38 @@ static void free_read_conf(struct ha *ha)
 	free_conf(ha->daemon, ha->conf == ha->started ? NULL : ha->conf, ha->daemon_conf);
 }
 
-/*
- * A reload. A million nodes take a second or two to read, so that is done beside the loop; so is
- * making the tables, if the nodes differ from those that there are, and taking the old ones down.
- * All or nothing: a faulty file, or one that cannot be carried out, changes nothing. What asks for
- * another one meanwhile is answered by that: the file may have changed since it was read.
- */
+static int read_again(void *ctx, struct ha_conf **ret_conf, void **ret_daemon_conf)
+{
+	const struct ha *ha = ctx;
 
-/* In the thread: of ha, only what a run does not change. */
-static void read_again(void *ctx)
+	return read_conf(ha->daemon, &ha->options, ret_conf, ret_daemon_conf);
+}
+
+static int build_again(void *ctx, struct engine *fresh, const struct ha_conf *conf,
+		       const void *daemon_conf)
+{
+	return open_engine(ctx, fresh, conf, daemon_conf);
+}
+
+static void discard_conf(void *ctx, struct ha_conf *conf, void *daemon_conf)
+{
+	const struct ha *ha = ctx;
+
+	free_conf(ha->daemon, conf, daemon_conf);
+}
+
+static struct engine_conf settings_of(void *ctx, const struct ha_conf *conf)
+{
+	return engine_conf_of(ctx, conf);
+}
+
+static void adopt_conf(void *ctx, struct ha_conf *conf, void *daemon_conf)
 {
 	struct ha *ha = ctx;
-	struct reload *r = &ha->reload;
 
-	r->rc = read_conf(ha->daemon, &ha->options, &r->conf, &r->daemon_conf);
-	if (r->rc < 0)
-		return;
-	r->digest = ha->digest;
-	ha_conf_sum(r->conf, &r->digest);
-	if (memcmp(&r->digest, &ha->digest, sizeof(r->digest)) != 0) {
-		r->fresh = calloc(1, sizeof(*r->fresh));
-		r->rc = r->fresh ? open_engine(ha, r->fresh, r->conf, r->daemon_conf) : -ENOMEM;
-	}
-	ha_conf_release_nodes(r->conf);
-}
-
-/* In the thread: what no binding points to any more. */
-static void discard_tables(void *ctx)
-{
-	struct ha *ha = ctx;
-
-	if (!ha->reload.fresh)
-		return;
-	engine_done(ha->reload.fresh);
-	free(ha->reload.fresh);
-	ha->reload.fresh = NULL;
-	(void)malloc_trim(0); /* megabytes, which glibc would keep for later */
-}
-
-static int begin_reload(void *ctx);
-
-static void end_reload(void *ctx)
-{
-	struct ha *ha = ctx;
-	struct reload *r = &ha->reload;
-	int rc = r->rc;
-
-	r->task = task_free(r->task);
-	r->is_running = false;
-	if (r->again) {
-		r->again = false;
-		rc = begin_reload(ha);
-	}
-	if (rc <= 0)
-		ha_ctl_reloaded(ha->ctl, rc);
-}
-
-static void refuse_reload(struct ha *ha, int rc)
-{
-	snmp_feed_source(ha->snmp)->reloads_refused++;
-	log_error("reload refused, the running configuration stays",
-		  "event=reload-failed config=%s error=\"%s\"", ha->options.config, err_text(rc));
-	daemon_ready("serving; the last reload was refused");
-}
-
-static void finish_reload(struct ha *ha)
-{
-	(void)ha_state_commit(ha->state); /* what has ended is forgotten before anybody is told */
-	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
-		 ha->options.config, ha->engine.nodes.cnt, ha->reload.ended);
-	if (ha->daemon->warn)
-		ha->daemon->warn(ha->daemon_conf);
-	daemon_ready("serving");
-	/* Without a thread for it now, it is done here. */
-	if (ha->reload.fresh &&
-	    task_start(ha->loop, discard_tables, end_reload, ha, &ha->reload.task) == 0)
-		return;
-	discard_tables(ha);
-	end_reload(ha);
-}
-
-/* In turns, as expiries: what came from where nobody is listened to any more ends. */
-static void on_review(void *ctx)
-{
-	struct ha *ha = ctx;
-	struct reload *r = &ha->reload;
-
-	if (engine_review_some(&ha->engine, &r->bucket, BUCKETS_PER_TURN, &r->ended))
-		loop_timer_start(r->review, 0, 0);
-	else
-		finish_reload(ha);
-}
-
-/* The file was read, and can be carried out. */
-static void apply_conf(struct ha *ha)
-{
-	struct reload *r = &ha->reload;
-	const struct engine_conf settings = engine_conf_of(ha, r->conf);
-
-	warn_of_restart(ha, r->conf);
-	r->ended = 0;
-	r->bucket = 0;
-	if (r->fresh)
-		r->ended = engine_reload(&ha->engine, r->fresh);
-	else
-		engine_reload_settings(&ha->engine, &settings, r->daemon_conf);
 	free_read_conf(ha);
-	ha->conf = r->conf;
-	ha->daemon_conf = r->daemon_conf;
-	ha->digest = r->digest;
-	r->conf = NULL;
-	r->daemon_conf = NULL;
+	ha->conf = conf;
+	ha->daemon_conf = daemon_conf;
 	set_filter(ha);
 	tunnel_filter_changed(ha->tunnel);
 	set_home_link_offer(ha);
@@ -965,72 +780,54 @@ static void apply_conf(struct ha *ha)
 	log_set_level(ha->conf->log_level);
 }
 
-static void drop_conf(struct ha *ha)
-{
-	struct reload *r = &ha->reload;
-
-	free(r->fresh); /* it is not open */
-	r->fresh = NULL;
-	free_conf(ha->daemon, r->conf, r->daemon_conf);
-	r->conf = NULL;
-	r->daemon_conf = NULL;
-}
-
-static void on_read_again(void *ctx)
+static void reload_done(void *ctx, int result)
 {
 	struct ha *ha = ctx;
-	struct reload *r = &ha->reload;
 
-	r->task = task_free(r->task);
-	if (r->rc < 0) {
-		drop_conf(ha);
-		refuse_reload(ha, r->rc);
-		end_reload(ha);
-		return;
-	}
-	apply_conf(ha);
-	if (r->fresh)
-		finish_reload(ha);
-	else
-		on_review(ha);
+	if (result < 0)
+		snmp_feed_source(ha->snmp)->reloads_refused++;
+	else if (ha->daemon->warn)
+		ha->daemon->warn(ha->daemon_conf);
 }
 
-/* 1: it is being read; negative: it is not. */
+static void answer_reload(void *ctx, int result)
+{
+	const struct ha *ha = ctx;
+
+	ha_ctl_reloaded(ha->ctl, result);
+}
+
+static int open_reload(struct ha *ha)
+{
+	const struct ha_reload_env env = {
+		.config = ha->options.config,
+		.started = ha->started,
+		.engine = &ha->engine,
+		.loop = ha->loop,
+		.state = ha->state,
+		.read = read_again,
+		.build = build_again,
+		.discard = discard_conf,
+		.settings = settings_of,
+		.adopt = adopt_conf,
+		.done = reload_done,
+		.answer = answer_reload,
+		.ctx = ha,
+	};
+
+	return ha_reload_open(&env, ha->conf, &ha->reload);
+}
+
 static int begin_reload(void *ctx)
 {
-	struct ha *ha = ctx;
-	struct reload *r = &ha->reload;
-	int rc;
+	const struct ha *ha = ctx;
 
-	if (r->is_running) {
-		r->again = true;
-		return 1;
-	}
-	daemon_reloading();
-	rc = task_start(ha->loop, read_again, on_read_again, ha, &r->task);
-	if (rc < 0) {
-		refuse_reload(ha, rc);
-		return rc;
-	}
-	r->is_running = true;
-	return 1;
+	return ha_reload_begin(ha->reload);
 }
 
 static void on_reload(void *ctx)
 {
 	(void)begin_reload(ctx); /* it will have said what came of it */
-}
-
-/* At the end of the daemon, whatever is under way. */
-static void close_reload(struct ha *ha)
-{
-	struct reload *r = &ha->reload;
-
-	r->task = task_free(r->task);
-	r->review = loop_timer_free(r->review);
-	if (r->rc == 0)
-		discard_tables(ha);
-	drop_conf(ha);
 }
 
 static void add_status(void *ctx, struct ctl_reply *r)
@@ -1300,9 +1097,8 @@ static int open_events(struct ha *ha)
 	ha->tick = loop_timer_new(ha->loop, on_tick, ha);
 	ha->expiries = loop_timer_new(ha->loop, on_expiries, ha);
 	ha->revocations = loop_timer_new(ha->loop, on_revocations, ha);
-	ha->reload.review = loop_timer_new(ha->loop, on_review, ha);
-	if (!ha->reload.review || !ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick ||
-	    !ha->expiries || !ha->revocations)
+	if (!ha->sigterm || !ha->sigint || !ha->sighup || !ha->tick || !ha->expiries ||
+	    !ha->revocations)
 		return -ENOMEM;
 	(void)signal(SIGPIPE, SIG_IGN);
 	loop_timer_start(ha->tick, TICK_MS, TICK_MS);
@@ -1311,7 +1107,7 @@ static int open_events(struct ha *ha)
 
 static void close_all(struct ha *ha)
 {
-	close_reload(ha);
+	ha_reload_close(ha->reload);
 	ha_ctl_close(ha->ctl);
 	snmp_feed_close(ha->snmp);
 	home_link_close(ha->home_link);
@@ -1380,10 +1176,9 @@ static int serve(struct ha *ha)
 	if (rc < 0)
 		return rc;
 
-	if (getrandom(ha->digest.seeds, sizeof(ha->digest.seeds), 0) !=
-	    (ssize_t)sizeof(ha->digest.seeds))
-		return -errno;
-	ha_conf_sum(ha->conf, &ha->digest);
+	rc = open_reload(ha);
+	if (rc < 0)
+		return rc;
 	ha_conf_release_nodes(ha->conf);
 	log_info("serving",
 		 "event=started version=%s address=%s port=%u data-path=%s device=%s "

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A reload. A million nodes take a second or two to read, so that is done beside the loop; so is
+ * making the tables, if the nodes differ from those that there are, and taking the old ones down.
+ * All or nothing: a faulty file, or one that cannot be carried out, changes nothing. What asks for
+ * another one meanwhile is answered by that: the file may have changed since it was read.
+ */
+#include "ha-core/ha_reload.h"
+
+#include "common/daemon.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/task.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define BUCKETS_PER_TURN 4096 /* of bindings looked at: a millisecond, more or less */
+
+struct ha_reload {
+	struct ha_reload_env env;
+	bool is_running;
+	bool again;        /* it was asked for meanwhile */
+	struct task *task; /* reads, or takes down */
+	struct loop_timer *review;
+	int rc;
+	struct ha_conf_digest running; /* of the configuration in force */
+	struct ha_conf *conf;          /* what was read; NULL: nothing, or it is in use */
+	void *daemon_conf;
+	struct ha_conf_digest digest; /* of conf */
+	struct engine *fresh; /* its associations, then those of before; NULL: they are the same */
+	size_t bucket, ended;
+};
+
+/* --- what belongs to one run --- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_home_link(const struct ha_conf_home_network *a,
+			   const struct ha_conf_home_network *b)
+{
+	return same_text(a->interface, b->interface) && a->gratuitous_arps == b->gratuitous_arps &&
+	       a->advertise == b->advertise &&
+	       a->advertisement_interval_s == b->advertisement_interval_s &&
+	       a->advertisement_lifetime_s == b->advertisement_lifetime_s &&
+	       a->advertise_default_router == b->advertise_default_router &&
+	       a->advertise_prefix_length == b->advertise_prefix_length;
+}
+
+static bool same_networks(const struct ha_conf *old, const struct ha_conf *new)
+{
+	size_t i;
+
+	if (old->home_network_cnt != new->home_network_cnt)
+		return false;
+	for (i = 0; i < old->home_network_cnt; i++)
+		if (!addr_eq(old->home_networks[i].prefix.addr,
+			     new->home_networks[i].prefix.addr) ||
+		    old->home_networks[i].prefix.len != new->home_networks[i].prefix.len ||
+		    !same_home_link(&old->home_networks[i], &new->home_networks[i]))
+			return false;
+	return true;
+}
+
+static bool same_interfaces(const struct ha_conf *old, const struct ha_conf *new)
+{
+	size_t i;
+
+	if (old->tunnel.interface_cnt != new->tunnel.interface_cnt)
+		return false;
+	for (i = 0; i < old->tunnel.interface_cnt; i++)
+		if (strcmp(old->tunnel.interfaces[i], new->tunnel.interfaces[i]) != 0)
+			return false;
+	return true;
+}
+
+/* Settings that belong to one run: in which of them the new file differs from what runs. */
+static void warn_of_restart(const struct ha_reload *r)
+{
+	const struct ha_conf *old = r->env.started, *new = r->conf;
+	const struct {
+		const char *key;
+		bool same;
+	} rows[] = {
+		{ "home-agent.address", addr_eq(old->address, new->address) },
+		{ "home-agent.port", old->port == new->port },
+		{ "home-networks", same_networks(old, new) },
+		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
+		{ "tunnel.interfaces", same_interfaces(old, new) },
+		{ "tunnel.bpffs", same_text(old->tunnel.bpffs, new->tunnel.bpffs) },
+		{ "tunnel.fast-path-nodes",
+		  old->tunnel.fast_path_nodes == new->tunnel.fast_path_nodes },
+		{ "tunnel.keep-forwarding",
+		  old->tunnel.keep_forwarding == new->tunnel.keep_forwarding },
+		{ "tunnel.udp-checksums", old->tunnel.udp_checksums == new->tunnel.udp_checksums },
+		{ "tunnel.mtu", old->tunnel.mtu == new->tunnel.mtu },
+		{ "tunnel.mss-clamp", old->tunnel.mss_clamp == new->tunnel.mss_clamp },
+		{ "tunnel.ecn", old->tunnel.ecn == new->tunnel.ecn },
+		{ "tunnel.broadcasts", old->tunnel.broadcasts == new->tunnel.broadcasts },
+		{ "state", same_text(old->state.directory, new->state.directory) &&
+				   old->state.sync == new->state.sync &&
+				   old->state.sync_interval_s == new->state.sync_interval_s &&
+				   old->state.journal_size_mib == new->state.journal_size_mib },
+		{ "control.socket", same_text(old->control.socket, new->control.socket) },
+		{ "snmp.enabled", old->snmp.enabled == new->snmp.enabled },
+		{ "snmp.agentx", same_text(old->snmp.agentx, new->snmp.agentx) },
+		{ "snmp.context", same_text(old->snmp.context, new->snmp.context) },
+		{ "snmp.default-context", old->snmp.default_context == new->snmp.default_context },
+		{ "control.group", same_text(old->control.group, new->control.group) },
+		{ "privileges", same_text(old->privileges.user, new->privileges.user) &&
+					old->privileges.system_call_filter ==
+						new->privileges.system_call_filter },
+	};
+	char keys[256] = "";
+	size_t i, len = 0;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) && len < sizeof(keys); i++)
+		if (!rows[i].same)
+			len += (size_t)snprintf(keys + len, sizeof(keys) - len, "%s%s",
+						len > 0 ? ", " : "", rows[i].key);
+	if (len > 0)
+		log_warning("some changes take effect at the next start only",
+			    "event=restart-needed config=%s keys=\"%s\"", r->env.config, keys);
+}
+
+/* --- carrying it out --- */
+
+/* In the thread. */
+static void read_again(void *ctx)
+{
+	struct ha_reload *r = ctx;
+
+	r->rc = r->env.read(r->env.ctx, &r->conf, &r->daemon_conf);
+	if (r->rc < 0)
+		return;
+	r->digest = r->running;
+	ha_conf_sum(r->conf, &r->digest);
+	if (memcmp(&r->digest, &r->running, sizeof(r->digest)) != 0) {
+		r->fresh = calloc(1, sizeof(*r->fresh));
+		r->rc = r->fresh ? r->env.build(r->env.ctx, r->fresh, r->conf, r->daemon_conf)
+				 : -ENOMEM;
+	}
+	ha_conf_release_nodes(r->conf);
+}
+
+/* In the thread: what no binding points to any more. */
+static void discard_tables(void *ctx)
+{
+	struct ha_reload *r = ctx;
+
+	if (!r->fresh)
+		return;
+	engine_done(r->fresh);
+	free(r->fresh);
+	r->fresh = NULL;
+	(void)malloc_trim(0); /* megabytes, which glibc would keep for later */
+}
+
+static void end_reload(void *ctx)
+{
+	struct ha_reload *r = ctx;
+	int rc = r->rc;
+
+	r->task = task_free(r->task);
+	r->is_running = false;
+	if (r->again) {
+		r->again = false;
+		rc = ha_reload_begin(r);
+	}
+	if (rc <= 0)
+		r->env.answer(r->env.ctx, rc);
+}
+
+static void refuse(struct ha_reload *r, int rc)
+{
+	log_error("reload refused, the running configuration stays",
+		  "event=reload-failed config=%s error=\"%s\"", r->env.config, err_text(rc));
+	r->env.done(r->env.ctx, rc);
+	daemon_ready("serving; the last reload was refused");
+}
+
+static void finish(struct ha_reload *r)
+{
+	(void)ha_state_commit(r->env.state); /* what has ended is forgotten, then it is told */
+	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
+		 r->env.config, r->env.engine->nodes.cnt, r->ended);
+	r->env.done(r->env.ctx, 0);
+	daemon_ready("serving");
+	/* Without a thread for it now, it is done here. */
+	if (r->fresh && task_start(r->env.loop, discard_tables, end_reload, r, &r->task) == 0)
+		return;
+	discard_tables(r);
+	end_reload(r);
+}
+
+/* In turns, as expiries: what came from where nobody is listened to any more ends. */
+static void on_review(void *ctx)
+{
+	struct ha_reload *r = ctx;
+
+	if (engine_review_some(r->env.engine, &r->bucket, BUCKETS_PER_TURN, &r->ended))
+		loop_timer_start(r->review, 0, 0);
+	else
+		finish(r);
+}
+
+/* The file was read, and can be carried out. */
+static void apply(struct ha_reload *r)
+{
+	const struct engine_conf settings = r->env.settings(r->env.ctx, r->conf);
+
+	warn_of_restart(r);
+	r->ended = 0;
+	r->bucket = 0;
+	if (r->fresh)
+		r->ended = engine_reload(r->env.engine, r->fresh);
+	else
+		engine_reload_settings(r->env.engine, &settings, r->daemon_conf);
+	r->env.adopt(r->env.ctx, r->conf, r->daemon_conf);
+	r->running = r->digest;
+	r->conf = NULL;
+	r->daemon_conf = NULL;
+}
+
+static void drop_conf(struct ha_reload *r)
+{
+	free(r->fresh); /* it is not open */
+	r->fresh = NULL;
+	r->env.discard(r->env.ctx, r->conf, r->daemon_conf);
+	r->conf = NULL;
+	r->daemon_conf = NULL;
+}
+
+static void on_read_again(void *ctx)
+{
+	struct ha_reload *r = ctx;
+
+	r->task = task_free(r->task);
+	if (r->rc < 0) {
+		drop_conf(r);
+		refuse(r, r->rc);
+		end_reload(r);
+		return;
+	}
+	apply(r);
+	if (r->fresh)
+		finish(r);
+	else
+		on_review(r);
+}
+
+int ha_reload_begin(struct ha_reload *r)
+{
+	int rc;
+
+	if (r->is_running) {
+		r->again = true;
+		return 1;
+	}
+	daemon_reloading();
+	rc = task_start(r->env.loop, read_again, on_read_again, r, &r->task);
+	if (rc < 0) {
+		refuse(r, rc);
+		return rc;
+	}
+	r->is_running = true;
+	return 1;
+}
+
+int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf *conf,
+		   struct ha_reload **ret_reload)
+{
+	struct ha_reload *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->env = *env;
+	r->review = loop_timer_new(env->loop, on_review, r);
+	if (!r->review) {
+		free(r);
+		return -ENOMEM;
+	}
+	if (getrandom(r->running.seeds, sizeof(r->running.seeds), 0) !=
+	    (ssize_t)sizeof(r->running.seeds)) {
+		(void)ha_reload_close(r);
+		return -errno;
+	}
+	ha_conf_sum(conf, &r->running);
+	*ret_reload = r;
+	return 0;
+}
+
+struct ha_reload *ha_reload_close(struct ha_reload *r)
+{
+	if (!r)
+		return NULL;
+	r->task = task_free(r->task);
+	loop_timer_free(r->review);
+	if (r->rc == 0)
+		discard_tables(r);
+	drop_conf(r);
+	free(r);
+	return NULL;
+}
