@@ -171,11 +171,19 @@ static int handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *re
 
 /* --- the session --- */
 
+/*
+ * AgentX runs over a stream (RFC 2741 §8): what was sent once arrives once, or the session is over.
+ * net-snmp would send everything again five times, and a master that had hung would so pass on each
+ * notification as often.
+ */
 static int on_session(int major, int minor, void *server, void *client)
 {
+	netsnmp_session *session = server;
+
 	(void)major;
-	(void)server;
 	(void)client;
+	if (minor == SNMPD_CALLBACK_INDEX_START && session)
+		session->retries = 0;
 	if (conf->connected)
 		conf->connected(conf->ctx, minor == SNMPD_CALLBACK_INDEX_START);
 	return 0;
@@ -235,8 +243,8 @@ static void set_options(void)
 	(void)netsnmp_ds_set_boolean(app, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
 	(void)netsnmp_ds_set_boolean(app, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
 	(void)netsnmp_ds_set_string(app, NETSNMP_DS_AGENT_X_SOCKET, conf->master);
-	(void)netsnmp_ds_set_int(app, NETSNMP_DS_AGENT_AGENTX_TIMEOUT, CALL_TIMEOUT_S * ONE_SEC);
-	(void)netsnmp_ds_set_int(app, NETSNMP_DS_AGENT_AGENTX_RETRIES, 0);
+	/* Of each attempt; NETSNMP_DS_AGENT_AGENTX_TIMEOUT is the master's. */
+	(void)netsnmp_ds_set_int(lib, NETSNMP_DS_LIB_TIMEOUT, CALL_TIMEOUT_S);
 }
 
 static int start(void)

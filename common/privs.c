@@ -289,10 +289,34 @@ static const char allowed[] =
 	/* who and when */
 	"getpid getppid gettid getpgrp getpgid getsid getuid getuid32 geteuid geteuid32 getgid "
 	"getgid32 getegid getegid32 getresuid getresuid32 getresgid getresgid32 getgroups "
-	"getgroups32 capget capset prctl getrlimit ugetrlimit setrlimit prlimit64 getrusage "
+	"getgroups32 capget capset prctl seccomp getrlimit ugetrlimit setrlimit prlimit64 getrusage "
 	"times uname sysinfo time gettimeofday clock_gettime clock_gettime64 clock_getres "
 	"clock_getres_time64 getrandom "
 #ifdef SANITIZED /* the leak check at the end stops its own process from a thread */
+	"ptrace personality "
+#endif
+	"";
+
+/* A child that talks to sockets it opens itself, and to its parent: it writes to no file. */
+static const char allowed_child[] =
+	"read readv write writev close close_range lseek _llseek fcntl fcntl64 ioctl dup dup2 dup3 "
+	"poll ppoll ppoll_time64 select _newselect pselect6 pselect6_time64 restart_syscall "
+	"nanosleep clock_nanosleep clock_nanosleep_time64 "
+	"socket socketcall bind connect getsockname getpeername getsockopt setsockopt shutdown "
+	"send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg recvmmsg_time64 "
+	/* to be read: what a resolver reads, and the time zone */
+	"open openat access faccessat faccessat2 stat stat64 lstat lstat64 fstat fstat64 "
+	"newfstatat fstatat64 statx statfs statfs64 readlink readlinkat getcwd "
+	"brk mmap mmap2 munmap mremap mprotect madvise "
+	/* one above, one below, which is started again */
+	"clone clone3 fork wait4 waitpid waitid futex futex_time64 set_robust_list rseq "
+	"set_tid_address sched_yield sched_getaffinity exit exit_group kill tgkill "
+	"rt_sigaction rt_sigprocmask rt_sigreturn rt_sigsuspend sigaltstack sigreturn sigaction "
+	"sigprocmask "
+	"getpid getppid gettid getuid getuid32 geteuid geteuid32 getgid getgid32 getegid "
+	"getegid32 prctl getrlimit ugetrlimit prlimit64 getrusage times uname sysinfo time "
+	"gettimeofday clock_gettime clock_gettime64 clock_getres clock_getres_time64 getrandom "
+#ifdef SANITIZED
 	"ptrace personality "
 #endif
 	"";
@@ -331,28 +355,56 @@ static int add_rules(scmp_filter_ctx ctx, uint32_t action, const char *names,
 	return 0;
 }
 
-int privs_filter(bool bpf)
+struct filter_size {
+	unsigned int allowed, deadly; /* system calls */
+};
+
+/* @param names, more  what passes */
+static int load_filter(const char *names, const char *more, struct filter_size *out_size)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	unsigned int passing = 0, more = 0, ending = 0;
+	struct filter_size *size = out_size;
+	unsigned int added = 0;
 	int rc;
 
+	*size = (struct filter_size){ 0 };
 	if (!ctx)
 		return refused("system call filter", -ENOMEM);
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (rc == 0)
-		rc = add_rules(ctx, SCMP_ACT_ALLOW, allowed, &passing);
-	if (rc == 0 && bpf)
-		rc = add_rules(ctx, SCMP_ACT_ALLOW, "bpf", &more);
+		rc = add_rules(ctx, SCMP_ACT_ALLOW, names, &size->allowed);
 	if (rc == 0)
-		rc = add_rules(ctx, SCMP_ACT_KILL_PROCESS, deadly, &ending);
+		rc = add_rules(ctx, SCMP_ACT_ALLOW, more, &added);
+	size->allowed += added;
+	if (rc == 0)
+		rc = add_rules(ctx, SCMP_ACT_KILL_PROCESS, deadly, &size->deadly);
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
+	return rc < 0 ? refused("system call filter", rc) : 0;
+}
+
+int privs_filter(bool bpf)
+{
+	struct filter_size size;
+	int rc = load_filter(allowed, bpf ? "bpf" : "", &size);
+
 	if (rc < 0)
-		return refused("system call filter", rc);
+		return rc;
 	log_info("system calls are filtered",
-		 "event=system-calls-filtered allowed=%u deadly=%u bpf=%s", passing + more, ending,
-		 bpf ? "yes" : "no");
+		 "event=system-calls-filtered allowed=%u deadly=%u bpf=%s", size.allowed,
+		 size.deadly, bpf ? "yes" : "no");
 	return 0;
+}
+
+int privs_filter_child(void)
+{
+	struct filter_size size;
+	int rc = load_filter(allowed_child, "", &size);
+
+	if (rc == 0)
+		log_debug("system calls of a child are filtered",
+			  "event=child-system-calls-filtered allowed=%u deadly=%u", size.allowed,
+			  size.deadly);
+	return rc;
 }

@@ -52,4 +52,10 @@ int privs_drop_all(void);
  */
 int privs_filter(bool bpf);
 
+/**
+ * The same for a child that needs no privilege: a shorter list, on which no file can be written.
+ * Also after privs_filter(), which a child inherits: both hold.
+ */
+int privs_filter_child(void);
+
 #endif

@@ -60,6 +60,12 @@ def agent(campus, run_daemon, master):
     return daemon
 
 
+@pytest.fixture
+def receiver(campus, workdir, things):
+    things.append(Receiver(campus.ha, workdir))
+    return things[-1].start()
+
+
 def counters_match(agent, master, rows):
     """Until each OID has the value of the counter of that name: [(oid, name), ...]."""
     def differing():
@@ -530,6 +536,22 @@ def test_no_trusted_network_is_worth_a_notification(campus, run_daemon, make_mas
     until(lambda: receiver.notifications(f"{HE}.0.2"), "heTrustedListEmpty has come", seconds=20)
 
 
+def test_a_master_that_hangs_sends_a_notification_once(
+        campus, run_daemon, make_master, receiver, peer):
+    master = make_master(trap_to=snmp.TRAP_PORT)
+    agent = run_daemon(campus.ha, "ihad", with_snmp(campus.ihad_conf, master))
+    master.wait_subagent()
+    master.process.send_signal(signal.SIGSTOP)
+    stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
+    stranger.send(stranger.build())
+    until(lambda: agent.events("snmp-disconnected"), f"it is given up {agent.log()}", seconds=20)
+    master.process.send_signal(signal.SIGCONT)
+    until(lambda: receiver.notifications(f"{HE}.0.1"), f"it has come:\n{receiver.log()}")
+    master.wait_subagent()
+    time.sleep(KEEPER)
+    assert len(receiver.notifications(f"{HE}.0.1")) == 1
+
+
 # --- the data path and the store ---
 
 @pytest.fixture
@@ -580,12 +602,6 @@ def test_without_a_fast_path_no_interface_is_shown(campus, run_daemon, master):
     agent = run_daemon(campus.ha, "ihad", with_path(with_snmp(campus.ihad_conf, master), "tun"))
     master.wait_subagent()
     assert interfaces_served(master) == interfaces_shown(agent.status()) == {}
-
-
-@pytest.fixture
-def receiver(campus, workdir, things):
-    things.append(Receiver(campus.ha, workdir))
-    return things[-1].start()
 
 
 def test_a_data_path_less_than_the_one_asked_for_is_worth_a_notification(
