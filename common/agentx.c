@@ -33,7 +33,10 @@
 /* clang-format on */
 #pragma GCC diagnostic pop
 
-#define CALL_TIMEOUT_S 2 /* a master that does not answer for so long is taken for gone */
+#define DEFAULT_PRIORITY 127 /* RFC 2741 §6.2.3 */
+#define CALL_TIMEOUT_S   2   /* a master that does not answer for so long is taken for gone */
+
+#define REFUSAL "registering pdu failed: 263"
 
 static const struct agentx_conf *conf; /* as net-snmp is one a process, so are we */
 
@@ -91,6 +94,9 @@ static u_char asn_of(const struct agentx_value *v, const void **out_data, size_t
 		*out_data = &wide;
 		*out_len = sizeof(wide);
 		return ASN_COUNTER64;
+	case AGENTX_DURATION:
+		number = (long)(v->number & UINT32_MAX);
+		return ASN_TIMETICKS;
 	case AGENTX_TICKS:
 		number = uptime_of((uint32_t)v->number);
 		return ASN_TIMETICKS;
@@ -189,7 +195,10 @@ static int on_session(int major, int minor, void *server, void *client)
 	return 0;
 }
 
-/* net-snmp's own lines: for us, unless something is wrong. */
+/*
+ * net-snmp's own lines: for us, unless something is wrong. One of them is the only place where it
+ * lets go of the master's answer to a registration: 263 is duplicateRegistration (RFC 2741 §6.2.16).
+ */
 static int on_log(int major, int minor, void *server, void *client)
 {
 	const struct snmp_log_message *line = server;
@@ -199,6 +208,8 @@ static int on_log(int major, int minor, void *server, void *client)
 	(void)client;
 	log_debug("net-snmp says", "event=net-snmp text=\"%s\"",
 		  log_value(line->msg, strcspn(line->msg, "\n")).s);
+	if (conf->refused && strncmp(line->msg, REFUSAL, strlen(REFUSAL)) == 0)
+		conf->refused(conf->ctx);
 	return 0;
 }
 
@@ -224,7 +235,7 @@ static int register_roots(void)
 	int rc = 0;
 
 	for (i = 0; i < conf->root_cnt && rc == 0; i++) {
-		rc = register_root(&conf->roots[i], conf->context, conf->priority);
+		rc = register_root(&conf->roots[i], conf->context, DEFAULT_PRIORITY);
 		if (rc == 0 && conf->in_default_context)
 			rc = register_root(&conf->roots[i], NULL, conf->priority);
 	}

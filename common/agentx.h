@@ -28,7 +28,8 @@ enum agentx_type {
 	AGENTX_UNSIGNED,  /* Gauge32 and Unsigned32 */
 	AGENTX_COUNTER32, /* number, modulo 2^32 */
 	AGENTX_COUNTER64,
-	AGENTX_TICKS, /* number: when it was, in hundredths of a second, monotonic; 0: never */
+	AGENTX_DURATION, /* number, in hundredths of a second, modulo 2^32 */
+	AGENTX_TICKS,    /* number: when it was, in hundredths of a second, monotonic; 0: never */
 	AGENTX_ADDRESS,
 	AGENTX_OCTETS,
 };
@@ -53,7 +54,7 @@ struct agentx_conf {
 	const char *master; /* a socket's path, or tcp:HOST:PORT */
 	const char *context;
 	bool in_default_context; /* too, unless a subagent of a lower priority number is there */
-	int priority;            /* there; 1..255, RFC 2741 §6.2.3 */
+	int priority;            /* there; 1..255, RFC 2741 §6.2.3; in context, the default */
 	const struct agentx_oid *roots;
 	size_t root_cnt;
 	unsigned int retry_s; /* between attempts to connect, and between pings */
@@ -64,6 +65,8 @@ struct agentx_conf {
 		    struct agentx_value *out_value);
 	/** There is a session with the master now, or none any more. */
 	void (*connected)(void *ctx, bool is);
+	/** The master would not take objects of ours: another subagent has them there. */
+	void (*refused)(void *ctx);
 	int fd; /* watched beside */
 	/** fd is readable. @return false: come to the end */
 	bool (*readable)(void *ctx);

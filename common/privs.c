@@ -289,7 +289,8 @@ static const char allowed[] =
 	/* who and when */
 	"getpid getppid gettid getpgrp getpgid getsid getuid getuid32 geteuid geteuid32 getgid "
 	"getgid32 getegid getegid32 getresuid getresuid32 getresgid getresgid32 getgroups "
-	"getgroups32 capget capset prctl seccomp getrlimit ugetrlimit setrlimit prlimit64 getrusage "
+	"getgroups32 capget capset prctl seccomp getrlimit ugetrlimit setrlimit prlimit64 "
+	"getrusage "
 	"times uname sysinfo time gettimeofday clock_gettime clock_gettime64 clock_getres "
 	"clock_getres_time64 getrandom "
 #ifdef SANITIZED /* the leak check at the end stops its own process from a thread */
@@ -300,13 +301,14 @@ static const char allowed[] =
 /* A child that talks to sockets it opens itself, and to its parent: it writes to no file. */
 static const char allowed_child[] =
 	"read readv write writev close close_range lseek _llseek fcntl fcntl64 ioctl dup dup2 dup3 "
+	"pipe pipe2 eventfd eventfd2 "
 	"poll ppoll ppoll_time64 select _newselect pselect6 pselect6_time64 restart_syscall "
 	"nanosleep clock_nanosleep clock_nanosleep_time64 "
 	"socket socketcall bind connect getsockname getpeername getsockopt setsockopt shutdown "
 	"send sendto sendmsg sendmmsg recv recvfrom recvmsg recvmmsg recvmmsg_time64 "
 	/* to be read: what a resolver reads, and the time zone */
-	"open openat access faccessat faccessat2 stat stat64 lstat lstat64 fstat fstat64 "
-	"newfstatat fstatat64 statx statfs statfs64 readlink readlinkat getcwd "
+	"access faccessat faccessat2 stat stat64 lstat lstat64 fstat fstat64 "
+	"newfstatat fstatat64 statx statfs statfs64 readlink readlinkat getcwd getdents getdents64 "
 	"brk mmap mmap2 munmap mremap mprotect madvise "
 	/* one above, one below, which is started again */
 	"clone clone3 fork wait4 waitpid waitid futex futex_time64 set_robust_list rseq "
@@ -355,12 +357,26 @@ static int add_rules(scmp_filter_ctx ctx, uint32_t action, const char *names,
 	return 0;
 }
 
+/* Files are opened to be read, with what is there. */
+static int add_open_to_read(scmp_filter_ctx ctx)
+{
+	const scmp_datum_t writes = O_ACCMODE | O_CREAT | O_TRUNC;
+	int rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+				  SCMP_A2(SCMP_CMP_MASKED_EQ, writes, O_RDONLY));
+
+	if (rc == 0 && SCMP_SYS(open) >= 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+				      SCMP_A1(SCMP_CMP_MASKED_EQ, writes, O_RDONLY));
+	return rc;
+}
+
 struct filter_size {
 	unsigned int allowed, deadly; /* system calls */
 };
 
-/* @param names, more  what passes */
-static int load_filter(const char *names, const char *more, struct filter_size *out_size)
+/* @param names, more  what passes. @param add  adds rules beside the names; or NULL */
+static int load_filter(const char *names, const char *more, int (*add)(scmp_filter_ctx ctx),
+		       struct filter_size *out_size)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
 	struct filter_size *size = out_size;
@@ -376,6 +392,8 @@ static int load_filter(const char *names, const char *more, struct filter_size *
 	if (rc == 0)
 		rc = add_rules(ctx, SCMP_ACT_ALLOW, more, &added);
 	size->allowed += added;
+	if (rc == 0 && add)
+		rc = add(ctx);
 	if (rc == 0)
 		rc = add_rules(ctx, SCMP_ACT_KILL_PROCESS, deadly, &size->deadly);
 	if (rc == 0)
@@ -387,7 +405,7 @@ static int load_filter(const char *names, const char *more, struct filter_size *
 int privs_filter(bool bpf)
 {
 	struct filter_size size;
-	int rc = load_filter(allowed, bpf ? "bpf" : "", &size);
+	int rc = load_filter(allowed, bpf ? "bpf" : "", NULL, &size);
 
 	if (rc < 0)
 		return rc;
@@ -400,7 +418,7 @@ int privs_filter(bool bpf)
 int privs_filter_child(void)
 {
 	struct filter_size size;
-	int rc = load_filter(allowed_child, "", &size);
+	int rc = load_filter(allowed_child, "", add_open_to_read, &size);
 
 	if (rc == 0)
 		log_debug("system calls of a child are filtered",

@@ -117,6 +117,14 @@ static void free_conf(const struct ha_daemon *daemon, struct ha_conf *conf, void
 	free(daemon_conf);
 }
 
+/* What was read last, but for the first file's part that later ones are compared with. */
+static void free_read_conf(struct ha *ha)
+{
+	if (ha->conf == ha->started)
+		ha_conf_release_foreign_agents(ha->started);
+	free_conf(ha->daemon, ha->conf == ha->started ? NULL : ha->conf, ha->daemon_conf);
+}
+
 static uint8_t encap_mode_of(enum ha_conf_encap encap)
 {
 	switch (encap) {
@@ -437,10 +445,25 @@ static void welcome_home(struct ha *ha, const struct engine_result *res,
 static void forget_conf(void *ctx)
 {
 	struct ha *ha = ctx;
+	const bool filter = ha->started->privileges.system_call_filter;
 
-	free_conf(ha->daemon, ha->conf, ha->daemon_conf);
-	if (privs_drop_all() < 0) /* it talks to its parent and to the master agent: no more */
+	free_read_conf(ha);
+	ha_conf_free(ha->started);
+	if (ha->loop) { /* one that was started later */
+		engine_done(&ha->engine);
+		(void)malloc_trim(0);
+	}
+	/* It talks to its parent and to the master agent: no more. */
+	if (privs_drop_all() < 0 || (filter && privs_filter_child() < 0))
 		_exit(DAEMON_EXIT_SYSTEM);
+}
+
+/* What a reload's thread has read would be copied, keys and all. */
+static bool is_reloading(void *ctx)
+{
+	const struct ha *ha = ctx;
+
+	return ha_reload_is_running(ha->reload);
 }
 
 static struct snmp_feed_conf snmp_conf_of(struct ha *ha)
@@ -456,6 +479,7 @@ static struct snmp_feed_conf snmp_conf_of(struct ha *ha)
 		.notifications = conf->snmp.notifications,
 		.notification_interval_s = conf->snmp.notification_interval_s,
 		.forget = forget_conf,
+		.is_busy = is_reloading,
 		.ctx = ha,
 	};
 }
@@ -732,14 +756,6 @@ static void set_home_link_offer(struct ha *ha)
 
 /* --- reload: what ha_reload.c asks of us --- */
 
-/* What was read last, but for the first file's part that later ones are compared with. */
-static void free_read_conf(struct ha *ha)
-{
-	if (ha->conf == ha->started)
-		ha_conf_release_foreign_agents(ha->started);
-	free_conf(ha->daemon, ha->conf == ha->started ? NULL : ha->conf, ha->daemon_conf);
-}
-
 static int read_again(void *ctx, struct ha_conf **ret_conf, void **ret_daemon_conf)
 {
 	const struct ha *ha = ctx;
@@ -840,6 +856,8 @@ static void add_status(void *ctx, struct ctl_reply *r)
 	ctl_number(r, src->rate);
 	ctl_field(r, "requests-per-second-peak", CTL_NUMBER);
 	ctl_number(r, src->rate_peak);
+	ctl_field(r, "snmp", CTL_STRING);
+	ctl_string(r, snmp_feed_link(ha->snmp));
 	if (ha->daemon->status)
 		ha->daemon->status(ha->daemon_conf, r);
 }

@@ -297,6 +297,11 @@ int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf *conf,
 	return 0;
 }
 
+bool ha_reload_is_running(const struct ha_reload *r)
+{
+	return r && r->is_running;
+}
+
 struct ha_reload *ha_reload_close(struct ha_reload *r)
 {
 	if (!r)

@@ -43,6 +43,7 @@ static const struct mib_column system_columns[] = {
 	AGENT(12, MIB_TRUTH, draining),           /* heDraining */
 	AGENT(13, MIB_TEXT, data_path),           /* heDataPath */
 	AGENT(14, MIB_TEXT, device),              /* heDevice */
+	AGENT(15, MIB_DURATION, up_cs),           /* heUpTime */
 };
 GROUP(he_system, SNMP_AGENT, "0", system_columns, 2, 1, 1);
 
@@ -60,13 +61,10 @@ GROUP(he_trust, SNMP_AGENT, "0", trust_columns, 2, 1, 2);
 #define TRUSTED(arc, kind, member) MIB_COLUMN(arc, kind, struct snmp_row_trusted, member)
 
 static const struct mib_column trusted_columns[] = {
-	TRUSTED(2, MIB_INET_TYPE, prefix),    /* heTrustedPrefixType */
-	TRUSTED(3, MIB_INET, prefix),         /* heTrustedPrefix */
-	TRUSTED(4, MIB_UNSIGNED, prefix_len), /* heTrustedPrefixLength */
-	TRUSTED(5, MIB_COUNTER64, requests),  /* heTrustedRequests */
-	TRUSTED(6, MIB_TICKS, used_cs),       /* heTrustedLastUsed */
+	TRUSTED(5, MIB_COUNTER64, requests), /* heTrustedRequests */
+	TRUSTED(6, MIB_TICKS, used_cs),      /* heTrustedLastUsed */
 };
-GROUP(he_trusted, SNMP_TRUSTED, "n", trusted_columns, 4, 1, 2, 10, 1);
+GROUP(he_trusted, SNMP_TRUSTED, "14ooooo", trusted_columns, 4, 1, 2, 10, 1);
 
 #define OFFENDER(arc, kind, member) MIB_COLUMN(arc, kind, struct snmp_row_violation, member)
 
@@ -296,6 +294,11 @@ static size_t limit_objects(const struct snmp_notice *n, size_t cnt,
 	return cnt;
 }
 
+void home_agent_mib_name(const struct snmp_notice *n, struct agentx_object *out_object)
+{
+	add_object(out_object, &he_system, 1, MIB_TEXT, &n->name, sizeof(n->name));
+}
+
 size_t home_agent_mib_notice(const struct snmp_notice *n, struct agentx_oid *out_oid,
 			     struct agentx_object *out_objects)
 {
@@ -304,7 +307,7 @@ size_t home_agent_mib_notice(const struct snmp_notice *n, struct agentx_oid *out
 
 	*out_oid = notifications;
 	out_oid->ids[out_oid->len++] = n->what + 1; /* heUntrustedRequest is the first */
-	OBJECT(he_system, 1, MIB_TEXT, n->name);    /* heName: of which home agent */
+	home_agent_mib_name(n, &out_objects[cnt++]);
 	switch ((enum snmp_notice_kind)n->what) {
 	case SNMP_NOTICE_UNTRUSTED:
 		return untrusted_objects(n, cnt, out_objects);

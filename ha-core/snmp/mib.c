@@ -172,6 +172,10 @@ void mib_value(const struct mib_column *column, const void *row, struct agentx_v
 		v->type = AGENTX_INTEGER;
 		v->number = number_of(field, column->size) ? 1 : 2;
 		break;
+	case MIB_DURATION:
+		v->type = AGENTX_DURATION;
+		v->number = number_of(field, column->size);
+		break;
 	case MIB_TICKS:
 		v->type = AGENTX_TICKS;
 		v->number = number_of(field, column->size);

@@ -16,6 +16,7 @@ enum mib_kind {
 	MIB_COUNTER32, /* modulo 2^32 */
 	MIB_COUNTER64,
 	MIB_TRUTH,     /* bool: TruthValue */
+	MIB_DURATION,  /* hundredths of a second: TimeTicks */
 	MIB_TICKS,     /* uint32_t, hundredths of a second, monotonic: TimeStamp; 0: never */
 	MIB_ADDRESS,   /* struct in_addr: IpAddress */
 	MIB_INET,      /* struct in_addr: InetAddress */

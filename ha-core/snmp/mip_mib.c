@@ -17,6 +17,7 @@
  * - mipEncapsulationSupported: tunnels in UDP (RFC 3519) are other(3).
  * - A mobile node known by its NAI alone has no row anywhere until it has a home address.
  * - Who sends from where nobody is trusted is no violator: heOffenderTable has it.
+ * - mipAuthFailure says behind its own objects which home agent it is from: heName.
  * - mipSecViolationTable has a bounded number of rows; who has been quiet for longest goes first.
  */
 #include "ha-core/snmp/mip_mib.h"
@@ -171,5 +172,10 @@ size_t mip_mib_notice(const struct snmp_notice *notice, struct agentx_oid *out_o
 	add_object(&out_objects[2], &violation_columns[3], &notice->who); /* IDLow */
 	add_object(&out_objects[3], &violation_columns[4], &notice->who); /* IDHigh */
 	add_object(&out_objects[4], &violation_columns[5], &notice->who); /* Reason */
-	return 5;
+	/*
+	 * SNMPv2c tells a manager no context, and two home agents may share a host. RFC 3416
+	 * §4.2.6 lets us add what the notification's OBJECTS do not have, behind those.
+	 */
+	home_agent_mib_name(notice, &out_objects[5]);
+	return 6;
 }

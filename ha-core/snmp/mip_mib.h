@@ -24,4 +24,7 @@ size_t mip_mib_notice(const struct snmp_notice *notice, struct agentx_oid *out_o
 size_t home_agent_mib_notice(const struct snmp_notice *notice, struct agentx_oid *out_oid,
 			     struct agentx_object *out_objects);
 
+/** heName.0: which home agent it is that notifies. */
+void home_agent_mib_name(const struct snmp_notice *notice, struct agentx_object *out_object);
+
 #endif

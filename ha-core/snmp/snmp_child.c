@@ -10,7 +10,8 @@
  * allows in one context to one of them only. Each therefore has a context of its own, named after
  * the program; MIP-MIB has no index that could tell them apart, which decides it. Because few
  * managers name a context, each also serves the default one, ihad with the better priority:
- * the only one on a host is found there, and of two the internal one is.
+ * the only one on a host is found there, and of two the internal one is. Where two have one name
+ * for their contexts, the master refuses the second, which says so.
  *
  * The daemon's notices come by the same socket. Those that come while there is no session with the
  * master are kept, a few, until there is.
@@ -55,7 +56,8 @@ struct worker {
 	struct slot *slots; /* PAGE_SLOTS */
 	struct mib mib;
 	const struct mib_group *groups[GROUP_MAX];
-	bool connected;
+	bool connected, is_taken; /* the session; objects of ours are another subagent's */
+	uint32_t told;            /* enum snmp_link_state that the daemon knows of */
 	struct snmp_notice notices[NOTICE_MAX]; /* waiting, the oldest first */
 	size_t notice_cnt;
 	union {
@@ -237,12 +239,42 @@ static void on_connected(void *ctx, bool is)
 	if (is == w->connected)
 		return;
 	w->connected = is;
+	if (!is)
+		w->is_taken = false;
 	if (is)
 		log_info("connected to the SNMP master agent", "event=snmp-connected agentx=%s",
 			 w->conf->agentx);
 	else
 		log_notice("the SNMP master agent is gone; it is tried again",
 			   "event=snmp-disconnected agentx=%s", w->conf->agentx);
+}
+
+static void on_refused(void *ctx)
+{
+	struct worker *w = ctx;
+
+	if (w->is_taken)
+		return;
+	w->is_taken = true;
+	log_warning(
+		"the SNMP master agent has another subagent's objects where ours would be",
+		"event=snmp-context-taken context=%s default-context=%s remedy=\"give each home "
+		"agent of this host an snmp.context of its own, and only one of a kind the "
+		"default context, and restart it\"",
+		w->conf->context, w->conf->default_context ? "true" : "false");
+}
+
+/* Tells the daemon how we stand, for those who ask it. */
+static void tell_link(struct worker *w)
+{
+	const struct snmp_link link = { .kind = SNMP_LINK,
+					.state = !w->connected ? SNMP_LINK_NO_MASTER
+						 : w->is_taken ? SNMP_LINK_TAKEN
+							       : SNMP_LINK_CONNECTED };
+
+	if (link.state != w->told &&
+	    send(w->fd, &link, sizeof(link), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(link))
+		w->told = link.state;
 }
 
 static bool on_readable(void *ctx)
@@ -256,6 +288,7 @@ static void on_turn(void *ctx)
 {
 	struct worker *w = ctx;
 
+	tell_link(w);
 	if (w->connected && w->notice_cnt > 0)
 		send_notices(w);
 }
@@ -288,6 +321,7 @@ static int work(const struct snmp_child_conf *conf, int fd)
 		.get = on_get,
 		.next = on_next,
 		.connected = on_connected,
+		.refused = on_refused,
 		.fd = fd,
 		.readable = on_readable,
 		.turn = on_turn,

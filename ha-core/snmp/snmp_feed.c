@@ -7,7 +7,9 @@
  * no room is dropped. So the control path owes SNMP nothing, whatever becomes of it.
  *
  * The child is forked first thing at the start, while there is no socket to be inherited and little
- * memory to be copied; it forgets the keys, and it starts its own worker again if that dies.
+ * memory to be copied; it forgets the keys, and it starts its own worker again if that dies. Should
+ * it be killed itself, the daemon forks another after a pause: with a million bindings that costs
+ * some milliseconds, once; the new child takes down the tables that it is a copy of.
  *
  * Notices are limited here, one of a kind in an interval: what a stranger can trigger must not
  * flood a manager. What was held back is counted in the next one.
@@ -31,14 +33,24 @@
 
 #define PRIORITY_INTERNAL 127 /* RFC 2741 §6.2.3: the default; the lower one is asked */
 #define PRIORITY_EXTERNAL 128
+#define PAUSE_MIN_MS      1000
+#define PAUSE_MAX_MS      64000 /* and who lived for longer begins anew with the shortest */
 
 struct snmp_feed {
 	uint32_t tier;        /* of the data path, a second ago: snmp_source_tier() */
 	uint32_t store_state; /* a second ago: heStoreState */
 	struct snmp_source source;
 	char *name, *agentx, *context; /* owned: the child forgets the configuration */
-	int fd;                        /* -1: no child */
+	bool default_context;
+	void (*forget)(void *ctx);
+	bool (*is_busy)(void *ctx);
+	void *ctx;
+	int fd; /* -1: no child */
 	pid_t child;
+	uint32_t link;       /* enum snmp_link_state */
+	uint64_t started_ms; /* the child that there is */
+	uint64_t pause_ms;   /* before the next one */
+	struct loop_timer *restart;
 	struct loop *loop;
 	struct loop_fd *watch;
 	struct snmp_page *page; /* the answer being made */
@@ -56,13 +68,13 @@ struct snmp_feed {
 /* --- the child --- */
 
 #ifdef WITH_SNMP
-static int start_child(struct snmp_feed *f, const struct snmp_feed_conf *conf)
+static int start_child(struct snmp_feed *f)
 {
 	const struct snmp_child_conf child = {
 		.name = f->name,
 		.agentx = f->agentx,
 		.context = f->context,
-		.default_context = conf->default_context,
+		.default_context = f->default_context,
 		.priority = strcmp(f->name, "xhad") == 0 ? PRIORITY_EXTERNAL : PRIORITY_INTERNAL,
 	};
 	const pid_t parent = getpid();
@@ -80,22 +92,22 @@ static int start_child(struct snmp_feed *f, const struct snmp_feed_conf *conf)
 	}
 	if (f->child == 0) {
 		(void)close(pair[0]);
-		if (conf->forget)
-			conf->forget(conf->ctx);
 		/* It ends with the daemon, however that ends. */
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 			_exit(1);
+		if (f->forget)
+			f->forget(f->ctx);
 		snmp_child_run(&child, pair[1]);
 	}
 	(void)close(pair[1]);
 	f->fd = pair[0];
+	f->link = SNMP_LINK_NO_MASTER;
 	return 0;
 }
 #else
-static int start_child(struct snmp_feed *f, const struct snmp_feed_conf *conf)
+static int start_child(struct snmp_feed *f)
 {
-	(void)f;
-	log_info("built without SNMP", "event=snmp-absent agentx=%s", conf->agentx);
+	log_info("built without SNMP", "event=snmp-absent agentx=%s", f->agentx);
 	return 0;
 }
 #endif
@@ -111,10 +123,15 @@ int snmp_feed_start(const struct snmp_feed_conf *conf, struct snmp_feed **ret_fe
 	f->name = strdup(conf->name);
 	f->agentx = strdup(conf->agentx);
 	f->context = strdup(conf->context ? conf->context : conf->name);
+	f->default_context = conf->default_context;
+	f->forget = conf->forget;
+	f->is_busy = conf->is_busy;
+	f->ctx = conf->ctx;
+	f->pause_ms = PAUSE_MIN_MS;
 	snmp_feed_reloaded(f, conf);
 	f->page = malloc(sizeof(*f->page));
 	if (f->name && f->agentx && f->context && f->page)
-		rc = conf->enabled ? start_child(f, conf) : 0;
+		rc = conf->enabled ? start_child(f) : 0;
 	if (rc < 0) {
 		snmp_feed_close(f);
 		return rc;
@@ -130,6 +147,7 @@ static void stop_child(struct snmp_feed *f)
 		return;
 	(void)close(f->fd);
 	f->fd = -1;
+	f->link = SNMP_LINK_NO_MASTER;
 	/* A stopped one, too, hears this; its worker ends with it. */
 	(void)kill(f->child, SIGKILL);
 	(void)waitpid(f->child, NULL, 0);
@@ -139,6 +157,7 @@ struct snmp_feed *snmp_feed_close(struct snmp_feed *f)
 {
 	if (!f)
 		return NULL;
+	f->restart = loop_timer_free(f->restart);
 	stop_child(f);
 	snmp_source_done(&f->source);
 	free(f->page);
@@ -164,23 +183,73 @@ static void answer(struct snmp_feed *f, const struct snmp_ask *ask)
 	(void)send(f->fd, f->page, head + len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* The child is gone, or did not come: another one after a pause. */
+static void lose_child(struct snmp_feed *f)
+{
+	const uint64_t lived_ms = loop_now(f->loop)->mono_ms - f->started_ms;
+	const pid_t was = f->child;
+
+	stop_child(f);
+	if (lived_ms > PAUSE_MAX_MS)
+		f->pause_ms = PAUSE_MIN_MS;
+	log_warning("the SNMP child is gone and will be started again",
+		    "event=snmp-child-gone pid=%d pause=%llu", (int)was,
+		    (unsigned long long)(f->pause_ms / 1000));
+	loop_timer_start(f->restart, f->pause_ms, 0);
+	f->pause_ms = f->pause_ms < PAUSE_MAX_MS ? f->pause_ms * 2 : PAUSE_MAX_MS;
+}
+
 static void on_readable(void *ctx, int events)
 {
 	struct snmp_feed *f = ctx;
-	struct snmp_ask ask;
-	ssize_t n = recv(f->fd, &ask, sizeof(ask), MSG_DONTWAIT);
+	union {
+		struct snmp_ask ask;
+		struct snmp_link link;
+	} in;
+	ssize_t n = recv(f->fd, &in, sizeof(in), MSG_DONTWAIT);
 
 	(void)events;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		log_error("the SNMP child is gone; SNMP stays silent until the next start",
-			  "event=snmp-child-gone pid=%d", (int)f->child);
-		stop_child(f);
+		lose_child(f);
 		return;
 	}
-	if (n == sizeof(ask) && ask.kind == SNMP_ASK && ask.table < SNMP_TABLE_CNT)
-		answer(f, &ask);
+	if (n == sizeof(in.ask) && in.ask.kind == SNMP_ASK && in.ask.table < SNMP_TABLE_CNT)
+		answer(f, &in.ask);
+	else if (n == sizeof(in.link) && in.link.kind == SNMP_LINK)
+		f->link = in.link.state;
+}
+
+static int watch_child(struct snmp_feed *f)
+{
+	if (f->fd < 0)
+		return 0;
+	f->started_ms = loop_now(f->loop)->mono_ms;
+	f->watch = loop_fd_new(f->loop, f->fd, LOOP_READ, on_readable, f);
+	return f->watch ? 0 : -ENOMEM;
+}
+
+static void on_restart(void *ctx)
+{
+	struct snmp_feed *f = ctx;
+	int rc;
+
+	if (f->is_busy && f->is_busy(f->ctx)) {
+		loop_timer_start(f->restart, PAUSE_MIN_MS, 0);
+		return;
+	}
+	rc = start_child(f);
+	if (rc == 0)
+		rc = watch_child(f);
+	if (rc == 0) {
+		log_info("the SNMP child is started again", "event=snmp-child-started pid=%d",
+			 (int)f->child);
+		return;
+	}
+	log_error("the SNMP child cannot be started again", "event=snmp-failed error=\"%s\"",
+		  err_text(rc));
+	lose_child(f);
 }
 
 int snmp_feed_open(struct snmp_feed *f, struct loop *loop, const struct snmp_source *src)
@@ -191,10 +260,18 @@ int snmp_feed_open(struct snmp_feed *f, struct loop *loop, const struct snmp_sou
 	f->source = *src;
 	f->source.up_since_cs = (uint32_t)(now->mono_ms / 10);
 	f->second_ms = now->mono_ms;
-	if (f->fd < 0)
-		return 0;
-	f->watch = loop_fd_new(loop, f->fd, LOOP_READ, on_readable, f);
-	return f->watch ? 0 : -ENOMEM;
+	f->restart = loop_timer_new(loop, on_restart, f);
+	return f->restart ? watch_child(f) : -ENOMEM;
+}
+
+const char *snmp_feed_link(const struct snmp_feed *f)
+{
+	static const char *const words[] = { [SNMP_LINK_NONE] = "disabled",
+					     [SNMP_LINK_NO_MASTER] = "no-master-agent",
+					     [SNMP_LINK_CONNECTED] = "connected",
+					     [SNMP_LINK_TAKEN] = "context-taken" };
+
+	return f->link < sizeof(words) / sizeof(words[0]) ? words[f->link] : words[SNMP_LINK_NONE];
 }
 
 struct snmp_source *snmp_feed_source(struct snmp_feed *f)

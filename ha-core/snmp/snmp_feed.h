@@ -19,8 +19,10 @@ struct snmp_feed_conf {
 	bool default_context;
 	bool notifications;
 	uint32_t notification_interval_s; /* one of a kind in this time */
-	/** Called in the child: forgets what it must not hold. */
+	/** Called in the child: forgets what it must not hold, gives up what it must not have. */
 	void (*forget)(void *ctx);
+	/** Is there a thread at work that a child would be a copy of? Asked before one is forked. */
+	bool (*is_busy)(void *ctx);
 	void *ctx;
 };
 
@@ -36,6 +38,9 @@ int snmp_feed_open(struct snmp_feed *f, struct loop *loop, const struct snmp_sou
 
 /** Ends the child. Takes NULL, returns NULL. */
 struct snmp_feed *snmp_feed_close(struct snmp_feed *f);
+
+/** How the child stands with the master agent, in words for an operator. */
+const char *snmp_feed_link(const struct snmp_feed *f);
 
 /** The rows' source: the caller keeps its settings up to date. */
 struct snmp_source *snmp_feed_source(struct snmp_feed *f);

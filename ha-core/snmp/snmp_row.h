@@ -19,7 +19,7 @@ enum snmp_table {
 	SNMP_ADVERTISEMENTS, /* key: interface's address */
 	SNMP_BINDINGS,       /* key: home address, care-of address */
 	SNMP_NODES,          /* key: home address */
-	SNMP_TRUSTED,        /* key: place in the order of addresses, from 1 */
+	SNMP_TRUSTED,        /* key: address, and in the low octet the length of the prefix */
 	SNMP_OFFENDERS,      /* key: address */
 	SNMP_CODES,          /* key: code of a reply */
 	SNMP_INTERFACES,     /* key: ifIndex */
@@ -43,7 +43,7 @@ struct snmp_row_agent {
 	uint8_t features;
 	struct in_addr address;
 	uint32_t port;
-	uint32_t up_since_cs;
+	uint32_t up_since_cs, up_cs;
 	uint64_t reloads, reloads_refused;
 	uint32_t nodes;
 	bool draining;
@@ -133,8 +133,6 @@ struct snmp_row_node {
 
 struct snmp_row_trusted {
 	uint64_t key;
-	struct in_addr prefix;
-	uint32_t prefix_len;
 	uint64_t requests;
 	uint32_t used_cs;
 };
@@ -157,7 +155,20 @@ size_t snmp_row_size(enum snmp_table table);
 
 #define SNMP_PAGE_MAX 32768 /* octets of rows */
 
-enum snmp_message_kind { SNMP_ASK, SNMP_PAGE, SNMP_NOTICE };
+enum snmp_message_kind { SNMP_ASK, SNMP_PAGE, SNMP_NOTICE, SNMP_LINK };
+
+/** How the child stands with the master agent. */
+enum snmp_link_state {
+	SNMP_LINK_NONE,      /* there is no child */
+	SNMP_LINK_NO_MASTER, /* no session; it is tried again */
+	SNMP_LINK_CONNECTED,
+	SNMP_LINK_TAKEN, /* there is, but another subagent has our objects in a context of ours */
+};
+
+struct snmp_link {
+	uint32_t kind; /* SNMP_LINK */
+	uint32_t state;
+};
 
 struct snmp_ask {
 	uint32_t kind; /* SNMP_ASK */

@@ -181,7 +181,7 @@ void snmp_source_store(const struct snmp_source *src, struct snmp_store *out)
 		src->store(src->store_ctx, out);
 }
 
-static void add_agent(const struct snmp_source *src, struct snmp_page *p)
+static void add_agent(const struct snmp_source *src, uint64_t now_ms, struct snmp_page *p)
 {
 	const struct engine *e = src->engine;
 	struct snmp_row_agent *row = add_row(p, 0);
@@ -204,6 +204,7 @@ static void add_agent(const struct snmp_source *src, struct snmp_page *p)
 	row->address = e->conf.home_agent;
 	row->port = src->port;
 	row->up_since_cs = src->up_since_cs;
+	row->up_cs = (uint32_t)(now_ms / 10) - src->up_since_cs;
 	row->reloads = src->reloads;
 	row->reloads_refused = src->reloads_refused;
 	row->nodes = (uint32_t)e->nodes.cnt;
@@ -470,21 +471,25 @@ static void add_node(const struct snmp_source *src, uint64_t key, uint64_t now_m
 
 /* --- trusted networks --- */
 
+/* By its prefix, so that it stays what it is when others come and go. */
+static uint64_t trusted_key(const struct snmp_trusted *t)
+{
+	return (uint64_t)addr_host(t->prefix.addr) << 8 | (uint64_t)t->prefix.len;
+}
+
 static void add_trusted(const struct snmp_source *src, uint64_t from, struct snmp_page *p)
 {
-	const struct snmp_trusted *t;
+	const struct snmp_trusted *t = src->trusted, *end = t + src->trusted_cnt;
 	struct snmp_row_trusted *row;
-	uint64_t i;
 
-	for (i = from ? from : 1; i <= src->trusted_cnt && has_room(p); i++) {
-		t = &src->trusted[i - 1];
-		row = add_row(p, i);
-		row->prefix = t->prefix.addr;
-		row->prefix_len = t->prefix.len;
+	for (; t < end && trusted_key(t) < from; t++)
+		;
+	for (; t < end && has_room(p); t++) {
+		row = add_row(p, trusted_key(t));
 		row->requests = t->requests;
 		row->used_cs = t->used_cs;
 	}
-	p->more = i <= src->trusted_cnt;
+	p->more = t < end;
 }
 
 /* The network that the address is in. They are disjoint and ascend, as an addr_set's do. */
@@ -650,7 +655,7 @@ size_t snmp_source_page(const struct snmp_source *src, enum snmp_table table, ui
 	switch (table) {
 	case SNMP_AGENT:
 		if (from == 0)
-			add_agent(src, p);
+			add_agent(src, now_ms, p);
 		break;
 	case SNMP_ASSOCIATIONS:
 		add_associations(src, from, p);

@@ -363,10 +363,28 @@ def test_offenders_and_the_use_of_trusted_networks(agent, master, campus, desk, 
     assert got[f"{base}.4.0"] == stranger.port
     assert got[f"{base}.5.0"] == socket.inet_aton(campus.home)
     assert got[f"{base}.7.0"] > 0
-    assert (got[f"{base}.10.1.3.1"], got[f"{base}.10.1.4.1"], got[f"{base}.10.1.5.1"]) \
-        == (b"\x0a\0\0\0", 8, 1)
+    assert got[f"{base}.10.1.5.1.4.10.0.0.0.8"] == 1     # heTrustedRequests of 10.0.0.0/8
+    assert got[f"{base}.10.1.6.1.4.10.0.0.0.8"] > 0
     assert (got[f"{base}.11.1.3.{at}"], got[f"{base}.11.1.4.{at}"]) == (1, 1)
     assert MIP not in str(master.walk(f"{MIP}.1.2.3"))  # it is no violator
+
+
+def test_a_trusted_network_keeps_its_index_and_its_count_over_a_reload(agent, master, campus, desk):
+    entry = f"{HE}.1.2.10.1"
+    desk.register()
+    time.sleep(KEEPER)
+    ten = "1.4.10.0.0.0.8"
+    assert master.walk(f"{entry}.5") == {f"{entry}.5.{ten}": 1}
+    used = master.get(f"{entry}.6.{ten}")
+    campus.ihad_conf["trusted-networks"] = ["192.168.0.0/16", "10.0.0.0/8", "9.9.9.0/24"]
+    agent.write_config(agent.conf | {"trusted-networks": campus.ihad_conf["trusted-networks"]})
+    agent.reload()
+    until(lambda: master.get(f"{HE}.1.2.1.0") == 3, "it was taken over")
+    assert master.walk(f"{entry}.5") == {f"{entry}.5.1.4.9.9.9.0.24": 0, f"{entry}.5.{ten}": 1,
+                                         f"{entry}.5.1.4.192.168.0.0.16": 0}
+    assert abs(master.get(f"{entry}.6.{ten}") - used) <= 1
+    assert [n["network"] for n in agent.hactl("show", "trusted-networks")] == [
+        "9.9.9.0/24", "10.0.0.0/8", "192.168.0.0/16"]
 
 
 def test_advertisements_of_a_home_link(campus, net, run_daemon, master):
@@ -460,12 +478,61 @@ def test_a_restart_is_a_discontinuity(agent, master, desk):
     assert master.get(f"{HE}.1.1.7.0") > since
 
 
-def test_both_daemons_under_one_master(agent, master, campus, run_daemon, desk, peer):
-    campus.ha.ip("addr add 10.0.0.3/24 dev eth0")
-    campus.router.route("172.31.0.0/16", "10.0.0.2")
-    xhad = run_daemon(campus.ha, "xhad", with_snmp({
-        "home-agent": {"address": "10.0.0.3"}, "home-networks": [{"prefix": "172.31.0.0/16"}],
-        "mobile-nodes": topology.nodes("172.31.0")[:6]}, master))
+def test_times_are_sysuptimes_and_the_home_agents_own_time_goes_on(agent, master, campus, desk, make_master):
+    """RFC 2579 TimeStamp: what happened before the SNMP agent started is 0; heUpTime is its own."""
+    desk.register()
+    until(lambda: master.get(f"{NODE}.5.{campus.home}"), "it is counted")
+    before = master.get(f"{HE}.1.1.15.0", community="ihad")     # there is no sysUpTime in a context
+    assert 0 < before < 100 * 60 and master.get(f"{HE}.1.1.7.0") > 0
+    assert abs(before / 100 - agent.status()["uptime"]) <= 2
+    master.stop()
+    master.start()
+    master.wait_subagent()
+    assert master.get(f"{HE}.1.1.7.0") == 0 == master.get(f"{NODE}.5.{campus.home}")
+    assert master.get(f"{HE}.1.1.15.0") > before
+    desk.register()
+    until(lambda: master.get(f"{NODE}.5.{campus.home}"), "what happens now has a time")
+    agent.stop()
+    agent.start()
+    master.wait_subagent()
+    assert master.get(f"{HE}.1.1.15.0") < before and master.get(f"{HE}.1.1.7.0") > 0
+
+
+@pytest.fixture
+def xhad_beside(campus, run_daemon, master):
+    """xhad on ihad's host, under one master."""
+    def run_it(**more):
+        campus.ha.ip("addr add 10.0.0.3/24 dev eth0")
+        campus.router.route("172.31.0.0/16", "10.0.0.2")
+        return run_daemon(campus.ha, "xhad", with_snmp({
+            "home-agent": {"address": "10.0.0.3"}, "home-networks": [{"prefix": "172.31.0.0/16"}],
+            "mobile-nodes": topology.nodes("172.31.0")[:6]}, master, **more))
+    return run_it
+
+
+def test_two_with_one_context_are_told_of(agent, master, xhad_beside):
+    until(lambda: agent.status()["snmp"] == "connected", "ihad is first")
+    xhad = xhad_beside(context="ihad")
+    [taken] = xhad.wait_event("snmp-context-taken")
+    assert taken["context"] == "ihad" and "snmp.context" in taken["remedy"]
+    until(lambda: xhad.status()["snmp"] == "context-taken", "hactl says so")
+    assert agent.status()["snmp"] == "connected"
+    assert master.get(f"{HE}.1.1.1.0", community="ihad") == b"ihad"
+    assert not agent.events("snmp-context-taken")
+
+
+def test_status_says_how_it_stands_with_the_master(agent, master, campus, run_daemon):
+    until(lambda: agent.status()["snmp"] == "connected", "it is connected")
+    master.stop()
+    until(lambda: agent.status()["snmp"] == "no-master-agent", "it is not")
+    agent.stop()
+    agent.write_config(agent.conf | {"snmp": {"enabled": False}})
+    agent.start()
+    assert agent.status()["snmp"] == "disabled"
+
+
+def test_both_daemons_under_one_master(agent, master, campus, xhad_beside, desk, peer):
+    xhad = xhad_beside()
     master.wait_subagent("xhad")
     desk.register()
     peer(campus.desk, campus.desk_address, "172.31.0.7", "10.0.0.3").register()
@@ -520,6 +587,7 @@ def test_notifications_and_their_limit(campus, run_daemon, make_master, workdir,
     failure = receiver.notifications(auth)[0]
     assert failure[f"{MIP}.1.2.3.1.1.{campus.desk_address}"] == campus.desk_address
     assert failure[f"{MIP}.1.2.3.1.7.{campus.desk_address}"] == 2
+    assert failure[f"{HE}.1.1.1.0"] == b"ihad" == failure[list(failure)[-1]]
     assert receiver.notifications(limit)[0][f"{HE}.1.7.4.0"] == 135
     time.sleep(3)                                       # the interval: nothing ends it but time
     stranger.send(stranger.build())
@@ -760,6 +828,58 @@ def test_a_child_that_is_stopped_or_killed_costs_nothing_and_comes_back(agent, m
     master.wait_subagent()
     agent.stop()
     assert not os.path.exists(f"/proc/{upper}"), "it ends with the daemon"
+
+
+def children(pid):
+    return [int(p) for p in run(["pgrep", "-P", pid], check=False).stdout.split()]
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def runs(pid):
+    """It is there, and no corpse."""
+    return os.path.exists(f"/proc/{pid}") and not status_of(pid)["State"].startswith("Z")
+
+
+def is_confined(pid):
+    status = status_of(pid)
+    return (status["Seccomp"], status["NoNewPrivs"], int(status["CapPrm"], 16)) == ("2", "1", 0)
+
+
+def test_children_are_filtered_and_have_no_capability(agent, master):
+    [upper] = children(agent.process.pid)
+    [worker] = children(upper)
+    for pid in (upper, worker):
+        assert is_confined(pid), status_of(pid)
+
+
+def test_an_upper_child_that_is_killed_is_started_again_by_the_daemon(agent, master, campus, desk):
+    desk.register()
+    for attempt in (1, 2):
+        [upper] = children(agent.process.pid)
+        os.kill(upper, signal.SIGKILL)
+        took = latencies(desk, 1)
+        print("upper child killed:", percentiles(took))
+        agent.wait_event("snmp-child-started", attempt)
+        master.wait_subagent()
+        assert children(agent.process.pid) != [upper]
+        until(lambda: master.get(f"{HA}.3.0") == agent.counter("requests-accepted"), "and it is right")
+        family = children(agent.process.pid) + children(children(agent.process.pid)[0])
+        assert len(family) == 2 and all(map(is_confined, family))
+    gone = agent.events("snmp-child-gone")
+    assert [g["pause"] for g in gone] == ["1", "2"]     # seconds, and more each time
+    agent.stop()
+    until(lambda: not any(map(runs, family)), "they end with the daemon")
+
+
+def test_a_child_of_a_daemon_told_to_leave_the_filter_out_has_none(campus, run_daemon, master):
+    agent = run_daemon(campus.ha, "ihad", with_snmp(campus.ihad_conf, master)
+                       | {"privileges": {"user": "root", "system-call-filter": False}})
+    master.wait_subagent()
+    assert status_of(children(agent.process.pid)[0])["Seccomp"] == "0"
 
 
 # --- the same at the highest rate that this machine allows ---

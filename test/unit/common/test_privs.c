@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -314,9 +315,45 @@ static int filter_mount(void)
 	return 0;
 }
 
+static int filter_child_execve(void)
+{
+	char *const nothing[] = { NULL };
+
+	require(privs_filter_child() == 0);
+	(void)syscall(SYS_execve, "/bin/true", nothing, nothing);
+	return 0;
+}
+
+static int filter_child(void)
+{
+	require(privs_filter_child() == 0);
+	require(status_of("Seccomp", 10) == SECCOMP_2);
+	require(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+	require(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0);
+	require(open("/dev/null", O_WRONLY | O_CLOEXEC) < 0 && errno == ENOSYS);
+	require(open("/tmp/never", O_RDONLY | O_CREAT | O_CLOEXEC, 0600) < 0 && errno == ENOSYS);
+	require(mkdir("/tmp/never", 0700) < 0 && errno == ENOSYS);
+	require(unlink("/tmp/never") < 0 && errno == ENOSYS);
+	require(listen(0, 1) < 0 && errno == ENOSYS);
+	require(syscall(SYS_bpf, 0, NULL, 0) < 0 && errno == ENOSYS);
+	return 0;
+}
+
+static int filter_child_of_a_filtered_one(void)
+{
+	return privs_filter(true) < 0 || filter_child();
+}
+
+static void a_childs_list_is_shorter_and_holds_below_its_parents(void **state)
+{
+	(void)state;
+	passes(filter_child);
+	passes(filter_child_of_a_filtered_one);
+}
+
 static void ends_who_tries_what_only_an_intruder_would(void **state)
 {
-	int (*const tries[])(void) = { filter_execve, filter_mount };
+	int (*const tries[])(void) = { filter_execve, filter_mount, filter_child_execve };
 	size_t i;
 	int status;
 
@@ -373,6 +410,7 @@ int main(void)
 		cmocka_unit_test(who_is_not_root_keeps_what_he_has_of_it),
 		cmocka_unit_test(refuses_what_is_not_on_the_list),
 		cmocka_unit_test(bpf_is_on_the_list_where_it_is_used),
+		cmocka_unit_test(a_childs_list_is_shorter_and_holds_below_its_parents),
 		cmocka_unit_test(ends_who_tries_what_only_an_intruder_would),
 		cmocka_unit_test(threads_that_run_already_are_filtered_too),
 	};
