@@ -30,6 +30,7 @@
 #include <net-snmp/net-snmp-includes.h>
 #include <net-snmp/agent/net-snmp-agent-includes.h>
 #include <net-snmp/agent/agent_callbacks.h>
+#include <net-snmp/agent/agent_sysORTable.h>
 /* clang-format on */
 #pragma GCC diagnostic pop
 
@@ -242,6 +243,15 @@ static int register_roots(void)
 	return rc;
 }
 
+static void tell_capabilities(void)
+{
+	oid name[AGENTX_OID_MAX];
+
+	if (conf->capabilities)
+		(void)register_sysORTable(name, oid_to(conf->capabilities, name),
+					  conf->capabilities_text);
+}
+
 static void set_options(void)
 {
 	const int lib = NETSNMP_DS_LIBRARY_ID, app = NETSNMP_DS_APPLICATION_ID;
@@ -276,6 +286,7 @@ static int start(void)
 				     on_session, NULL);
 	if (register_roots() < 0)
 		return -EINVAL;
+	tell_capabilities();
 	init_snmp(conf->name);
 	return 0;
 }

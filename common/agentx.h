@@ -57,6 +57,9 @@ struct agentx_conf {
 	int priority;            /* there; 1..255, RFC 2741 §6.2.3; in context, the default */
 	const struct agentx_oid *roots;
 	size_t root_cnt;
+	/** Its AGENT-CAPABILITIES, for sysORTable; NULL: none. */
+	const struct agentx_oid *capabilities;
+	const char *capabilities_text;
 	unsigned int retry_s; /* between attempts to connect, and between pings */
 	/** The value of one object. @retval 1, 0  there is none. @return negative: failed */
 	int (*get)(void *ctx, const struct agentx_oid *oid, struct agentx_value *out_value);

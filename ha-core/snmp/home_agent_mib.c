@@ -25,6 +25,8 @@
 	}
 
 const struct agentx_oid home_agent_mib_root = { { HE_ROOT, 1 }, HE_ROOT_LEN + 1 };
+const struct agentx_oid home_agent_mib_ihad = { { HE_ROOT, 3, 1 }, HE_ROOT_LEN + 2 };
+const struct agentx_oid home_agent_mib_xhad = { { HE_ROOT, 3, 2 }, HE_ROOT_LEN + 2 };
 
 #define AGENT(arc, kind, member) MIB_COLUMN(arc, kind, struct snmp_row_agent, member)
 

@@ -16,6 +16,9 @@ extern const struct mib_group *const home_agent_mib_groups[];
 extern const size_t home_agent_mib_group_cnt;
 extern const struct agentx_oid home_agent_mib_root; /* heObjects */
 
+/** The AGENT-CAPABILITIES of ihad and xhad: mibs/HOME-AGENT-CAPS-MIB.txt. */
+extern const struct agentx_oid home_agent_mib_ihad, home_agent_mib_xhad;
+
 #define MIB_NOTICE_OBJECTS 8
 
 /** A notification's OID and objects. @return how many objects, MIB_NOTICE_OBJECTS at most */

@@ -317,6 +317,9 @@ static int work(const struct snmp_child_conf *conf, int fd)
 		.priority = conf->priority,
 		.roots = roots,
 		.root_cnt = 2,
+		.capabilities = conf->external ? &home_agent_mib_xhad : &home_agent_mib_ihad,
+		.capabilities_text = conf->external ? "An external home agent (RFC 5265)"
+						    : "An internal home agent (RFC 5265)",
 		.retry_s = RETRY_S,
 		.get = on_get,
 		.next = on_next,

@@ -10,7 +10,8 @@
 struct snmp_child_conf {
 	const char *name, *agentx, *context;
 	bool default_context;
-	int priority; /* in the default context */
+	bool external; /* the role */
+	int priority;  /* in the default context */
 };
 
 /** The life of the child process; fd is its end of the socketpair. Does not return. */

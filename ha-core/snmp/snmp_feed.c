@@ -70,12 +70,14 @@ struct snmp_feed {
 #ifdef WITH_SNMP
 static int start_child(struct snmp_feed *f)
 {
+	const bool external = strcmp(f->name, "xhad") == 0;
 	const struct snmp_child_conf child = {
 		.name = f->name,
 		.agentx = f->agentx,
 		.context = f->context,
 		.default_context = f->default_context,
-		.priority = strcmp(f->name, "xhad") == 0 ? PRIORITY_EXTERNAL : PRIORITY_INTERNAL,
+		.external = external,
+		.priority = external ? PRIORITY_EXTERNAL : PRIORITY_INTERNAL,
 	};
 	const pid_t parent = getpid();
 	int pair[2];

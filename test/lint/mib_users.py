@@ -34,6 +34,13 @@ for name in metrics:
     if not any((oids.get(name, "") + ".").startswith(w + ".") for w in walked):
         faults.append(f"{EXPORTER}: {name} is not walked")
 
+labels = set(re.findall(r"labelname: (\w+)", text))
+for name in sorted(labels - set(oids)):
+    faults.append(f"{EXPORTER}: there is no {name} to be a label")
+for name, oid in re.findall(r"labelname: (\w+)\n +oid: ([\d.]+)\n", text):
+    if oids.get(name) != oid:
+        faults.append(f"{EXPORTER}: {name} is {oids.get(name)}, not {oid}")
+
 with open(DASHBOARD, encoding="ascii") as f:
     panels = json.load(f)["panels"]
 shown = {n for p in panels for t in p.get("targets", ()) for n in re.findall(r"\bhe[A-Z]\w*", t["expr"])}
@@ -41,6 +48,11 @@ if not shown:
     faults.append(f"{DASHBOARD}: no metrics")
 for name in sorted(shown - metrics - {"heReplyCode"}):
     faults.append(f"{DASHBOARD}: {name} is not a metric of {EXPORTER}")
+
+legends = {n for p in panels for t in p.get("targets", ())
+           for n in re.findall(r"\{\{(\w+)\}\}", t.get("legendFormat", ""))}
+for name in sorted(legends - labels - {"instance"}):
+    faults.append(f"{DASHBOARD}: {name} is not a label of {EXPORTER}")
 
 print("\n".join(faults), end="\n" if faults else "")
 sys.exit(bool(faults))

@@ -542,6 +542,8 @@ def test_both_daemons_under_one_master(agent, master, campus, xhad_beside, desk,
         return list(master.walk(MN + ".1", community=context).values())
     assert homes("ihad") == [campus.home]
     assert homes("xhad") == ["172.31.0.7"]
+    named = set(master.walk(".1.3.6.1.2.1.1.9.1.2").values())       # sysORID
+    assert {f"{HE}.3.1", f"{HE}.3.2"} <= named          # their AGENT-CAPABILITIES
     assert homes("public") == [campus.home]             # the default context is ihad's
     assert master.get(f"{HE}.1.1.2.0", community="xhad") == 2
     assert master.get(f"{HE}.1.1.10.0", community="xhad") == b"\xde"
