@@ -12,7 +12,7 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures import snmp, topology
-from fixtures.load import Load
+from fixtures.load import FIRST_HOME, Load
 from fixtures.namespaces import run
 from fixtures.programs import Daemon
 from fixtures.snmp import HE, MIP, Master, Receiver
@@ -448,8 +448,6 @@ def register_many(desk, homes):
 
 @pytest.mark.parametrize("count", [0, 1, 3, 10000])
 def test_a_walk_is_complete_and_in_order(campus, run_daemon, workdir, make_master, desk, count):
-    if count == 10000 and os.environ.get("HA_SNMP_ROWS"):
-        count = int(os.environ["HA_SNMP_ROWS"])         # 100000: some minutes
     master = make_master()
     agent = run_daemon(campus.ha, "ihad", with_snmp(many_nodes(campus, workdir, count + 5), master))
     master.wait_subagent()
@@ -889,6 +887,7 @@ def test_a_child_of_a_daemon_told_to_leave_the_filter_out_has_none(campus, run_d
 AIM = 20000                                 # registrations a second
 NODES = 10000
 PHASE_S = 4
+MARK_US = 5000                              # of the 99th percentile; printed, as machines differ
 
 
 def rate_of(load, seconds=2):
@@ -897,28 +896,73 @@ def rate_of(load, seconds=2):
     return min(AIM, int(full["per-second"] / 2))
 
 
+def before_others():
+    """HA_REALTIME=1: the daemon and the nodes, not their children, come before all else on a busy machine."""
+    return ["chrt", "-R", "-r", "5"] if os.environ.get("HA_REALTIME") else []
+
+
+@pytest.fixture
+def crowd(campus, workdir, bindir, things):
+    """ihad with so many mobile nodes, all of them registered, and their generator."""
+    def make(nodes, master):
+        things.append(Load(bindir, campus.desk, campus.agent, nodes))
+        load = things[-1]
+        if not load.is_built:
+            pytest.skip("no test/bench/load in this build")
+        conf = with_snmp(campus.ihad_conf, master) | {
+            "home-networks": [{"prefix": "10.64.0.0/10"}], "trusted-networks": ["0.0.0.0/0"],
+            "mobile-nodes": [], "mobile-nodes-file": load.write_nodes(os.path.join(workdir, "nodes")),
+            "registration": {"timestamp-tolerance": 60}, "log": {"level": "warning"}}
+        campus.router.route("20.0.0.0/8", campus.desk_address)
+        os.makedirs(os.path.join(workdir, str(nodes)))
+        things.append(Daemon(campus.ha, "ihad", conf, os.path.join(workdir, str(nodes)), bindir, None))
+        agent = things[-1]                  # not tapped: that would be what is measured
+        agent.argv = [*before_others(), *agent.argv]
+        agent.start()
+        master.wait_subagent()
+        load.start(before_others())
+        load.run("fill")
+        return agent, load
+    return make
+
+
+def timed_walk(master, nodes):
+    """Seconds of a row; the walk is complete and in order."""
+    first = int.from_bytes(socket.inet_aton(FIRST_HOME), "big")
+    homes = [socket.inet_ntoa((first + i).to_bytes(4, "big")) for i in range(nodes)]
+    begun = time.monotonic()
+    got = master.walk(MN + ".1")
+    took = time.monotonic() - begun
+    assert list(got.values()) == homes
+    print(f"{nodes} rows in {took:.2f} s, {took / nodes * 1e6:.0f} us a row")
+    return took / nodes
+
+
+def test_a_walk_is_linear(make_master, crowd):
+    """A tenth of the rows, and all; HA_SNMP_ROWS=100000 takes a minute or two."""
+    rows = int(os.environ.get("HA_SNMP_ROWS", "20000"))
+    master = make_master()
+    agent, load = crowd(rows // 10, master)
+    few = min(timed_walk(master, rows // 10) for _ in range(2))
+    load.close()
+    agent.stop()
+    crowd(rows, master)
+    many = timed_walk(master, rows)
+    print(f"a row of {rows} costs {many / few:.2f} times what one of {rows // 10} does")
+    assert many < 3 * few                   # were each step to scan the rows, it would be ten times
+
+
 def tell(what, rate, result):
     late = " ".join(f"{k}={v}us" for k, v in result["latency-us"].items())
-    print(f"{what}: {rate}/s asked, {result['per-second']}/s, lost {result['lost']}, {late}")
+    kept = "kept" if result["latency-us"]["p99"] <= MARK_US else "missed"
+    print(f"{what}: {rate}/s asked, {result['per-second']}/s, lost {result['lost']}, {late}, "
+          f"the mark of {MARK_US} us is {kept}")
 
 
 def test_registrations_at_full_rate_under_a_walk_and_a_master_that_is_hung(
-        campus, make_master, workdir, bindir, things):
-    things.append(Load(bindir, campus.desk, campus.agent, NODES))
-    load = things[-1]
-    if not load.is_built:
-        pytest.skip("no test/bench/load in this build")
+        make_master, crowd):
     master = make_master()
-    conf = with_snmp(campus.ihad_conf, master) | {
-        "home-networks": [{"prefix": "10.64.0.0/10"}], "trusted-networks": ["0.0.0.0/0"],
-        "mobile-nodes": [], "mobile-nodes-file": load.write_nodes(os.path.join(workdir, "nodes")),
-        "registration": {"timestamp-tolerance": 60}, "log": {"level": "warning"}}
-    campus.router.route("20.0.0.0/8", campus.desk_address)
-    things.append(Daemon(campus.ha, "ihad", conf, workdir, bindir, None))
-    agent = things[-1].start()              # not tapped: that would be what is measured
-    master.wait_subagent()
-    load.start()
-    load.run("fill")
+    agent, load = crowd(NODES, master)
     rate = rate_of(load)
 
     def phase(what, meanwhile=lambda: None):
@@ -937,17 +981,20 @@ def test_registrations_at_full_rate_under_a_walk_and_a_master_that_is_hung(
         while time.monotonic() - begun < PHASE_S - 1:
             walks.append(len(master.walk(MN + ".1")))
 
-    phase("quiet")
+    quiet = phase("quiet")
     phase("under walks", walk)
     print(f"{len(walks)} walks meanwhile, of {min(walks)} to {max(walks)} rows")
     assert walks and min(walks) > 0.8 * NODES       # some of the nodes have deregistered
-    phase("master hung", lambda: master.process.send_signal(signal.SIGSTOP))
+    hung = phase("master hung", lambda: master.process.send_signal(signal.SIGSTOP))
     master.process.send_signal(signal.SIGCONT)
 
     def restart():
         master.process.kill()
         master.process.wait()
         Master.start(master, wait=False)
-    phase("master killed and started again", restart)
+    killed = phase("master killed and started again", restart)
+    anew = phase("upper child killed", lambda: os.kill(children(agent.process.pid)[0], signal.SIGKILL))
+    for result in (hung, killed, anew):     # who waits for the master waits a thousand times longer
+        assert result["latency-us"]["p99"] < max(MARK_US, 100 * quiet["latency-us"]["p99"])
     master.wait_subagent()
     until(lambda: master.get(f"{HA}.3.0") == agent.counter("requests-accepted"), "and it is right")
