@@ -2,6 +2,7 @@
 """Seen through SNMP: a real master agent, each object by its number, compared with hactl."""
 
 import os
+import re
 import select
 import signal
 import socket
@@ -385,6 +386,62 @@ def test_a_trusted_network_keeps_its_index_and_its_count_over_a_reload(agent, ma
     assert abs(master.get(f"{entry}.6.{ten}") - used) <= 1
     assert [n["network"] for n in agent.hactl("show", "trusted-networks")] == [
         "9.9.9.0/24", "10.0.0.0/8", "192.168.0.0/16"]
+
+
+def test_load_and_notifications_are_what_hactl_and_the_clock_say(agent, master, campus, desk, peer):
+    for _ in range(20):
+        desk.register()
+    stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
+    for _ in range(5):
+        stranger.send(stranger.build())
+    agent.wait_counter("requests-received", 25)
+    until(lambda: master.get(f"{HE}.1.6.4.0") >= 1, "a second has passed")
+
+    def agree():                            # the rate is of the second before, and falls to 0
+        got, status = master.walk(f"{HE}.1.6"), agent.status()
+        return (got[f"{HE}.1.6.3.0"], got[f"{HE}.1.6.4.0"]) == (
+            status["requests-per-second"], status["requests-per-second-peak"])
+    until(agree, "SNMP and hactl agree on the rates")
+    total, longest = (master.get(f"{HE}.1.6.{arc}.0") for arc in (1, 2))
+    assert 0 < longest <= total < 25 * 1000000
+    assert master.walk(f"{HE}.1.7") == {f"{HE}.1.7.1.0": 1, f"{HE}.1.7.2.0": 4}
+    offender = next(v for v in agent.hactl("show", "violations")
+                    if v["source-address"] == campus.stranger_address)
+    row = f"{HE}.1.2.11.1"
+    got = {k: master.get(f"{row}.{k}.1.4.{campus.stranger_address}") for k in range(3, 10)}
+    assert (got[3], got[5]) == (offender["count"], offender["source-port"]) == (5, stranger.port)
+    assert (got[6], got[7]) == (socket.inet_aton(campus.home), socket.inet_aton(campus.stranger_address))
+    assert 0 < got[8] <= got[9] == master.get(f"{HE}.1.2.7.0")
+    assert master.get(f"{HE}.1.2.2.0") == 1
+
+
+def readable():
+    """The OIDs of HOME-AGENT-MIB's objects that can be read, from its text."""
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    with open(f"{root}/mibs/HOME-AGENT-MIB.txt", encoding="ascii") as f:
+        text = f.read()
+    at = {"homeAgentMIB": HE}
+    for name, kind, parent, arc in re.findall(
+            r"^(\w+)\s+(OBJECT(?: IDENTIFIER|-TYPE))\s(?:(?!::=)[\s\S])*::= \{ (\w+) (\d+) \}", text, re.M):
+        at[name] = f"{at[parent]}.{arc}" if parent in at else None
+    kinds = dict(re.findall(r"^(\w+) OBJECT-TYPE\n(?:(?!\n\n)[\s\S])*?MAX-ACCESS +([\w-]+)", text, re.M))
+    return {at[name]: name for name, access in kinds.items() if access == "read-only"}
+
+
+def test_each_object_of_our_module_is_there_when_there_is_something_to_show(
+        campus, run_daemon, master, desk, peer, needs_bpf):
+    agent = run_daemon(campus.ha, "ihad", with_path(with_snmp(campus.ihad_conf, master), "tc"))
+    master.wait_subagent()
+    desk.register()
+    stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
+    stranger.send(stranger.build())
+    agent.wait_counter("requests-dropped-untrusted", 1)
+    time.sleep(KEEPER)
+    served = list(master.walk(HE))
+    names = readable()
+    assert len(names) > 150
+    assert not [n for o, n in names.items() if not any(s.startswith(f"{o}.") for s in served)]
+    assert not [s for s in served if not any(s.startswith(f"{o}.") for o in names)]
 
 
 def test_advertisements_of_a_home_link(campus, net, run_daemon, master):
