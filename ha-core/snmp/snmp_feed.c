@@ -94,11 +94,11 @@ static int start_child(struct snmp_feed *f)
 	}
 	if (f->child == 0) {
 		(void)close(pair[0]);
-		/* It ends with the daemon, however that ends. */
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-			_exit(1);
 		if (f->forget)
 			f->forget(f->ctx);
+		/* It ends with the daemon, however that ends; a change of credentials undoes it. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			_exit(1);
 		snmp_child_run(&child, pair[1]);
 	}
 	(void)close(pair[1]);
