@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Arenas and slabs. Objects are cut one after the other from chunks, which grow from a page to a
- * megabyte: few objects cost little, and many no more than themselves. A slab never gives chunks
- * back before its end: a home agent that had a million bindings may have them again.
+ * megabyte: few objects cost little, and many no more than themselves. Chunks are never given back
+ * before the end: a home agent that had a million bindings may have them again.
  *
  * AddressSanitizer sees through neither, so under it each object of an arena is a chunk of its
- * own, and what lies in a slab's free list is poisoned.
+ * own, and what lies in a free list is poisoned.
  */
 #include "common/arena.h"
 
@@ -59,16 +59,55 @@ static int add_chunk(struct arena *a, size_t wanted)
 	return 0;
 }
 
+static size_t round_up(size_t size)
+{
+	return (size + ALIGN - 1) & ~(ALIGN - 1);
+}
+
+/* Of the free list that begins at *head. */
+static void *take(void **head, size_t size)
+{
+	void *object = *head;
+
+	ASAN_UNPOISON_MEMORY_REGION(object, size);
+	memcpy(head, object, sizeof(*head));
+	memset(object, 0, sizeof(*head));
+	return object;
+}
+
+static void give(void **head, void *object, size_t size)
+{
+	explicit_bzero(object, size);
+	memcpy(object, head, sizeof(*head));
+	*head = object;
+	ASAN_POISON_MEMORY_REGION(object, size);
+}
+
 void *arena_get(struct arena *a, size_t size)
 {
 	void *object;
 
-	size = (size + ALIGN - 1) & ~(ALIGN - 1);
+	size = round_up(size);
+	if (a->free && size <= ARENA_PUT_MAX && a->free[size / ALIGN])
+		return take(&a->free[size / ALIGN], size);
 	if ((size_t)(a->end - a->pos) < size && add_chunk(a, size) < 0)
 		return NULL;
 	object = a->pos;
 	a->pos += size;
 	return object;
+}
+
+void arena_put(struct arena *a, void *object, size_t size)
+{
+	size = round_up(size);
+	if (!object)
+		return;
+	if (!a->free && size <= ARENA_PUT_MAX)
+		a->free = calloc(ARENA_PUT_MAX / ALIGN + 1, sizeof(*a->free));
+	if (a->free && size <= ARENA_PUT_MAX)
+		give(&a->free[size / ALIGN], object, size);
+	else
+		explicit_bzero(object, size);
 }
 
 void arena_done(struct arena *a)
@@ -81,27 +120,18 @@ void arena_done(struct arena *a)
 		explicit_bzero(chunk->data, chunk->size);
 		free(chunk);
 	}
+	free(a->free);
 	*a = (struct arena){ 0 };
 }
 
 void *slab_get(struct slab *s)
 {
-	void *object = s->free;
-
-	if (!object)
-		return arena_get(&s->arena, s->size);
-	ASAN_UNPOISON_MEMORY_REGION(object, s->size);
-	memcpy(&s->free, object, sizeof(s->free));
-	memset(object, 0, sizeof(s->free));
-	return object;
+	return s->free ? take(&s->free, s->size) : arena_get(&s->arena, s->size);
 }
 
 void slab_put(struct slab *s, void *object)
 {
-	explicit_bzero(object, s->size);
-	memcpy(object, &s->free, sizeof(s->free));
-	s->free = object;
-	ASAN_POISON_MEMORY_REGION(object, s->size);
+	give(&s->free, object, s->size);
 }
 
 void slab_done(struct slab *s)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * Memory for very many small objects, without an allocator's word before each and without its
- * rounding. An arena's objects go all at once; a slab's, which are of one size, one by one.
+ * rounding. An arena's objects go all at once, or one by one if their owner knows their sizes; a
+ * slab's are of one size.
  * Zero-initialised is empty (a slab wants its size). What goes is wiped: there may be keys in it.
  */
 #ifndef COMMON_ARENA_H
@@ -12,13 +13,20 @@
 
 struct arena_chunk;
 
+/** Objects larger than this are lost when they are put back, until the arena goes. */
+#define ARENA_PUT_MAX 1024
+
 struct arena {
 	struct arena_chunk *chunks; /* owned; the latest first */
 	uint8_t *pos, *end;         /* what is left of it */
+	void **free; /* owned; those put back, by size, each with the address of the next in it */
 };
 
 /** Zeroed, aligned for a pointer or a uint64_t. NULL: out of memory. */
 void *arena_get(struct arena *a, size_t size);
+
+/** Wipes it and keeps it for the next of its size. @param size  as it was got; takes NULL */
+void arena_put(struct arena *a, void *object, size_t size);
 
 /** Wipes and frees all that was got. */
 void arena_done(struct arena *a);

@@ -3,7 +3,8 @@
  * The two clocks of a daemon: monotonic milliseconds for lifetimes and intervals, which no
  * administrator's date command disturbs, and the wall clock in the form that Identification
  * fields have (RFC 5944 §5.7.1: NTP timestamps of RFC 5905 §6, 32.32 seconds since 1900). Only
- * loop.c reads them in a daemon; everything else is handed a struct clock.
+ * loop.c reads them in a daemon; everything else is handed a struct clock. Who works in turns asks
+ * how long one has lasted.
  */
 #include "common/clock.h"
 
@@ -31,4 +32,12 @@ struct clock clock_read(void)
 		.mono_ms = (uint64_t)mono.tv_sec * 1000 + (uint64_t)mono.tv_nsec / 1000000,
 		.ntp = clock_ntp_from_unix(wall.tv_sec, (uint32_t)wall.tv_nsec),
 	};
+}
+
+uint64_t clock_mono_us(void)
+{
+	struct timespec mono;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &mono);
+	return (uint64_t)mono.tv_sec * 1000000 + (uint64_t)mono.tv_nsec / 1000;
 }

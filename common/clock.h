@@ -18,6 +18,9 @@ struct clock {
 /** Reads both clocks. */
 struct clock clock_read(void);
 
+/** CLOCK_MONOTONIC in microseconds: for how long a turn has lasted, and nothing else. */
+uint64_t clock_mono_us(void);
+
 /** NTP 32.32 of a Unix time. */
 uint64_t clock_ntp_from_unix(int64_t unix_s, uint32_t ns);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * A seeded, intrusive, chained hash table. The object owns its struct hash_node, so putting never
- * allocates; the bucket array is sized once, so no request ever pays for a rehash. The seed keeps
+ * A seeded, intrusive, chained hash table. The object owns its struct hash_node. A table with more
+ * objects than buckets grows by one bucket at each put (linear hashing), so nobody ever pays for a
+ * rehash; without memory for that its chains grow longer, and nothing else happens. The seed keeps
  * strangers from choosing collisions.
  *
  *	struct hash_node *n = hash_first(&t, key_hash);
@@ -12,6 +13,7 @@
 #define COMMON_HASH_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,14 +26,15 @@ struct hash_node {
 
 struct hash {
 	struct hash_node **buckets; /* owned; the objects are not */
-	size_t mask;
+	size_t last;                /* the number of the last bucket in use */
+	size_t mask; /* one less than there is room for, which is a power of two; last > mask / 2 */
 	size_t cnt;
 	uint64_t seed;
 };
 
 #define hash_entry(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
 
-/** Room for about `expected` objects at one per bucket; more only makes chains longer. */
+/** Room for about `expected` objects at one per bucket, for a start. */
 static inline int hash_init(struct hash *t, size_t expected)
 {
 	size_t size = 16;
@@ -42,6 +45,7 @@ static inline int hash_init(struct hash *t, size_t expected)
 	if (!t->buckets)
 		return -ENOMEM;
 	t->mask = size - 1;
+	t->last = t->mask;
 	t->cnt = 0;
 	/* Early in boot the pool may be empty; a weak seed is then better than a wait. */
 	if (getrandom(&t->seed, sizeof(t->seed), GRND_NONBLOCK) != (ssize_t)sizeof(t->seed))
@@ -87,18 +91,63 @@ static inline uint64_t hash_bytes(const struct hash *t, const void *data, size_t
 	return h;
 }
 
+/** The bucket of this hash: those behind `last` are still with the lower half. */
+static inline size_t hash_index(const struct hash *t, uint64_t h)
+{
+	size_t i = h & t->mask;
+
+	return i <= t->last ? i : i & t->mask >> 1;
+}
+
+/**
+ * Makes room for one more bucket, if objects are more than buckets. Its objects are then to be
+ * taken out of the bucket that *ret_from says, where they are until now.
+ */
+static inline bool hash_wants_bucket(struct hash *t, size_t *ret_from)
+{
+	struct hash_node **buckets;
+
+	if (t->cnt <= t->last + 1)
+		return false;
+	if (t->last == t->mask) {
+		buckets = (struct hash_node **)reallocarray(t->buckets, t->mask + 1,
+							    2 * sizeof(*buckets));
+		if (!buckets)
+			return false;
+		t->buckets = buckets;
+		t->mask = 2 * t->mask + 1;
+	}
+	t->last++;
+	*ret_from = t->last & t->mask >> 1;
+	return true;
+}
+
 static inline void hash_put(struct hash *t, struct hash_node *node, uint64_t h)
 {
+	struct hash_node *n, *next;
+	size_t from, i;
+
 	node->hash = h;
-	node->next = t->buckets[h & t->mask];
-	t->buckets[h & t->mask] = node;
+	node->next = t->buckets[hash_index(t, h)];
+	t->buckets[hash_index(t, h)] = node;
 	t->cnt++;
+	if (!hash_wants_bucket(t, &from))
+		return;
+	n = t->buckets[from];
+	t->buckets[from] = NULL;
+	t->buckets[t->last] = NULL;
+	for (; n; n = next) {
+		next = n->next;
+		i = hash_index(t, n->hash);
+		n->next = t->buckets[i];
+		t->buckets[i] = n;
+	}
 }
 
 /** Takes the node out; it must be in. */
 static inline void hash_del(struct hash *t, struct hash_node *node)
 {
-	struct hash_node **p = &t->buckets[node->hash & t->mask];
+	struct hash_node **p = &t->buckets[hash_index(t, node->hash)];
 
 	while (*p != node)
 		p = &(*p)->next;
@@ -108,7 +157,7 @@ static inline void hash_del(struct hash *t, struct hash_node *node)
 
 static inline struct hash_node *hash_first(const struct hash *t, uint64_t h)
 {
-	struct hash_node *n = t->buckets[h & t->mask];
+	struct hash_node *n = t->buckets[hash_index(t, h)];
 
 	while (n && n->hash != h)
 		n = n->next;
@@ -138,7 +187,7 @@ struct hash_link {
 /* A table holds links or nodes, never both. */
 static inline struct hash_link **hash_link_slot(const struct hash *t, uint64_t h)
 {
-	return (struct hash_link **)&t->buckets[h & t->mask];
+	return (struct hash_link **)&t->buckets[hash_index(t, h)];
 }
 
 static inline struct hash_link *hash_link_first(const struct hash *t, uint64_t h)
@@ -155,6 +204,26 @@ static inline void hash_link_put(struct hash *t, struct hash_link *link, uint64_
 	t->cnt++;
 }
 
+/** To be called after a put: the table may grow by a bucket. @param hash_of  of an object in it */
+static inline void hash_link_grow(struct hash *t, uint64_t (*hash_of)(const struct hash *t,
+								      const struct hash_link *link))
+{
+	struct hash_link *n, *next, **slot;
+	size_t from;
+
+	if (!hash_wants_bucket(t, &from))
+		return;
+	n = (struct hash_link *)t->buckets[from];
+	t->buckets[from] = NULL;
+	t->buckets[t->last] = NULL;
+	for (; n; n = next) {
+		next = n->next;
+		slot = hash_link_slot(t, hash_of(t, n));
+		n->next = *slot;
+		*slot = n;
+	}
+}
+
 /** Takes the link out; it must be in, under this hash. */
 static inline void hash_link_del(struct hash *t, struct hash_link *link, uint64_t h)
 {
@@ -169,12 +238,13 @@ static inline void hash_link_del(struct hash *t, struct hash_link *link, uint64_
 /** As hash_bucket(). */
 static inline struct hash_link *hash_link_bucket(const struct hash *t, size_t i)
 {
-	return *hash_link_slot(t, i);
+	return (struct hash_link *)t->buckets[i];
 }
 
 /**
- * The objects of bucket i, 0..mask, linked by next; NULL: none. As no table is ever rehashed, a
- * bucket's number is a place to resume a walk from, whatever was put or taken out in between.
+ * The objects of bucket i, 0..last, linked by next; NULL: none. A bucket's number is a place to
+ * resume a walk from, whatever was put or taken out in between: what a table that grows moves, it
+ * moves to its end, so that a walk may come by an object twice, and misses none.
  */
 static inline struct hash_node *hash_bucket(const struct hash *t, size_t i)
 {

@@ -85,7 +85,7 @@ static struct hash_node *next_bucket(const struct hash *t, size_t *bucket)
 {
 	struct hash_node *n = NULL;
 
-	for (int i = 0; i < BUCKETS_PER_STEP && !n && *bucket <= t->mask; i++)
+	for (int i = 0; i < BUCKETS_PER_STEP && !n && *bucket <= t->last; i++)
 		n = hash_bucket(t, (*bucket)++);
 	return n;
 }
@@ -95,7 +95,7 @@ static struct hash_link *next_link(const struct hash *t, size_t *bucket)
 {
 	struct hash_link *n = NULL;
 
-	for (int i = 0; i < BUCKETS_PER_STEP && !n && *bucket <= t->mask; i++)
+	for (int i = 0; i < BUCKETS_PER_STEP && !n && *bucket <= t->last; i++)
 		n = hash_link_bucket(t, (*bucket)++);
 	return n;
 }
@@ -177,7 +177,7 @@ static int next_bindings(void *cursor, struct ctl_reply *r)
 
 	for (n = next_link(t, &w->bucket); n; n = n->next)
 		put_bindings_of(w->ctl, r, hash_entry(n, struct binding, link));
-	return w->bucket <= t->mask;
+	return w->bucket <= t->last;
 }
 
 /* Could it be an NAI? Those have no blanks (RFC 4282 §2.1), and a mistyped address is none. */
@@ -276,7 +276,7 @@ static int next_nodes(void *cursor, struct ctl_reply *r)
 		if (addr_is_any(node->addr))
 			put_node(w->ctl, r, node);
 	}
-	if (w->bucket <= t->mask)
+	if (w->bucket <= t->last)
 		return 1;
 	if (w->second_pass)
 		return 0;

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A reload. A million nodes take a second or two to read, so that is done beside the loop; so is
- * making the tables, if the nodes differ from those that there are, and taking the old ones down.
- * All or nothing: a faulty file, or one that cannot be carried out, changes nothing. What asks for
- * another one meanwhile is answered by that: the file may have changed since it was read.
+ * making its tables and comparing them with those in use, if there is a difference at all. What has
+ * changed is carried out in turns of a millisecond, requests in between. All or nothing: a
+ * faulty file, or one that cannot be carried out, changes nothing. What asks for another one
+ * meanwhile is answered by that: the file may have changed since it was read.
  */
 #include "ha-core/ha_reload.h"
 
+#include "common/clock.h"
 #include "common/daemon.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/task.h"
+#include "ha-core/engine/reload.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -19,21 +22,22 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define BUCKETS_PER_TURN 4096 /* of bindings looked at: a millisecond, more or less */
+#define TURN_US      1000 /* then whoever else has something to do does it */
+#define CNT_PER_LOOK 16   /* at the clock: nodes that change, or bindings that are looked at */
 
 struct ha_reload {
 	struct ha_reload_env env;
 	bool is_running;
 	bool again;        /* it was asked for meanwhile */
 	struct task *task; /* reads, or takes down */
-	struct loop_timer *review;
+	struct loop_timer *turn;
 	int rc;
 	struct ha_conf_digest running; /* of the configuration in force */
 	struct ha_conf *conf;          /* what was read; NULL: nothing, or it is in use */
 	void *daemon_conf;
 	struct ha_conf_digest digest; /* of conf */
-	struct engine *fresh; /* its associations, then those of before; NULL: they are the same */
-	size_t bucket, ended;
+	struct engine *fresh;         /* its associations; NULL: they are the same */
+	struct engine_reload difference;
 };
 
 /* --- what belongs to one run --- */
@@ -132,6 +136,17 @@ static void warn_of_restart(const struct ha_reload *r)
 
 /* --- carrying it out --- */
 
+static int compare(struct ha_reload *r)
+{
+	int rc = engine_reload_compare(&r->difference, r->env.engine, r->fresh);
+
+	if (rc < 0) {
+		engine_reload_done(&r->difference);
+		engine_done(r->fresh);
+	}
+	return rc;
+}
+
 /* In the thread. */
 static void read_again(void *ctx)
 {
@@ -146,6 +161,8 @@ static void read_again(void *ctx)
 		r->fresh = calloc(1, sizeof(*r->fresh));
 		r->rc = r->fresh ? r->env.build(r->env.ctx, r->fresh, r->conf, r->daemon_conf)
 				 : -ENOMEM;
+		if (r->rc == 0)
+			r->rc = compare(r);
 	}
 	ha_conf_release_nodes(r->conf);
 }
@@ -155,6 +172,7 @@ static void discard_tables(void *ctx)
 {
 	struct ha_reload *r = ctx;
 
+	engine_reload_done(&r->difference);
 	if (!r->fresh)
 		return;
 	engine_done(r->fresh);
@@ -188,9 +206,21 @@ static void refuse(struct ha_reload *r, int rc)
 
 static void finish(struct ha_reload *r)
 {
+	const struct engine_reload *d = &r->difference;
+
 	(void)ha_state_commit(r->env.state); /* what has ended is forgotten, then it is told */
-	log_info("configuration reloaded", "event=reloaded config=%s mobile-nodes=%zu ended=%zu",
-		 r->env.config, r->env.engine->nodes.cnt, r->ended);
+	log_info("configuration reloaded",
+		 "event=reloaded config=%s mobile-nodes=%zu added=%zu changed=%zu gone=%zu "
+		 "ended=%zu",
+		 r->env.config, r->env.engine->nodes.cnt, d->added.cnt, d->changed.cnt, d->gone.cnt,
+		 d->ended);
+	if (d->failed > 0) {
+		log_error("some mobile nodes are as they were before the reload",
+			  "event=reload-incomplete config=%s mobile-nodes=%zu error=\"%s\" "
+			  "remedy=\"give it memory, and reload\"",
+			  r->env.config, d->failed, err_text(-ENOMEM));
+		r->running.sums[0] ^= 1; /* the next one compares again, whatever the file says */
+	}
 	r->env.done(r->env.ctx, 0);
 	daemon_ready("serving");
 	/* Without a thread for it now, it is done here. */
@@ -200,15 +230,17 @@ static void finish(struct ha_reload *r)
 	end_reload(r);
 }
 
-/* In turns, as expiries: what came from where nobody is listened to any more ends. */
-static void on_review(void *ctx)
+static void on_turn(void *ctx)
 {
+	const uint64_t begun_us = clock_mono_us();
 	struct ha_reload *r = ctx;
 
-	if (engine_review_some(r->env.engine, &r->bucket, BUCKETS_PER_TURN, &r->ended))
-		loop_timer_start(r->review, 0, 0);
-	else
-		finish(r);
+	while (engine_reload_some(&r->difference, r->env.engine, CNT_PER_LOOK))
+		if (clock_mono_us() - begun_us >= TURN_US) {
+			loop_timer_start(r->turn, 0, 0);
+			return;
+		}
+	finish(r);
 }
 
 /* The file was read, and can be carried out. */
@@ -217,12 +249,7 @@ static void apply(struct ha_reload *r)
 	const struct engine_conf settings = r->env.settings(r->env.ctx, r->conf);
 
 	warn_of_restart(r);
-	r->ended = 0;
-	r->bucket = 0;
-	if (r->fresh)
-		r->ended = engine_reload(r->env.engine, r->fresh);
-	else
-		engine_reload_settings(r->env.engine, &settings, r->daemon_conf);
+	engine_reload_begin(&r->difference, r->env.engine, &settings, r->daemon_conf);
 	r->env.adopt(r->env.ctx, r->conf, r->daemon_conf);
 	r->running = r->digest;
 	r->conf = NULL;
@@ -250,10 +277,7 @@ static void on_read_again(void *ctx)
 		return;
 	}
 	apply(r);
-	if (r->fresh)
-		finish(r);
-	else
-		on_review(r);
+	on_turn(r);
 }
 
 int ha_reload_begin(struct ha_reload *r)
@@ -282,8 +306,8 @@ int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf *conf,
 	if (!r)
 		return -ENOMEM;
 	r->env = *env;
-	r->review = loop_timer_new(env->loop, on_review, r);
-	if (!r->review) {
+	r->turn = loop_timer_new(env->loop, on_turn, r);
+	if (!r->turn) {
 		free(r);
 		return -ENOMEM;
 	}
@@ -307,7 +331,7 @@ struct ha_reload *ha_reload_close(struct ha_reload *r)
 	if (!r)
 		return NULL;
 	r->task = task_free(r->task);
-	loop_timer_free(r->review);
+	loop_timer_free(r->turn);
 	if (r->rc == 0)
 		discard_tables(r);
 	drop_conf(r);

@@ -450,7 +450,7 @@ static int export_some(void *cursor, struct ctl_reply *r)
 	const struct hash_node *n;
 	unsigned int i;
 
-	for (i = 0; i < NODES_PER_STEP && x->bucket <= t->mask; i++, x->bucket++) {
+	for (i = 0; i < NODES_PER_STEP && x->bucket <= t->last; i++, x->bucket++) {
 		link = x->second_pass ? hash_link_bucket(t, x->bucket) : NULL;
 		for (; link; link = link->next)
 			export_node(x, r, hash_entry(link, struct sa_peer, by_addr));
@@ -461,7 +461,7 @@ static int export_some(void *cursor, struct ctl_reply *r)
 				export_node(x, r, node);
 		}
 	}
-	if (x->bucket <= t->mask)
+	if (x->bucket <= t->last)
 		return 1;
 	if (x->second_pass)
 		return 0;

@@ -52,6 +52,21 @@ void network_list_free(struct network_list *list)
 	free(list);
 }
 
+bool network_list_same(const struct network_list *a, const struct network_list *b)
+{
+	size_t i;
+
+	if (!a || !b)
+		return a == b;
+	if (a->cnt != b->cnt || a->implicit != b->implicit)
+		return false;
+	for (i = 0; i < a->cnt; i++)
+		if (!addr_eq(a->networks[i].prefix.addr, b->networks[i].prefix.addr) ||
+		    a->networks[i].prefix.len != b->networks[i].prefix.len)
+			return false;
+	return true;
+}
+
 int network_table_init(struct network_table *t)
 {
 	*t = (struct network_table){ 0 };

@@ -25,7 +25,7 @@ struct network {
 	struct network *next, **prev;
 };
 
-/** What a node may register. Belongs to the node; never changes while one is registered. */
+/** What a node may register. Belongs to the node; never changes, but is replaced. */
 struct network_list {
 	bool implicit; /* register all of them for a node that names none (§6.2.2) */
 	size_t cnt;
@@ -48,6 +48,9 @@ struct network_table {
  */
 int network_list_add(struct network_list **list, struct sa_peer *node, struct addr_prefix prefix);
 void network_list_free(struct network_list *list);
+
+/** May both register the same? Not who does now. Takes NULL. */
+bool network_list_same(const struct network_list *a, const struct network_list *b);
 
 /** The network with just this prefix, or NULL. list may be NULL. */
 struct network *network_list_find(struct network_list *list, struct addr_prefix prefix);

@@ -64,7 +64,7 @@ struct sa_more {
 	uint8_t nai[];   /* not terminated */
 };
 
-/** All of a table's lie in its arena, and go when it goes. */
+/** All of a table's lie in its arena. */
 struct sa_peer {
 	struct hash_link by_addr;
 	struct sa_peer *next; /* of the table, in the order of the configuration */
@@ -74,6 +74,7 @@ struct sa_peer {
 	struct sa_peer_count count;
 	struct in_addr addr; /* 0.0.0.0: none yet (a dynamic home address not yet assigned) */
 	bool is_dynamic;     /* addr is, or will be, a lease from the pool */
+	bool is_known;       /* of a new table, while it is compared: the old one has it, too */
 };
 
 struct sa_table {
@@ -109,6 +110,45 @@ struct sa_peer *sa_peer_find_nai(const struct sa_table *t, const uint8_t *nai, s
  */
 int sa_peer_put(struct sa_table *t, struct in_addr addr, const char *nai,
 		struct sa_peer **ret_peer);
+
+/**
+ * A peer, whether or not another one has its NAI: the newest is found by it, until it goes. What
+ * is at the address is somebody else's no more. Otherwise as sa_peer_put().
+ * @param nai  may be NULL; not terminated
+ * @return NULL: out of memory
+ */
+struct sa_peer *sa_peer_add(struct sa_table *t, struct in_addr addr, const uint8_t *nai,
+			    size_t nai_len);
+
+/**
+ * Takes a peer out, with all that it has, and frees it.
+ * @param before  the one before it among t->peers; NULL: it is the first
+ */
+void sa_peer_del(struct sa_table *t, struct sa_peer *before, struct sa_peer *peer);
+
+/** What a peer is about to have instead of what it has. */
+struct sa_parts {
+	struct sa *sas;
+	struct sa_more *more;
+};
+
+/**
+ * Copies the associations, the NAI and the former keys of `from`, a peer of another table.
+ * @retval -ENOMEM
+ */
+int sa_peer_prepare(struct sa_table *t, struct sa_peer *peer, const struct sa_peer *from,
+		    struct sa_parts *ret_parts);
+
+/**
+ * Puts them in the place of what the peer has; replay state goes on where SPI and style are the
+ * same. Services and networks move over from `from`, which is then to be done with. The networks
+ * that the peer had go: none may be registered.
+ */
+void sa_peer_commit(struct sa_table *t, struct sa_peer *peer, struct sa_peer *from,
+		    const struct sa_parts *parts);
+
+/** Is all that comes from the configuration the same? Looks at nothing else, from any thread. */
+bool sa_peer_same(const struct sa_peer *a, const struct sa_peer *b);
 
 /** Gives a dynamic peer its home address. It must have none. */
 void sa_peer_assign(struct sa_table *t, struct sa_peer *peer, struct in_addr addr);

@@ -43,10 +43,19 @@ void binding_cache_done(struct binding_cache *cache)
 	*cache = (struct binding_cache){ 0 };
 }
 
+static uint64_t key_hash_in(const struct hash *t, struct binding_key key)
+{
+	return hash_u64(t, (uint64_t)key.home_addr.s_addr << 32 | key.home_agent.s_addr);
+}
+
 static uint64_t key_hash(const struct binding_cache *cache, struct binding_key key)
 {
-	return hash_u64(&cache->by_key,
-			(uint64_t)key.home_addr.s_addr << 32 | key.home_agent.s_addr);
+	return key_hash_in(&cache->by_key, key);
+}
+
+static uint64_t link_hash(const struct hash *t, const struct hash_link *link)
+{
+	return key_hash_in(t, hash_entry(link, struct binding, link)->key);
 }
 
 static bool key_eq(struct binding_key a, struct binding_key b)
@@ -105,6 +114,7 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 	if (first)
 		hash_link_del(&cache->by_key, &first->link, key_hash(cache, key));
 	hash_link_put(&cache->by_key, &b->link, key_hash(cache, key));
+	hash_link_grow(&cache->by_key, link_hash);
 	cache->cnt++;
 	return b;
 }
@@ -115,7 +125,7 @@ static struct binding *first_from(const struct binding_cache *cache, size_t buck
 	const struct hash *t = &cache->by_key;
 	struct hash_link *n = NULL;
 
-	while (!n && bucket <= t->mask)
+	while (!n && bucket <= t->last)
 		n = hash_link_bucket(t, bucket++);
 	return n ? hash_entry(n, struct binding, link) : NULL;
 }
@@ -132,7 +142,7 @@ struct binding *binding_next(const struct binding_cache *cache, const struct bin
 	b = binding_find(cache, b->key); /* the one that has a place in the table */
 	if (b->link.next)
 		return hash_entry(b->link.next, struct binding, link);
-	return first_from(cache, (key_hash(cache, b->key) & cache->by_key.mask) + 1);
+	return first_from(cache, hash_index(&cache->by_key, key_hash(cache, b->key)) + 1);
 }
 
 int binding_set_revocation(struct binding *b, const struct binding_revocation *revocation)
@@ -168,10 +178,16 @@ struct binding *binding_find_peer(const struct binding_cache *cache, struct in_a
 	return NULL;
 }
 
+static uint64_t peer_link_hash(const struct hash *t, const struct hash_link *link)
+{
+	return hash_u64(t, hash_entry(link, struct binding, peer_link)->tunnel.peer.s_addr);
+}
+
 static void put_first_of_peer(struct binding_cache *cache, struct binding *b)
 {
 	b->is_first_of_peer = true;
 	hash_link_put(&cache->by_peer, &b->peer_link, peer_hash(cache, b->tunnel.peer));
+	hash_link_grow(&cache->by_peer, peer_link_hash);
 }
 
 static void del_first_of_peer(struct binding_cache *cache, struct binding *b)

@@ -45,6 +45,31 @@ void pool_done(struct pool *p)
 	*p = (struct pool){ 0 };
 }
 
+static void merge(struct pool_range *range, struct pool_range *old)
+{
+	const struct pool_range fresh = *range;
+	uint32_t i, words = (range->cnt + WORD_BITS - 1) / WORD_BITS;
+
+	*range = *old;
+	*old = fresh;
+	range->taken = 0;
+	for (i = 0; i < words; i++) {
+		range->bits[i] |= fresh.bits[i];
+		range->taken += (uint32_t)__builtin_popcountll(range->bits[i]);
+	}
+}
+
+void pool_take_over(struct pool *p, struct pool *old)
+{
+	size_t i, k;
+
+	for (i = 0; i < p->cnt; i++)
+		for (k = 0; k < old->cnt; k++)
+			if (p->ranges[i].first == old->ranges[k].first &&
+			    p->ranges[i].cnt == old->ranges[k].cnt)
+				merge(&p->ranges[i], &old->ranges[k]);
+}
+
 static struct pool_range *range_of(const struct pool *p, struct in_addr addr, uint32_t *ret_index)
 {
 	uint32_t host = addr_host(addr);

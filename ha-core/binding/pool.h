@@ -29,6 +29,12 @@ struct pool {
 int pool_add(struct pool *p, struct addr_prefix prefix);
 void pool_done(struct pool *p);
 
+/**
+ * A pool is to be in use instead of another: ranges that both have go on with what is taken in
+ * either. `old` gets theirs of before, and is to be done with.
+ */
+void pool_take_over(struct pool *p, struct pool *old);
+
 /** Sets an address aside if it is in the pool (a static node's, ours). */
 void pool_reserve(struct pool *p, struct in_addr addr);
 

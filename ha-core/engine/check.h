@@ -169,10 +169,12 @@ void mobile_network_put_acks(struct wire_writer *w, const struct exchange *x,
 			     const struct reg_outcome *outcome);
 /** A binding of before is back, and had this network: so it has again if it may still. */
 void mobile_network_restore(struct engine *e, struct binding *b, struct addr_prefix prefix);
-/** A reload: b goes on under `node`, with those of its networks that are still configured. */
-void mobile_network_carry_over(struct engine *e, struct binding *b, struct sa_peer *node);
-/** ... and after all of them: the routes of networks that are only in the table of before. */
-void mobile_network_withdraw(struct engine *e, const struct network_table *before);
+/**
+ * A reload: the node is about to have this list (NULL: none). What is registered with its bindings
+ * (`first` and its siblings) goes on if it is in the list; routes of the rest are taken away.
+ */
+void mobile_network_replace(struct engine *e, struct sa_peer *node, struct binding *first,
+			    struct network_list *list);
 
 /** NAT traversal and the choice of encapsulation (nat.c). */
 check_fn check_udp_tunnel;

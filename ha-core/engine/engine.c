@@ -327,7 +327,13 @@ static int take_address(struct engine *e, struct in_addr *ret_addr)
 {
 	struct sa_peer *idle;
 
-	while (pool_take(&e->pool, ret_addr) < 0) {
+	for (;;) {
+		if (pool_take(&e->pool, ret_addr) == 0) {
+			/* A lease from before a reload may lie in a pool of since. */
+			if (!sa_peer_find(&e->nodes, *ret_addr))
+				return 0;
+			continue;
+		}
 		idle = e->idle_leases.oldest;
 		if (!idle)
 			return ERR_NOT_FOUND;
@@ -338,7 +344,6 @@ static int take_address(struct engine *e, struct in_addr *ret_addr)
 		touch(e, idle);
 		e->stats.leases_taken_over++;
 	}
-	return 0;
 }
 
 static struct reg_outcome assign_home_address(struct engine *e, struct exchange *x)
@@ -878,177 +883,4 @@ size_t engine_clear(struct engine *e, struct binding_key key)
 	if (cnt > 0)
 		(void)tell_change(e, key);
 	return cnt;
-}
-
-/* --- reload --- */
-
-/* What the running configuration knows of a peer of the new one. */
-static void carry_over_peer(struct engine *fresh, struct sa_peer *peer, const struct engine *old)
-{
-	const struct sa_peer *before =
-		peer->is_dynamic
-			? sa_peer_find_nai(&old->nodes, sa_peer_nai(peer), sa_peer_nai_len(peer))
-			: sa_peer_find(&old->nodes, peer->addr);
-	struct sa_denials *denials;
-	const struct sa *known;
-	struct sa *sa;
-
-	if (!before)
-		return;
-	peer->count = before->count;
-	denials = before->denials ? sa_peer_denials(&fresh->nodes, peer) : NULL;
-	if (denials)
-		*denials = *before->denials;
-	for (sa = peer->sas; sa; sa = sa->next) {
-		known = sa_find(before, sa->spi);
-		if (!known || known->replay.style != sa->replay.style)
-			continue;
-		sa->replay.seen = known->replay.seen;
-		sa->replay.last_ident = known->replay.last_ident;
-		sa->replay.nonce = known->replay.nonce;
-	}
-	/* A lease goes on unless the address has been given to a node of its own. */
-	if (peer->is_dynamic && !addr_is_any(before->addr) &&
-	    !sa_peer_find(&fresh->nodes, before->addr)) {
-		sa_peer_assign(&fresh->nodes, peer, before->addr);
-		pool_reserve(&fresh->pool, before->addr);
-	}
-}
-
-/* A lease is its name's: the next owner of the address does not inherit the tunnel. */
-static bool is_same_node(const struct sa_peer *a, const struct sa_peer *b)
-{
-	if (!a->is_dynamic && !b->is_dynamic)
-		return true;
-	return sa_peer_nai(a) && sa_peer_nai_len(a) == sa_peer_nai_len(b) &&
-	       memcmp(sa_peer_nai(a), sa_peer_nai(b), sa_peer_nai_len(a)) == 0;
-}
-
-/*
- * Is what the binding was made under still configured: its key, and that of its agent? Where the
- * peer can be told it is asked to register anew under the new one; who cannot be told stays.
- */
-static bool is_associated(const struct engine *e, const struct binding *b,
-			  const struct sa_peer *node)
-{
-	const struct binding_revocation *rev = b->revocation;
-	const struct sa_peer *agent;
-
-	if (!rev)
-		return true;
-	if (!sa_find(node, b->spi))
-		return false;
-	if (addr_is_any(rev->agent))
-		return true;
-	agent = sa_peer_find(&e->agents, rev->agent);
-	return agent && sa_find(agent, rev->spi);
-}
-
-/* Why a binding ends with the configuration that it was made under; NULL: it goes on. */
-static const char *why_ended(const struct engine *e, const struct binding *b,
-			     const struct sa_peer *node)
-{
-	if (!node)
-		return "mobile-node-gone";
-	if (!is_same_node(node, b->node))
-		return "home-address-reassigned";
-	if (!is_associated(e, b, node))
-		return "security-association-gone";
-	if (!engine_still_admits(e, b))
-		return "source-not-admitted";
-	return NULL;
-}
-
-#define SWAP(a, b)                        \
-	do {                              \
-		__typeof__(a) swap = (a); \
-		(a) = (b);                \
-		(b) = swap;               \
-	} while (0)
-
-/* Home agent and home networks are of one run. */
-static void take_settings(struct engine *e, const struct engine_conf *conf, const void *policy_ctx)
-{
-	const struct engine_conf before = e->conf;
-
-	e->conf = *conf;
-	e->conf.home_agent = before.home_agent;
-	e->conf.home_networks = before.home_networks;
-	e->conf.home_network_cnt = before.home_network_cnt;
-	e->policy_ctx = policy_ctx;
-}
-
-void engine_reload_settings(struct engine *e, const struct engine_conf *conf,
-			    const void *policy_ctx)
-{
-	take_settings(e, conf, policy_ctx);
-}
-
-bool engine_review_some(struct engine *e, size_t *bucket, size_t max_cnt, size_t *ended)
-{
-	const struct hash *t = &e->cache.by_key;
-	struct hash_link *link, *next;
-	struct binding *b, *sibling;
-
-	for (; max_cnt > 0 && *bucket <= t->mask; max_cnt--, ++*bucket)
-		for (link = hash_link_bucket(t, *bucket); link; link = next) {
-			next = link->next;
-			b = hash_entry(link, struct binding, link);
-			for (; b; b = sibling) {
-				sibling = b->sibling;
-				if (engine_still_admits(e, b))
-					continue;
-				if (e->hooks.ended)
-					e->hooks.ended(e->hooks.ctx, b, "source-not-admitted");
-				revocation_queue(e, &e->agents, b);
-				engine_end(e, b);
-				++*ended;
-			}
-		}
-	return *bucket <= t->mask;
-}
-
-size_t engine_reload(struct engine *e, struct engine *fresh)
-{
-	struct binding *b, *next;
-	struct sa_peer *peer, *idle;
-	const struct sa_peer *before;
-	const char *why;
-	size_t ended = 0;
-
-	for (peer = fresh->nodes.peers; peer; peer = peer->next)
-		carry_over_peer(fresh, peer, e);
-	for (idle = e->idle_leases.oldest; idle; idle = idle->more->idle_next) {
-		peer = sa_peer_find(&fresh->nodes, idle->addr);
-		if (peer && peer->is_dynamic)
-			lease_idle(&fresh->idle_leases, peer);
-	}
-
-	take_settings(e, &fresh->conf, fresh->policy_ctx);
-	SWAP(e->nodes, fresh->nodes);
-	SWAP(e->agents, fresh->agents);
-	SWAP(e->pool, fresh->pool);
-	SWAP(e->idle_leases, fresh->idle_leases);
-	SWAP(e->networks, fresh->networks);
-
-	for (b = binding_first(&e->cache); b; b = next) {
-		next = binding_next(&e->cache, b);
-		peer = sa_peer_find(&e->nodes, b->key.home_addr);
-		why = why_ended(e, b, peer);
-		if (!why) {
-			mobile_network_carry_over(e, b, peer);
-			continue;
-		}
-		if (e->hooks.ended)
-			e->hooks.ended(e->hooks.ctx, b, why);
-		b->networks = 0; /* of the old table, which is looked at below */
-		revocation_queue(e, &fresh->agents, b); /* under the keys of before */
-		before = b->node;
-		engine_end(e, b);
-		if (!peer || !is_same_node(peer, before))
-			touch(e, before); /* it is forgotten, and what it had with it */
-		ended++;
-	}
-	mobile_network_withdraw(e, &fresh->networks);
-	return ended;
 }

@@ -175,31 +175,6 @@ int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi
 			     enum mac_algorithm alg, const void *key, size_t key_len);
 
 /**
- * Takes over the settings and associations of `fresh`, which then holds the old ones and is to be
- * done with. Replay state and dynamic home addresses go on; a binding whose mobile node is no
- * longer configured ends, and so does one that can be revoked (RFC 3543) and whose security
- * association is gone: its peer is told under the keys of before. Home agent and home networks stay: they are of one run.
- * @return bindings ended
- */
-size_t engine_reload(struct engine *e, struct engine *fresh);
-
-/**
- * As engine_reload() where the associations have not changed: takes over the settings alone. What
- * this ends is found by engine_review_some(), which is to be called with *bucket 0 at first.
- */
-void engine_reload_settings(struct engine *e, const struct engine_conf *conf,
-			    const void *policy_ctx);
-
-/**
- * Ends bindings that came from where nobody is listened to any more, as engine_reload() does.
- * @param bucket    how far it is; goes on from there
- * @param max_cnt   buckets looked at, about a binding each
- * @param ended     more for each that was ended
- * @return false: that was all
- */
-bool engine_review_some(struct engine *e, size_t *bucket, size_t max_cnt, size_t *ended);
-
-/**
  * Handles one datagram of message types 1, 7 and 15 (others are counted and dropped). Never fails;
  * out is always filled.
  */

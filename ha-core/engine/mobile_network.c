@@ -18,6 +18,8 @@
 
 #include "common/err.h"
 
+#include <errno.h>
+
 static void read_request(const struct exchange *x, size_t i, struct mobile_network *out)
 {
 	const uint8_t *start = x->msg + x->network_at[i];
@@ -131,6 +133,8 @@ static int hold(struct engine *e, struct in_addr home_addr, struct network *net,
 	if (*networks & network_bit(net))
 		return 0;
 	if (net->user_cnt == 0) {
+		if (network_table_get(&e->networks, net->prefix))
+			return -EAGAIN; /* a reload is about to take it from who had it */
 		if (e->hooks.route)
 			rc = e->hooks.route(e->hooks.ctx, net->prefix, home_addr, true);
 		if (rc < 0)
@@ -247,9 +251,10 @@ void mobile_network_put_acks(struct wire_writer *w, const struct exchange *x,
 
 /* --- reload --- */
 
-void mobile_network_carry_over(struct engine *e, struct binding *b, struct sa_peer *node)
+/* What of the binding's networks is in the new list is registered there. */
+static void carry_over(struct engine *e, struct binding *b, const struct network_list *before,
+		       struct network_list *list)
 {
-	const struct network_list *before = sa_peer_networks(b->node);
 	uint32_t networks = b->networks;
 	struct network *net;
 	size_t i;
@@ -258,21 +263,32 @@ void mobile_network_carry_over(struct engine *e, struct binding *b, struct sa_pe
 	for (i = 0; networks != 0 && i < before->cnt; i++) {
 		if (!(networks & network_bit(&before->networks[i])))
 			continue;
-		net = network_list_find(sa_peer_networks(node), before->networks[i].prefix);
+		net = network_list_find(list, before->networks[i].prefix);
 		if (!net)
 			continue;
 		if (net->user_cnt++ == 0)
 			network_table_put(&e->networks, net);
 		b->networks |= network_bit(net);
 	}
-	b->node = node;
 }
 
-void mobile_network_withdraw(struct engine *e, const struct network_table *before)
+void mobile_network_replace(struct engine *e, struct sa_peer *node, struct binding *first,
+			    struct network_list *list)
 {
-	const struct network *net;
+	struct network_list *before = sa_peer_networks(node);
+	struct network *net;
+	size_t i;
 
-	for (net = before->all; net; net = net->next)
+	if (!before)
+		return;
+	for (; first; first = first->sibling)
+		carry_over(e, first, before, list);
+	for (i = 0; i < before->cnt; i++) {
+		net = &before->networks[i];
+		if (net->user_cnt == 0)
+			continue;
+		network_table_del(&e->networks, net);
 		if (!network_table_get(&e->networks, net->prefix) && e->hooks.route)
-			(void)e->hooks.route(e->hooks.ctx, net->prefix, net->node->addr, false);
+			(void)e->hooks.route(e->hooks.ctx, net->prefix, node->addr, false);
+	}
 }

@@ -102,7 +102,7 @@ void revocation_done(struct revocation *rv)
 
 	while (rv->first)
 		drop(rv, rv->first);
-	for (i = 0; rv->agents.buckets && i <= rv->agents.mask; i++) {
+	for (i = 0; rv->agents.buckets && i <= rv->agents.last; i++) {
 		for (n = hash_bucket(&rv->agents, i); n; n = next) {
 			next = n->next;
 			free(hash_entry(n, struct agent_state, by_addr));

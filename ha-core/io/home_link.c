@@ -791,7 +791,7 @@ struct home_link *home_link_close(struct home_link *hl)
 		loop_timer_free(l->advert_timer);
 		loop_timer_free(l->answer_timer);
 	}
-	for (i = 0; hl->claims.buckets && i <= hl->claims.mask; i++)
+	for (i = 0; hl->claims.buckets && i <= hl->claims.last; i++)
 		for (n = hash_bucket(&hl->claims, i); n; n = next) {
 			next = n->next;
 			free(hash_entry(n, struct claim, by_addr));

@@ -78,12 +78,34 @@ static void what_was_put_back_is_zeroed_and_used_again(void **state)
 	slab_done(&s);
 }
 
+static void an_arena_gives_again_what_is_of_the_same_size(void **state)
+{
+	struct arena a = { 0 };
+	uint8_t *small = arena_get(&a, 20), *large = arena_get(&a, 48), *again;
+
+	(void)state;
+	memset(small, 0xff, 20);
+	arena_put(&a, small, 20);
+	arena_put(&a, NULL, 20);
+	arena_put(&a, large, 48);
+	again = arena_get(&a, 24); /* rounded up both times */
+	assert_ptr_equal(again, small);
+	assert_true(is_zero(again, 24));
+	again = arena_get(&a, 41);
+	assert_ptr_equal(again, large);
+	assert_ptr_not_equal(arena_get(&a, 24), small);
+	arena_put(&a, arena_get(&a, ARENA_PUT_MAX + 1), ARENA_PUT_MAX + 1);
+	assert_non_null(arena_get(&a, ARENA_PUT_MAX + 1));
+	arena_done(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(objects_are_zeroed_aligned_and_apart),
 		cmocka_unit_test(an_object_larger_than_any_chunk_is_had),
 		cmocka_unit_test(what_was_put_back_is_zeroed_and_used_again),
+		cmocka_unit_test(an_arena_gives_again_what_is_of_the_same_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A new configuration in a running engine: what it takes over, what it ends, what it forgets. */
-#include "ha-core/engine/engine.h"
+#include "ha-core/engine/reload.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -74,6 +75,28 @@ static void add(struct engine *e, uint32_t home, const char *nai, uint32_t spi,
 	assert_int_equal(engine_add_node(e, addr_from_host(home), nai, spi, MAC_HMAC_MD5, "key", 3,
 					 style, REPLAY_SECONDS(7)),
 			 0);
+}
+
+/* All of it, a step at a time. @return bindings ended */
+static size_t reload(const struct engine_conf *conf, const void *policy_ctx, struct engine *to)
+{
+	struct engine_reload r = { 0 };
+	size_t ended;
+
+	if (to)
+		assert_int_equal(engine_reload_compare(&r, &running, to), 0);
+	engine_reload_begin(&r, &running, conf, policy_ctx);
+	while (engine_reload_some(&r, &running, 1))
+		;
+	assert_int_equal(r.failed, 0);
+	ended = r.ended;
+	engine_reload_done(&r);
+	return ended;
+}
+
+static size_t reload_all(void)
+{
+	return reload(&fresh.conf, NULL, &fresh);
 }
 
 static struct replay *replay_of(struct engine *e, uint32_t home, uint32_t spi)
@@ -160,7 +183,7 @@ static void networks_that_stay_configured_stay_registered_and_the_others_end(voi
 	add_network(&fresh, ALICE, 4);
 	add_network(&fresh, ALICE, 2);
 
-	assert_int_equal(engine_reload(&running, &fresh), 1);
+	assert_int_equal(reload_all(), 1);
 	assert_false(is_registered(1));
 	assert_true(is_registered(2));
 	assert_false(is_registered(4));
@@ -185,7 +208,7 @@ static void a_node_that_is_no_router_any_more_has_no_networks(void **state)
 	register_network(b, 1);
 	add(&fresh, ALICE, NULL, 256, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(reload_all(), 0);
 	assert_int_equal(b->networks, 0);
 	assert_false(is_registered(1));
 	assert_int_equal(routes, 0);
@@ -203,7 +226,7 @@ static void replay_state_is_taken_over(void **state)
 	add(&fresh, ALICE, NULL, 257, REPLAY_NONCE);
 	add(&fresh, ALICE, NULL, 256, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(reload_all(), 0);
 	assert_true(replay_of(&running, ALICE, 256)->last_ident == now.ntp + REPLAY_SECONDS(5));
 	assert_true(replay_of(&running, ALICE, 256)->seen);
 	assert_int_equal(replay_of(&running, ALICE, 257)->nonce, 0x11111111);
@@ -218,7 +241,7 @@ static void another_style_begins_anew(void **state)
 	replay_of(&running, ALICE, 256)->nonce = 5;
 	add(&fresh, ALICE, NULL, 256, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(reload_all(), 0);
 	assert_true(replay_of(&running, ALICE, 256)->last_ident == now.ntp);
 }
 
@@ -227,7 +250,7 @@ static void a_new_node_begins_at_the_reload(void **state)
 {
 	(void)state;
 	add(&fresh, BOB, NULL, 256, REPLAY_TIMESTAMP);
-	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(reload_all(), 0);
 	assert_true(replay_of(&running, BOB, 256)->seen);
 	assert_true(replay_of(&running, BOB, 256)->last_ident == now.ntp);
 }
@@ -241,7 +264,7 @@ static void bindings_of_nodes_that_stay_go_on(void **state)
 	b = bind_node(ALICE);
 	add(&fresh, ALICE, NULL, 300, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(reload_all(), 0);
 	assert_int_equal(running.cache.cnt, 1);
 	assert_int_equal(ends, 0);
 	assert_ptr_equal(b->node, sa_peer_find(&running.nodes, addr_from_host(ALICE)));
@@ -258,7 +281,7 @@ static void bindings_of_nodes_that_are_gone_end(void **state)
 	bind_node(BOB);
 	add(&fresh, BOB, NULL, 256, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 1);
+	assert_int_equal(reload_all(), 1);
 	assert_int_equal(running.cache.cnt, 1);
 	assert_int_equal(running.expiry.armed, 1);
 	assert_int_equal(ends, 1);
@@ -278,7 +301,7 @@ static void a_lease_goes_on_with_its_name(void **state)
 	bind_node(addr_host(lease));
 	add(&fresh, 0, "carol@corp.example", 256, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(reload_all(), 0);
 	assert_int_equal(running.cache.cnt, 1);
 	peer = sa_peer_find(&running.nodes, lease);
 	assert_non_null(peer);
@@ -310,7 +333,7 @@ static void idle_leases_stay_in_their_order(void **state)
 	add(&fresh, addr_host(leases[1]), "static@x", 256, REPLAY_TIMESTAMP);
 	add(&fresh, 0, "c@x", 256, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(reload_all(), 0);
 	peer = running.idle_leases.oldest;
 	assert_non_null(peer);
 	assert_memory_equal(sa_peer_nai(peer), "c@x", 3);
@@ -332,7 +355,7 @@ static void a_lease_gives_way_to_a_node_of_its_own(void **state)
 	add(&fresh, addr_host(lease), "dave@corp.example", 256, REPLAY_TIMESTAMP);
 	add(&fresh, 0, "carol@corp.example", 256, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 0);
+	assert_int_equal(reload_all(), 0);
 	assert_memory_equal(sa_peer_nai(sa_peer_find(&running.nodes, lease)), "dave", 4);
 	assert_true(addr_is_any(
 		sa_peer_find_nai(&running.nodes, (const uint8_t *)"carol@corp.example", 18)->addr));
@@ -350,9 +373,273 @@ static void a_binding_does_not_pass_to_the_next_owner_of_its_address(void **stat
 	bind_node(addr_host(lease));
 	add(&fresh, addr_host(lease), "dave@corp.example", 256, REPLAY_TIMESTAMP);
 
-	assert_int_equal(engine_reload(&running, &fresh), 1);
+	assert_int_equal(reload_all(), 1);
 	assert_int_equal(running.cache.cnt, 0);
 	assert_int_equal(ends, 1);
+}
+
+/* --- a difference, in steps --- */
+
+static void add_keyed(struct engine *e, uint32_t home, const char *nai, const char *key)
+{
+	assert_int_equal(engine_add_node(e, addr_from_host(home), nai, 256, MAC_HMAC_MD5, key,
+					 strlen(key), REPLAY_TIMESTAMP, REPLAY_SECONDS(7)),
+			 0);
+}
+
+static struct sa_peer *node_at(uint32_t home)
+{
+	return sa_peer_find(&running.nodes, addr_from_host(home));
+}
+
+static struct sa_peer *named(const char *nai)
+{
+	return sa_peer_find_nai(&running.nodes, (const uint8_t *)nai, strlen(nai));
+}
+
+static bool has_key(const struct sa_peer *peer, const char *key)
+{
+	const struct sa *sa = sa_find(peer, 256);
+
+	return sa && sa->mac.key_len == strlen(key) && !memcmp(sa->mac.key, key, strlen(key));
+}
+
+static void what_has_not_changed_costs_nothing(void **state)
+{
+	struct engine_reload r;
+
+	(void)state;
+	add_keyed(&running, ALICE, "alice@x", "one");
+	add_keyed(&running, BOB, "bob@x", "one");
+	add_keyed(&fresh, BOB, "bob@x", "two");
+	add_keyed(&fresh, BOB + 1, NULL, "one");
+	add_keyed(&fresh, ALICE, "alice@x", "one");
+	assert_int_equal(engine_reload_compare(&r, &running, &fresh), 0);
+	assert_int_equal(r.gone.cnt, 0);
+	assert_int_equal(r.changed.cnt, 1);
+	assert_ptr_equal(r.changed.list[0].peer, node_at(BOB));
+	assert_int_equal(r.added.cnt, 1);
+	engine_reload_done(&r);
+}
+
+static void between_two_steps_each_node_is_the_old_one_or_the_new_one(void **state)
+{
+	struct engine_reload r;
+	const struct sa_peer *peer;
+	size_t old, new;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 40; i++) {
+		add_keyed(&running, ALICE + i, NULL, "one");
+		add_keyed(&fresh, ALICE + 20 + i, NULL, "two");
+	}
+	assert_int_equal(engine_reload_compare(&r, &running, &fresh), 0);
+	engine_reload_begin(&r, &running, &fresh.conf, NULL);
+	do {
+		for (old = new = 0, i = 0; i < 60; i++) {
+			peer = node_at(ALICE + i);
+			old += peer && has_key(peer, "one");
+			new += peer &&has_key(peer, "two");
+			assert_true(!peer || has_key(peer, "one") || has_key(peer, "two"));
+		}
+		assert_int_equal(old + new, running.nodes.cnt);
+	} while (engine_reload_some(&r, &running, 1));
+	assert_int_equal(r.gone.cnt + r.changed.cnt + r.added.cnt, 60);
+	engine_reload_done(&r);
+	for (i = 0; i < 60; i++)
+		assert_true(!!node_at(ALICE + i) == (i >= 20));
+}
+
+/* A key that is new: who has a binding keeps it, and what it was counted for. */
+static void a_node_whose_key_changes_stays_where_it_is(void **state)
+{
+	struct sa_peer *alice;
+	struct binding *b;
+
+	(void)state;
+	add_keyed(&running, ALICE, "alice@x", "one");
+	alice = node_at(ALICE);
+	alice->count.accepted = 7;
+	replay_of(&running, ALICE, 256)->last_ident = now.ntp + 1;
+	b = bind_node(ALICE);
+	add_keyed(&fresh, ALICE, "alice@y", "longer than before");
+	assert_int_equal(reload_all(), 0);
+	assert_ptr_equal(node_at(ALICE), alice);
+	assert_ptr_equal(b->node, alice);
+	assert_true(has_key(alice, "longer than before"));
+	assert_int_equal(alice->count.accepted, 7);
+	assert_true(replay_of(&running, ALICE, 256)->last_ident == now.ntp + 1);
+	assert_null(named("alice@x"));
+	assert_ptr_equal(named("alice@y"), alice);
+}
+
+static void names_that_change_hands_are_found_with_their_new_owners(void **state)
+{
+	(void)state;
+	add_keyed(&running, ALICE, "a@x", "one");
+	add_keyed(&running, BOB, "b@x", "one");
+	add_keyed(&running, BOB + 1, "c@x", "one");
+	add_keyed(&fresh, ALICE, "b@x", "one");
+	add_keyed(&fresh, BOB, "a@x", "one");
+	add_keyed(&fresh, BOB + 2, "c@x", "one");
+	(void)reload_all();
+	assert_ptr_equal(named("b@x"), node_at(ALICE));
+	assert_ptr_equal(named("a@x"), node_at(BOB));
+	assert_ptr_equal(named("c@x"), node_at(BOB + 2));
+	assert_int_equal(running.nodes.cnt, 3);
+}
+
+static struct sa_peer *lease_to(const char *nai, struct in_addr *ret_addr)
+{
+	add(&running, 0, nai, 256, REPLAY_TIMESTAMP);
+	assert_int_equal(pool_take(&running.pool, ret_addr), 0);
+	sa_peer_assign(&running.nodes, named(nai), *ret_addr);
+	return named(nai);
+}
+
+static void a_lease_made_its_node_s_own_keeps_its_bindings(void **state)
+{
+	struct in_addr lease;
+	struct sa_peer *carol;
+
+	(void)state;
+	carol = lease_to("carol@x", &lease);
+	bind_node(addr_host(lease));
+	add(&fresh, addr_host(lease), "carol@x", 256, REPLAY_TIMESTAMP);
+	assert_int_equal(reload_all(), 0);
+	assert_ptr_equal(sa_peer_find(&running.nodes, lease), carol);
+	assert_false(carol->is_dynamic);
+	assert_int_equal(running.cache.cnt, 1);
+	engine_end(&running, binding_first(&running.cache));
+	assert_null(running.idle_leases.oldest);
+}
+
+static void an_address_of_its_own_becomes_a_lease(void **state)
+{
+	(void)state;
+	add(&running, ALICE, "alice@x", 256, REPLAY_TIMESTAMP);
+	replay_of(&running, ALICE, 256)->last_ident = 42;
+	add(&fresh, 0, "alice@x", 256, REPLAY_TIMESTAMP);
+	assert_int_equal(reload_all(), 0);
+	assert_true(node_at(ALICE)->is_dynamic);
+	assert_true(replay_of(&running, ALICE, 256)->last_ident == 42);
+	assert_ptr_equal(running.idle_leases.oldest, node_at(ALICE));
+}
+
+static void what_goes_gives_its_address_back(void **state)
+{
+	struct in_addr lease, again;
+
+	(void)state;
+	(void)lease_to("carol@x", &lease);
+	add(&running, addr_host(lease) + 1, NULL, 256, REPLAY_TIMESTAMP);
+	(void)reload_all();
+	assert_int_equal(running.nodes.cnt, 0);
+	assert_null(running.nodes.peers);
+	assert_null(running.nodes.last);
+	assert_int_equal(pool_take_this(&running.pool, lease), 0);
+	again = addr_from_host(addr_host(lease) + 1);
+	assert_int_equal(pool_take_this(&running.pool, again), 0);
+}
+
+/* --- at random --- */
+
+static uint32_t random_state = 1;
+
+static uint32_t random_below(uint32_t n)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (random_state >> 8) % n;
+}
+
+/* Static nodes with and without names, dynamic ones, in any order. */
+static void add_random_nodes(struct engine *e)
+{
+	bool name_used[24] = { false };
+	uint32_t i, n;
+	char nai[16], key[8];
+
+	for (i = 0; i < 30; i++) {
+		if (random_below(3) == 0)
+			continue;
+		n = random_below(24);
+		(void)snprintf(nai, sizeof(nai), "n%u@x", n);
+		(void)snprintf(key, sizeof(key), "k%u", random_below(3));
+		if (name_used[n] || random_below(3) == 0)
+			add_keyed(e, ALICE + i, NULL, key);
+		else
+			add_keyed(e, random_below(2) ? ALICE + i : 0, nai, key);
+		name_used[n] = true;
+	}
+}
+
+static void assert_same_nodes(const struct engine *want)
+{
+	const struct sa_peer *peer, *got;
+	size_t cnt = 0;
+
+	for (peer = want->nodes.peers; peer; peer = peer->next) {
+		got = sa_peer_nai(peer) ? sa_peer_find_nai(&running.nodes, sa_peer_nai(peer),
+							   sa_peer_nai_len(peer))
+					: sa_peer_find(&running.nodes, peer->addr);
+		assert_non_null(got);
+		assert_true(sa_peer_same(got, peer));
+		if (!peer->is_dynamic)
+			assert_ptr_equal(got, sa_peer_find(&running.nodes, peer->addr));
+	}
+	for (peer = running.nodes.peers; peer; peer = peer->next)
+		cnt++;
+	assert_int_equal(cnt, want->nodes.cnt);
+	assert_int_equal(running.nodes.cnt, want->nodes.cnt);
+}
+
+static void give_leases_and_bindings(void)
+{
+	struct sa_peer *peer;
+	struct in_addr lease;
+
+	for (peer = running.nodes.peers; peer; peer = peer->next) {
+		if (peer->is_dynamic && addr_is_any(peer->addr) && random_below(2) &&
+		    pool_take(&running.pool, &lease) == 0 && !sa_peer_find(&running.nodes, lease)) {
+			sa_peer_assign(&running.nodes, peer, lease);
+			lease_idle(&running.idle_leases, peer);
+		}
+		if (addr_is_any(peer->addr) || random_below(2) ||
+		    binding_find(&running.cache,
+				 (struct binding_key){ peer->addr, running.conf.home_agent }))
+			continue;
+		bind_node(addr_host(peer->addr));
+		if (peer->is_dynamic)
+			lease_use(&running.idle_leases, peer);
+	}
+}
+
+/* Whatever changes: the nodes are those of the file, and each binding is that of one of them. */
+static void after_any_difference_all_is_as_in_the_new_file(void **state)
+{
+	const struct binding *b;
+	struct engine want;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < 500; i++) {
+		const uint32_t seed = random_state;
+
+		engine_done(&fresh);
+		open_engine(&fresh, 600);
+		add_random_nodes(&fresh);
+		random_state = seed;
+		open_engine(&want, 600);
+		add_random_nodes(&want);
+		(void)reload_all();
+		assert_same_nodes(&want);
+		engine_done(&want);
+		for (b = binding_first(&running.cache); b; b = binding_next(&running.cache, b))
+			assert_ptr_equal(b->node, sa_peer_find(&running.nodes, b->key.home_addr));
+		give_leases_and_bindings();
+	}
+	assert_true(running.cache.cnt > 0);
 }
 
 /* --- settings alone --- */
@@ -378,7 +665,7 @@ static void settings_change_and_associations_stay_where_they_are(void **state)
 	settings = fresh.conf;
 	settings.home_agent = addr_from_host(1);
 	settings.home_networks = NULL;
-	engine_reload_settings(&running, &settings, &src);
+	(void)reload(&settings, &src, NULL);
 	assert_int_equal(running.conf.max_lifetime_s, 600);
 	assert_true(addr_eq(running.conf.home_agent, addr_from_host(HOME_AGENT)));
 	assert_ptr_equal(running.conf.home_networks, &home_net);
@@ -391,7 +678,8 @@ static void a_review_ends_what_is_not_admitted_any_more_a_few_at_a_time(void **s
 {
 	static const struct ha_policy policy = { .admits = admits_one };
 	const struct in_addr only = addr_from_host(0x0a010001);
-	size_t bucket = 0, ended = 0, turns = 1;
+	struct engine_reload r = { 0 };
+	size_t turns = 1;
 	struct binding *b;
 	uint32_t i;
 
@@ -410,11 +698,11 @@ static void a_review_ends_what_is_not_admitted_any_more_a_few_at_a_time(void **s
 	b->expires_ms = now.mono_ms + 60000;
 	expiry_arm(&running.expiry, b);
 	running.policy = &policy;
-	engine_reload_settings(&running, &fresh.conf, &only);
-	while (engine_review_some(&running, &bucket, 3, &ended))
+	engine_reload_begin(&r, &running, &fresh.conf, &only);
+	while (engine_reload_some(&r, &running, 3))
 		turns++;
 	assert_true(turns > 3);
-	assert_int_equal(ended, 31);
+	assert_int_equal(r.ended, 31);
 	assert_int_equal(running.cache.cnt, 10);
 	for (b = binding_first(&running.cache); b; b = binding_next(&running.cache, b))
 		assert_true(addr_eq(b->src, only));
@@ -438,6 +726,14 @@ int main(void)
 		reload_test(settings_change_and_associations_stay_where_they_are),
 		reload_test(a_review_ends_what_is_not_admitted_any_more_a_few_at_a_time),
 		reload_test(a_binding_does_not_pass_to_the_next_owner_of_its_address),
+		reload_test(what_has_not_changed_costs_nothing),
+		reload_test(between_two_steps_each_node_is_the_old_one_or_the_new_one),
+		reload_test(a_node_whose_key_changes_stays_where_it_is),
+		reload_test(names_that_change_hands_are_found_with_their_new_owners),
+		reload_test(a_lease_made_its_node_s_own_keeps_its_bindings),
+		reload_test(an_address_of_its_own_becomes_a_lease),
+		reload_test(what_goes_gives_its_address_back),
+		reload_test(after_any_difference_all_is_as_in_the_new_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
