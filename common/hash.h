@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * A seeded, intrusive, chained hash table. The object owns its struct hash_node. A table with more
- * objects than buckets grows by one bucket at each put (linear hashing), so nobody ever pays for a
- * rehash; without memory for that its chains grow longer, and nothing else happens. The seed keeps
- * strangers from choosing collisions.
+ * than HASH_LOAD_MAX objects a bucket grows by one bucket at each put (linear hashing), so nobody
+ * ever pays for a rehash; without memory for that its chains grow longer, and nothing else happens.
+ * The seed keeps strangers from choosing collisions.
  *
  *	struct hash_node *n = hash_first(&t, key_hash);
  *	for (; n; n = hash_next(n, key_hash))
@@ -18,6 +18,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/random.h>
+
+#define HASH_LOAD_MAX 4
 
 struct hash_node {
 	struct hash_node *next;
@@ -100,14 +102,14 @@ static inline size_t hash_index(const struct hash *t, uint64_t h)
 }
 
 /**
- * Makes room for one more bucket, if objects are more than buckets. Its objects are then to be
+ * Makes room for one more bucket, if there are too many objects. Its objects are then to be
  * taken out of the bucket that *ret_from says, where they are until now.
  */
 static inline bool hash_wants_bucket(struct hash *t, size_t *ret_from)
 {
 	struct hash_node **buckets;
 
-	if (t->cnt <= t->last + 1)
+	if (t->cnt <= HASH_LOAD_MAX * (t->last + 1))
 		return false;
 	if (t->last == t->mask) {
 		buckets = (struct hash_node **)reallocarray(t->buckets, t->mask + 1,

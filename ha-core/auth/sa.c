@@ -17,7 +17,7 @@ int sa_table_init(struct sa_table *t, size_t expected)
 	int rc;
 
 	*t = (struct sa_table){ 0 };
-	rc = hash_init(&t->by_addr, expected);
+	rc = hash_init(&t->by_addr, expected / 2);
 	if (rc < 0)
 		return rc;
 	rc = hash_init(&t->by_nai, 0); /* most have none, or all have: it grows */
@@ -149,7 +149,8 @@ static struct sa_more *more_get(struct sa_table *t, struct sa_peer *peer, const 
 
 static void more_attach(struct sa_table *t, struct sa_peer *peer, struct sa_more *more)
 {
-	peer->more = more;
+	/* A denial may make one while a thread compares: that shall find it whole, or not at all. */
+	__atomic_store_n(&peer->more, more, __ATOMIC_RELEASE);
 	if (more && more->nai_len > 0)
 		hash_put(&t->by_nai, &more->by_nai, nai_hash(t, more->nai, more->nai_len));
 }
@@ -171,9 +172,11 @@ struct sa_more *sa_peer_more(struct sa_table *t, struct sa_peer *peer)
 
 struct sa_denials *sa_peer_denials(struct sa_table *t, struct sa_peer *peer)
 {
-	if (!peer->denials)
-		peer->denials = arena_get(&t->arena, sizeof(*peer->denials));
-	return peer->denials;
+	struct sa_more *more = sa_peer_more(t, peer);
+
+	if (more && !more->denials)
+		more->denials = arena_get(&t->arena, sizeof(*more->denials));
+	return more ? more->denials : NULL;
 }
 
 struct sa_peer *sa_peer_add(struct sa_table *t, struct in_addr addr, const uint8_t *nai,
@@ -334,7 +337,18 @@ static void put_more(struct sa_table *t, struct sa_more *more)
 	service_list_free(more->services);
 	network_list_free(more->networks);
 	put_previous(t, more->previous);
+	arena_put(&t->arena, more->denials, sizeof(*more->denials));
 	arena_put(&t->arena, more, more_size(more->nai_len));
+}
+
+/* Of a peer that goes on: its place among the leases that nobody uses, and its denials. */
+static void carry_over_more(struct sa_more *more, struct sa_more *old)
+{
+	more->is_idle = old->is_idle;
+	more->idle_prev = old->idle_prev;
+	more->idle_next = old->idle_next;
+	more->denials = old->denials;
+	old->denials = NULL;
 }
 
 static void detach_more(struct sa_table *t, struct sa_peer *peer)
@@ -357,7 +371,6 @@ void sa_peer_del(struct sa_table *t, struct sa_peer *before, struct sa_peer *pee
 	t->cnt--;
 	put_more(t, more);
 	put_sas(t, peer->sas);
-	arena_put(&t->arena, peer->denials, sizeof(*peer->denials));
 	arena_put(&t->arena, peer, sizeof(*peer));
 }
 
@@ -399,11 +412,16 @@ static int copy_previous(struct sa_table *t, const struct sa_previous *from,
 	return 0;
 }
 
+/* As what is NULL. */
+static const struct sa_more nothing_more;
+
 static int copy_more(struct sa_table *t, struct sa_peer *peer, const struct sa_more *from,
 		     struct sa_more **ret_more)
 {
 	struct sa_more *more = NULL;
 
+	if (!from && sa_peer_denied(peer))
+		from = &nothing_more;
 	if (from) {
 		more = more_get(t, peer, from->nai, from->nai_len);
 		if (!more)
@@ -438,7 +456,7 @@ static void move_lists(struct sa_peer *peer, struct sa_more *more, struct sa_mor
 {
 	size_t i;
 
-	if (!more)
+	if (!more || !from)
 		return;
 	more->services = from->services;
 	more->networks = from->networks;
@@ -475,11 +493,8 @@ void sa_peer_commit(struct sa_table *t, struct sa_peer *peer, struct sa_peer *fr
 	put_sas(t, peer->sas);
 	peer->sas = parts->sas;
 	move_lists(peer, more, from->more);
-	if (more && old) { /* its place among the leases that nobody uses */
-		more->is_idle = old->is_idle;
-		more->idle_prev = old->idle_prev;
-		more->idle_next = old->idle_next;
-	}
+	if (more && old)
+		carry_over_more(more, old);
 	detach_more(t, peer);
 	more_attach(t, peer, more);
 	put_more(t, old);
@@ -520,8 +535,10 @@ static bool same_services(const struct service *a, const struct service *b)
 
 static bool same_more(const struct sa_more *a, const struct sa_more *b)
 {
-	if (!a || !b)
-		return a == b;
+	if (!a)
+		a = &nothing_more;
+	if (!b)
+		b = &nothing_more;
 	return a->nai_len == b->nai_len && memcmp(a->nai, b->nai, a->nai_len) == 0 &&
 	       a->must_select == b->must_select && same_services(a->services, b->services) &&
 	       same_previous(a->previous, b->previous) &&

@@ -49,14 +49,15 @@ struct sa_previous {
 	struct mac mac; /* ends in the key */
 };
 
-/** What only peers with a NAI have, or with a list of services: a million have neither. */
+/** What only peers with a NAI have, or services, or who were denied: a million have nothing. */
 struct sa_more {
 	struct hash_node by_nai;
 	struct sa_peer *peer;
 	struct service *services;      /* owned; NULL: not limited */
 	struct network_list *networks; /* owned; NULL: it is no router */
 	struct sa_previous *previous;
-	bool must_select; /* a service by name: the default one is not allowed */
+	struct sa_denials *denials; /* NULL: none */
+	bool must_select;           /* a service by name: the default one is not allowed */
 	/* lease.c: of leases that no binding uses */
 	bool is_idle;
 	struct sa_peer *idle_prev, *idle_next;
@@ -69,8 +70,7 @@ struct sa_peer {
 	struct hash_link by_addr;
 	struct sa_peer *next; /* of the table, in the order of the configuration */
 	struct sa *sas;
-	struct sa_more *more;       /* NULL: nothing of it; a dynamic peer has it */
-	struct sa_denials *denials; /* NULL: none */
+	struct sa_more *more; /* NULL: nothing of it; a dynamic peer has it */
 	struct sa_peer_count count;
 	struct in_addr addr; /* 0.0.0.0: none yet (a dynamic home address not yet assigned) */
 	bool is_dynamic;     /* addr is, or will be, a lease from the pool */
@@ -159,8 +159,14 @@ void sa_peer_unassign(struct sa_table *t, struct sa_peer *peer);
 /** peer->more, made if it is not there. NULL: out of memory. */
 struct sa_more *sa_peer_more(struct sa_table *t, struct sa_peer *peer);
 
-/** peer->denials, made if they are not there. NULL: out of memory. */
+/** Its account of denials, made if it is not there. NULL: out of memory. */
 struct sa_denials *sa_peer_denials(struct sa_table *t, struct sa_peer *peer);
+
+/** NULL: nothing was ever denied to it. */
+static inline const struct sa_denials *sa_peer_denied(const struct sa_peer *peer)
+{
+	return peer->more ? peer->more->denials : NULL;
+}
 
 /** NULL: it is no router. */
 static inline struct network_list *sa_peer_networks(const struct sa_peer *peer)

@@ -453,17 +453,18 @@ static void add_node(const struct snmp_source *src, uint64_t key, uint64_t now_m
 	const struct sa_peer *node = sa_peer_find(&e->nodes, at.home_addr);
 	struct snmp_row_node *row = add_row(p, key);
 	const struct sa_peer_count *count = &node->count;
+	const struct sa_denials *denials = sa_peer_denied(node);
 
 	row->accepted = count->accepted;
 	row->service_s = count->service_s;
 	if (count->service_since_cs)
 		row->service_s += (centiseconds(now_ms) - count->service_since_cs) / 100;
 	row->accepted_cs = count->accepted_cs;
-	if (node->denials) {
-		row->denied = node->denials->cnt;
-		row->denied_cs = node->denials->last_cs;
-		row->denied_code = denied_code(node->denials->code);
-		row->last_code = node->denials->code;
+	if (denials) {
+		row->denied = denials->cnt;
+		row->denied_cs = denials->last_cs;
+		row->denied_code = denied_code(denials->code);
+		row->last_code = denials->code;
 	}
 	text_set_nai(&row->nai, node);
 	row->bindings = binding_cnt(binding_find(&e->cache, at));

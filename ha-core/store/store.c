@@ -47,6 +47,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -672,6 +673,15 @@ static int walk_both(MDB_cursor *cursor, const struct journal_change *list, size
 	return rc < 0 ? rc : 0;
 }
 
+/* It is read by a memory map: a million records would be ours as long as nobody else wants them. */
+static void forget_pages(struct store *s)
+{
+	MDB_envinfo info;
+
+	if (mdb_env_info(s->env, &info) == 0)
+		(void)madvise(info.me_mapaddr, info.me_mapsize, MADV_DONTNEED);
+}
+
 int store_load(struct store *s, load_fn *fn, void *ctx)
 {
 	struct journal_change *list = NULL;
@@ -696,6 +706,7 @@ int store_load(struct store *s, load_fn *fn, void *ctx)
 	for (i = 0; i < s->segment_cnt; i++)
 		journal_segment_done(&s->segments[i]);
 	s->segment_cnt = 0;
+	forget_pages(s);
 	return rc;
 }
 
@@ -755,6 +766,7 @@ static int merge(struct store *s, uint64_t sequence)
 	}
 	free(list);
 	journal_segment_done(&seg);
+	forget_pages(s);
 	if (rc == 0)
 		unlink_segment(s, sequence);
 	return rc;

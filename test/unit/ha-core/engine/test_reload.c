@@ -474,6 +474,22 @@ static void a_node_whose_key_changes_stays_where_it_is(void **state)
 	assert_ptr_equal(named("alice@y"), alice);
 }
 
+/* Who could make a reload forget them would be answered without a limit. */
+static void denials_are_counted_on(void **state)
+{
+	(void)state;
+	add_keyed(&running, ALICE, NULL, "one");
+	add_keyed(&running, BOB, NULL, "one");
+	sa_peer_denials(&running.nodes, node_at(ALICE))->cnt = 5;
+	sa_peer_denials(&running.nodes, node_at(BOB))->cnt = 6;
+	add_keyed(&fresh, ALICE, NULL, "two");
+	add_keyed(&fresh, BOB, NULL, "one");
+	(void)reload_all();
+	assert_true(has_key(node_at(ALICE), "two"));
+	assert_int_equal(sa_peer_denied(node_at(ALICE))->cnt, 5);
+	assert_int_equal(sa_peer_denied(node_at(BOB))->cnt, 6);
+}
+
 static void names_that_change_hands_are_found_with_their_new_owners(void **state)
 {
 	(void)state;
@@ -729,6 +745,7 @@ int main(void)
 		reload_test(what_has_not_changed_costs_nothing),
 		reload_test(between_two_steps_each_node_is_the_old_one_or_the_new_one),
 		reload_test(a_node_whose_key_changes_stays_where_it_is),
+		reload_test(denials_are_counted_on),
 		reload_test(names_that_change_hands_are_found_with_their_new_owners),
 		reload_test(a_lease_made_its_node_s_own_keeps_its_bindings),
 		reload_test(an_address_of_its_own_becomes_a_lease),
