@@ -2,6 +2,7 @@
 /* What the store gives back after every kind of end, and what it refuses to give back. */
 #include "ha-core/store/store.h"
 
+#include "common/crc32c.h"
 #include "common/err.h"
 #include "ha-core/store/journal.h"
 
@@ -416,6 +417,91 @@ static void database_cut_short_is_refused(void **state)
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
+static void refused_as_newer(void)
+{
+	assert_int_equal(store_open(&conf, &store, fault), ERR_UNSUPPORTED);
+	assert_non_null(strstr(fault, "newer version"));
+	assert_non_null(strstr(fault, "run that version, or move the directory away"));
+	store = NULL;
+}
+
+static void put_u32(uint8_t *at, uint32_t n)
+{
+	for (int i = 0; i < 4; i++)
+		at[i] = (uint8_t)(n >> (24 - 8 * i));
+}
+
+/* The record that says whose it is: layout, ..., "ihad", checksum; every copy of it. */
+static size_t make_newer(uint8_t *data, size_t len, uint8_t layout)
+{
+	static const uint8_t key[] = "\0store", name[] = { 4, 'i', 'h', 'a', 'd' };
+	const size_t head = 4 + 8 + 4 + 1 + 1 + 4;
+	uint8_t *about, *at = data;
+	size_t cnt = 0;
+
+	while ((at = memmem(at, len - (size_t)(at - data), name, sizeof(name)))) {
+		about = at - head;
+		at += sizeof(name);
+		if (at + 4 > data + len || memcmp(about, "\0\0\0\1", 4) != 0)
+			continue;
+		about[3] = layout;
+		put_u32(at, crc32c(crc32c(0, key, sizeof(key)), about, head + sizeof(name)));
+		cnt++;
+	}
+	return cnt;
+}
+
+static void a_database_of_a_newer_layout_is_refused_with_the_remedy(void **state)
+{
+	char path[256];
+	uint8_t *data;
+	off_t size;
+	int fd;
+
+	(void)state;
+	fill_database();
+	path_in("state.mdb", path);
+	size = size_of(path);
+	data = malloc((size_t)size);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(pread(fd, data, (size_t)size, 0), size);
+	close(fd);
+	assert_true(make_newer(data, (size_t)size, 1) >
+		    0); /* no change: the test knows its octets */
+	spoil(path, 0, (const char *)data, (size_t)size);
+	assert_int_equal(reopen(), 0);
+	store = store_close(store);
+	fd = open(path, O_RDONLY);
+	assert_int_equal(pread(fd, data, (size_t)size, 0), size);
+	close(fd);
+	assert_true(make_newer(data, (size_t)size, 2) > 0);
+	spoil(path, 0, (const char *)data, (size_t)size);
+	refused_as_newer();
+	refused_as_newer(); /* and left as it is */
+	assert_int_equal(size_of(path), size);
+	free(data);
+}
+
+static void a_journal_of_a_newer_layout_is_refused_with_the_remedy(void **state)
+{
+	uint8_t header[JOURNAL_HEADER_LEN];
+	char path[256];
+	int fd;
+
+	(void)state;
+	in_a_life_that_is_killed_without_a_next(live_and_commit);
+	segment_path(1, path);
+	fd = open(path, O_RDONLY);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, header, sizeof(header), 0), sizeof(header));
+	close(fd);
+	header[11]++; /* behind the magic */
+	put_u32(header + sizeof(header) - 4, crc32c(0, header, sizeof(header) - 4));
+	spoil(path, 0, (const char *)header, sizeof(header));
+	refused_as_newer();
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 /* Pages in turn: values, branches, the free list. In a free page there may be anything. */
 static void damaged_database_never_gives_a_wrong_value(void **state)
 {
@@ -525,6 +611,8 @@ int main(void)
 		TEST(a_record_that_the_disk_had_is_damage_when_it_is_bad),
 		TEST(missing_segment_is_damage),
 		TEST(database_cut_short_is_refused),
+		TEST(a_database_of_a_newer_layout_is_refused_with_the_remedy),
+		TEST(a_journal_of_a_newer_layout_is_refused_with_the_remedy),
 		TEST(damaged_database_never_gives_a_wrong_value),
 		TEST(state_of_another_daemon_is_refused),
 		TEST(a_home_agent_that_has_moved_is_told_so_once),
