@@ -387,6 +387,13 @@ static void remember(void *ctx, const struct sa_peer *node)
 	ha_state_touched(ha->state, node);
 }
 
+static void remember_outstanding(void *ctx, const struct outstanding *o, bool is_over)
+{
+	const struct ha *ha = ctx;
+
+	ha_state_outstanding(ha->state, o, is_over);
+}
+
 static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *conf,
 		       const void *daemon_conf)
 {
@@ -400,6 +407,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 		.send = send_message,
 		.revoke = wake_revocations,
 		.touched = remember,
+		.outstanding = remember_outstanding,
 		.ctx = ha,
 	};
 	const struct clock now = clock_read();

@@ -120,12 +120,22 @@ static void put_node(struct ha_state *st, const struct sa_peer *node)
 	store_put(st->store, key, key_len, value, len);
 }
 
+static void put_outstanding(void *ctx, const struct outstanding *o)
+{
+	struct ha_state *st = ctx;
+	struct memory_time at = time_of(st, loop_now(st->loop));
+	uint8_t key[REVOCATION_KEY_LEN], value[REVOCATION_VALUE_MAX];
+	size_t key_len = revocation_key(o, key);
+
+	store_put(st->store, key, key_len, value, revocation_encode(o, &at, value));
+}
+
 /* --- restart --- */
 
 struct restoring {
 	struct ha_state *st;
 	struct memory_time at;
-	size_t nodes, bindings, expired, refused, strangers, ahead;
+	size_t nodes, bindings, expired, refused, strangers, ahead, revocations;
 };
 
 static void keep_stranger(struct restoring *r, const uint8_t *key, size_t key_len,
@@ -139,6 +149,19 @@ static void keep_stranger(struct restoring *r, const uint8_t *key, size_t key_le
 		store_put(r->st->store, key, key_len, kept, len);
 }
 
+static int restore_outstanding(struct restoring *r, const uint8_t *key, size_t key_len,
+			       const uint8_t *value, size_t len)
+{
+	int rc = revocation_restore(r->st->engine, key, key_len, value, len, &r->at);
+
+	if (rc == ERR_NOT_FOUND) {
+		store_put(r->st->store, key, key_len, NULL, 0);
+		return 0;
+	}
+	r->revocations += rc == 0;
+	return rc;
+}
+
 static int restore_one(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
 		       size_t value_len)
 {
@@ -146,6 +169,8 @@ static int restore_one(void *ctx, const uint8_t *key, size_t key_len, const uint
 	struct memory_restored out;
 	int rc;
 
+	if (key_len > 0 && key[0] == REVOCATION_KEY_KIND)
+		return restore_outstanding(r, key, key_len, value, value_len);
 	rc = memory_restore(r->st->engine, key, key_len, value, value_len, &r->at, &out);
 	if (rc == ERR_NOT_FOUND) {
 		keep_stranger(r, key, key_len, value, value_len);
@@ -191,9 +216,9 @@ int ha_state_restore(struct ha_state *st)
 		memory_is_whole(st->engine);
 	log_info("what was remembered is back",
 		 "event=restored state.directory=%s mobile-nodes=%zu bindings=%zu expired=%zu "
-		 "refused=%zu unknown-nodes=%zu ms=%llu",
+		 "refused=%zu unknown-nodes=%zu revocations=%zu ms=%llu",
 		 st->directory, r.nodes, r.bindings, r.expired, r.refused, r.strangers,
-		 (unsigned long long)(clock_read().mono_ms - begun.mono_ms));
+		 r.revocations, (unsigned long long)(clock_read().mono_ms - begun.mono_ms));
 	if (r.at.has_moved)
 		log_warning("home-agent.address is another than before: bindings made under that "
 			    "one are over, and nodes register anew",
@@ -221,6 +246,20 @@ void ha_state_touched(struct ha_state *st, const struct sa_peer *node)
 	put_node(st, node);
 }
 
+void ha_state_outstanding(struct ha_state *st, const struct outstanding *o, bool is_over)
+{
+	uint8_t key[REVOCATION_KEY_LEN];
+
+	if (!st || st->is_restoring)
+		return;
+	if (!store_is_pending(st->store))
+		loop_timer_start(st->later, 0, 0);
+	if (is_over)
+		store_put(st->store, key, revocation_key(o, key), NULL, 0);
+	else
+		put_outstanding(st, o);
+}
+
 static void put_everything(struct ha_state *st)
 {
 	const struct sa_peer *node;
@@ -228,6 +267,7 @@ static void put_everything(struct ha_state *st)
 	store_is_complete_again(st->store);
 	for (node = st->engine->nodes.peers; node; node = node->next)
 		put_node(st, node);
+	revocation_each(st->engine, put_outstanding, st);
 	log_notice("everything was written anew, for some changes had not been",
 		   "event=state-rewritten state.directory=%s mobile-nodes=%zu", st->directory,
 		   st->engine->nodes.cnt);

@@ -32,6 +32,9 @@ int ha_state_restore(struct ha_state *st);
 /** The engine's hook touched(). Committed by the loop's next turn at the latest. */
 void ha_state_touched(struct ha_state *st, const struct sa_peer *node);
 
+/** The engine's hook outstanding(). Committed likewise. */
+void ha_state_outstanding(struct ha_state *st, const struct outstanding *o, bool is_over);
+
 /** What was touched is safe from here on. @retval -errno  it is not; logged, tried again later */
 int ha_state_commit(struct ha_state *st);
 

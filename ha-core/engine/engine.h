@@ -79,6 +79,11 @@ struct engine_hooks {
 	 * last Identification under one of its associations. Before the reply is sent. May be NULL.
 	 */
 	void (*touched)(void *ctx, const struct sa_peer *node);
+	/**
+	 * A revocation waits for its acknowledgement, as it is now; or no more. As touched(). May be
+	 * NULL.
+	 */
+	void (*outstanding)(void *ctx, const struct outstanding *o, bool is_over);
 	/** A reload ends this binding; why is one word. May be NULL. */
 	void (*ended)(void *ctx, const struct binding *b, const char *why);
 	/** A binding lasts longer now, or shorter, and is otherwise as it was. May be NULL. */

@@ -19,9 +19,11 @@
  * accepted by a clock that was wrong since: kept, it would shut the node out until that day. It
  * counts as "now" instead, which is what a home agent without memory does.
  *
- * Not kept: what a tunnel has carried, the revocations that wait for an acknowledgement (the
- * bindings they are about have ended, here and in the store), and what foreign agents revoked
- * lately: the Support of the bindings that are restored stands for it (RFC 3543 §3.3).
+ * Revocations that wait for an acknowledgement have records of their own (revocation.c), for they
+ * outlive their binding and maybe their node.
+ *
+ * Not kept: what a tunnel has carried, and what foreign agents revoked lately: the Support of the
+ * bindings that are restored stands for it (RFC 3543 §3.3).
  *
  * A later version writes another number and goes on reading this one; a node's record becomes new
  * when the node registers.
@@ -99,11 +101,11 @@ static void put_association(struct wire_writer *w, const struct sa *sa)
 	wire_put_u64(w, nonce ? rp->nonce : rp->last_ident);
 }
 
-static uint64_t expires_ntp(const struct binding *b, const struct clock *now)
+uint64_t memory_ntp_at(uint64_t mono_ms, const struct clock *now)
 {
-	uint64_t left_ms = b->expires_ms > now->mono_ms ? b->expires_ms - now->mono_ms : 0;
+	uint64_t left_ms = mono_ms > now->mono_ms ? mono_ms - now->mono_ms : 0;
 
-	if (b->expires_ms == BINDING_NEVER_MS)
+	if (mono_ms == BINDING_NEVER_MS)
 		return 0; /* not read */
 	return now->ntp + REPLAY_SECONDS(left_ms / 1000) + ((left_ms % 1000) << 32) / 1000;
 }
@@ -150,7 +152,7 @@ static void put_binding(struct wire_writer *w, const struct binding *b, const st
 	wire_put_u32(w, b->spi);
 	wire_put_u64(w, b->ident);
 	wire_put_u64(w, b->expires_ms);
-	wire_put_u64(w, expires_ntp(b, now));
+	wire_put_u64(w, memory_ntp_at(b->expires_ms, now));
 	put_networks(w, b);
 	if (!rev)
 		return;
@@ -316,6 +318,13 @@ static void get_binding(struct wire_reader *r, struct stored_binding *out)
 	rev->own_timestamp = wire_u32(r);
 }
 
+uint64_t memory_ms_until(uint64_t ntp, const struct clock *now)
+{
+	int64_t left_ntp = clock_ntp_diff(ntp, now->ntp);
+
+	return left_ntp > 0 ? (((uint64_t)left_ntp >> 16) * 1000) >> 16 : 0;
+}
+
 /* When it ends, on this life's monotonic clock; 0: it has. */
 static uint64_t expires_now_ms(const struct stored_binding *sb, uint32_t boot,
 			       const struct memory_time *at)
@@ -323,16 +332,13 @@ static uint64_t expires_now_ms(const struct stored_binding *sb, uint32_t boot,
 	const uint64_t now_ms = at->now.mono_ms;
 	const uint64_t lifetime_ms = (uint64_t)sb->b.lifetime_s * 1000;
 	uint64_t left_ms;
-	int64_t left_ntp;
 
 	if (sb->b.lifetime_s == REG_LIFETIME_INFINITE)
 		return BINDING_NEVER_MS;
-	if (boot != 0 && boot == at->boot) {
+	if (boot != 0 && boot == at->boot)
 		left_ms = sb->b.expires_ms > now_ms ? sb->b.expires_ms - now_ms : 0;
-	} else {
-		left_ntp = clock_ntp_diff(sb->expires_ntp, at->now.ntp);
-		left_ms = left_ntp > 0 ? (((uint64_t)left_ntp >> 16) * 1000) >> 16 : 0;
-	}
+	else
+		left_ms = memory_ms_until(sb->expires_ntp, &at->now);
 	if (left_ms > lifetime_ms)
 		left_ms = lifetime_ms;
 	return left_ms > 0 ? now_ms + left_ms : 0;
@@ -451,8 +457,11 @@ static int check_record(struct wire_reader r)
 int memory_check(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
 		 size_t value_len)
 {
-	int rc = check_record(wire_reader(value, value_len));
+	int rc;
 
+	if (key_len > 0 && key[0] == REVOCATION_KEY_KIND)
+		return revocation_check(key, key_len, value, value_len);
+	rc = check_record(wire_reader(value, value_len));
 	if (rc < 0)
 		return rc;
 	return find_node(e, key, key_len) ? 0 : ERR_NOT_FOUND;

@@ -21,6 +21,10 @@ struct memory_time {
 	bool has_moved; /* the home agent had another address: bindings were tunnels from there */
 };
 
+/** A time on the monotonic clock as NTP time, and how long until that: across a boot. */
+uint64_t memory_ntp_at(uint64_t mono_ms, const struct clock *now);
+uint64_t memory_ms_until(uint64_t ntp, const struct clock *now);
+
 /** Of a node: by its NAI if its address is dynamic, else by its address. @return octets */
 size_t memory_key(const struct sa_peer *node, uint8_t ret_key[MEMORY_KEY_MAX]);
 

@@ -14,6 +14,8 @@
  * - Identifiers of one agent may arrive out of order (§6.2), and other nodes' requests carry newer
  *   Support meanwhile. So an identifier must be newer than the Support of the very binding that
  *   it revokes, and no older than REVOCATION_WINDOW_S before the agent's last one.
+ * - What is outstanding at a stop is sent again after the start, at the time at which it would have
+ *   been, or at once; under a key that is still configured, for records hold none.
  * - A message 7 for a binding that is not there is acknowledged once it has passed every other
  *   check: our first acknowledgement was lost, and the agent would go on asking.
  * - Behind a NAT port 434 leads nowhere: a UDP tunnel's peer is told through its mapping (§3.3
@@ -23,10 +25,12 @@
 
 #include "common/err.h"
 #include "ha-core/engine/check.h"
+#include "ha-core/engine/memory.h"
 #include "ha-core/wire/revocation.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MESSAGE_MAX 128 /* fixed part and one authenticator */
 
@@ -35,7 +39,7 @@ struct outstanding {
 	struct hash_node by_home;
 	struct outstanding *next, *prev;
 	struct revocation_message message;
-	struct in_addr dst;
+	struct in_addr dst, agent; /* agent 0.0.0.0: the mobile node itself is told */
 	uint16_t port;
 	enum ext_type auth; /* the mobile node's authenticator, or the foreign agent's */
 	uint32_t spi;
@@ -85,6 +89,15 @@ static uint64_t home_hash(const struct revocation *rv, struct in_addr home_addr)
 	return hash_u64(&rv->by_home, home_addr.s_addr);
 }
 
+static void append(struct revocation *rv, struct outstanding *o)
+{
+	hash_put(&rv->by_home, &o->by_home, home_hash(rv, o->message.home_addr));
+	o->prev = rv->last;
+	*(o->prev ? &o->prev->next : &rv->first) = o;
+	rv->last = o;
+	rv->cnt++;
+}
+
 static void drop(struct revocation *rv, struct outstanding *o)
 {
 	hash_del(&rv->by_home, &o->by_home);
@@ -93,6 +106,19 @@ static void drop(struct revocation *rv, struct outstanding *o)
 	rv->cnt--;
 	mac_free(o->mac);
 	free(o);
+}
+
+/* It is in memory on the disk, too, until it is over. */
+static void remember_outstanding(const struct engine *e, const struct outstanding *o, bool is_over)
+{
+	if (e->hooks.outstanding)
+		e->hooks.outstanding(e->hooks.ctx, o, is_over);
+}
+
+static void forget(struct engine *e, struct outstanding *o)
+{
+	remember_outstanding(e, o, true);
+	drop(&e->revocation, o);
 }
 
 void revocation_done(struct revocation *rv)
@@ -254,7 +280,7 @@ void revocation_note(struct engine *e, struct exchange *x, struct binding *b)
 		x->revocation.negotiated = false;
 	revocation_restored(e, b);
 	if (o) {
-		drop(rv, o);
+		forget(e, o);
 		e->stats.revocations_abandoned++;
 	}
 }
@@ -289,7 +315,7 @@ void revocation_queue(struct engine *e, const struct sa_table *agents, const str
 		return;
 	}
 	if (rv->cnt >= e->conf.revocation.max_outstanding) {
-		drop(rv, rv->first);
+		forget(e, rv->first);
 		e->stats.revocations_abandoned++;
 	}
 	*o = (struct outstanding){
@@ -300,6 +326,7 @@ void revocation_queue(struct engine *e, const struct sa_table *agents, const str
 			     .foreign_domain = b->care_of,
 			     .ident = r->own_timestamp },
 		.dst = b->tunnel.udp ? b->tunnel.peer : b->src,
+		.agent = r->agent,
 		.port = b->tunnel.udp ? b->tunnel.peer_port : REVOCATION_PORT,
 		.auth = addr_is_any(r->agent) ? EXT_MOBILE_HOME_AUTH : EXT_FOREIGN_HOME_AUTH,
 		.spi = sa->spi,
@@ -309,11 +336,8 @@ void revocation_queue(struct engine *e, const struct sa_table *agents, const str
 		.interval_ms = REVOCATION_INTERVAL_MIN_MS,
 		.ends_ms = b->expires_ms,
 	};
-	hash_put(&rv->by_home, &o->by_home, home_hash(rv, b->key.home_addr));
-	o->prev = rv->last;
-	*(o->prev ? &o->prev->next : &rv->first) = o;
-	rv->last = o;
-	rv->cnt++;
+	append(rv, o);
+	remember_outstanding(e, o, false);
 	tell_runner(e);
 }
 
@@ -365,6 +389,7 @@ static void transmit(struct engine *e, struct outstanding *o, const struct clock
 	o->interval_ms *= 2;
 	if (o->interval_ms > REVOCATION_INTERVAL_MAX_MS)
 		o->interval_ms = REVOCATION_INTERVAL_MAX_MS;
+	remember_outstanding(e, o, false);
 }
 
 /* Who can be told goes first come, first served; who cannot is left alone. */
@@ -397,7 +422,7 @@ uint64_t revocation_run(struct engine *e, const struct clock *now)
 		next = o->next;
 		/* Never for a registration that has expired (§3.3: MUST NOT). */
 		if (o->ends_ms <= now->mono_ms || !e->conf.revocation.enabled) {
-			drop(rv, o);
+			forget(e, o);
 			e->stats.revocations_abandoned++;
 		}
 	}
@@ -420,6 +445,144 @@ void revocation_drain(struct engine *e, bool on)
 	e->revocation.drain_pending = on && e->conf.revocation.enabled;
 	if (on)
 		tell_runner(e);
+}
+
+/* --- what survives a restart --- */
+
+#define RECORD_VERSION 1
+
+enum record_bit { RECORD_INFORM = 1, RECORD_SENT = 2, RECORD_FROM_NODE = 4 };
+
+size_t revocation_key(const struct outstanding *o, uint8_t ret_key[REVOCATION_KEY_LEN])
+{
+	ret_key[0] = REVOCATION_KEY_KIND;
+	memcpy(ret_key + 1, &o->message.home_addr.s_addr, 4);
+	memcpy(ret_key + 5, &o->message.foreign_domain.s_addr, 4);
+	return REVOCATION_KEY_LEN;
+}
+
+size_t revocation_encode(const struct outstanding *o, const struct memory_time *at,
+			 uint8_t ret_value[REVOCATION_VALUE_MAX])
+{
+	struct wire_writer w = wire_writer(ret_value, REVOCATION_VALUE_MAX);
+	unsigned int bits = 0;
+
+	bits |= o->message.inform ? RECORD_INFORM : 0;
+	bits |= o->is_sent ? RECORD_SENT : 0;
+	bits |= o->auth == EXT_MOBILE_HOME_AUTH ? RECORD_FROM_NODE : 0;
+	wire_put_u8(&w, RECORD_VERSION);
+	wire_put_u32(&w, at->boot);
+	wire_put_u8(&w, (uint8_t)bits);
+	wire_put_addr(&w, o->agent);
+	wire_put_addr(&w, o->dst);
+	wire_put_u16(&w, o->port);
+	wire_put_u32(&w, o->spi);
+	wire_put_u32(&w, o->message.ident);
+	wire_put_u64(&w, o->due_ms);
+	wire_put_u32(&w, (uint32_t)o->interval_ms);
+	wire_put_u64(&w, o->ends_ms);
+	wire_put_u64(&w, memory_ntp_at(o->ends_ms, &at->now));
+	return w.failed ? 0 : wire_len(&w);
+}
+
+static int decode(const uint8_t *key, size_t key_len, const uint8_t *value, size_t len,
+		  const struct memory_time *at, struct outstanding *out)
+{
+	struct wire_reader k = wire_reader(key, key_len), r = wire_reader(value, len);
+	uint64_t ends_ntp, left_ms;
+	unsigned int bits;
+	uint32_t boot;
+
+	*out = (struct outstanding){ .message.from_home_agent = true };
+	(void)wire_u8(&k);
+	out->message.home_addr = wire_addr(&k);
+	out->message.foreign_domain = wire_addr(&k);
+	if (wire_u8(&r) > RECORD_VERSION)
+		return ERR_UNSUPPORTED;
+	boot = wire_u32(&r);
+	bits = wire_u8(&r);
+	out->message.inform = bits & RECORD_INFORM;
+	out->is_sent = bits & RECORD_SENT;
+	out->auth = bits & RECORD_FROM_NODE ? EXT_MOBILE_HOME_AUTH : EXT_FOREIGN_HOME_AUTH;
+	out->agent = wire_addr(&r);
+	out->dst = wire_addr(&r);
+	out->port = wire_u16(&r);
+	out->spi = wire_u32(&r);
+	out->message.ident = wire_u32(&r);
+	out->due_ms = wire_u64(&r);
+	out->interval_ms = wire_u32(&r);
+	out->ends_ms = wire_u64(&r);
+	ends_ntp = wire_u64(&r);
+	if (k.failed || r.failed || wire_left(&k) > 0 || wire_left(&r) > 0 ||
+	    out->interval_ms < REVOCATION_INTERVAL_MIN_MS ||
+	    out->interval_ms > REVOCATION_INTERVAL_MAX_MS)
+		return ERR_MALFORMED;
+	if (boot != 0 && boot == at->boot)
+		return 0;
+	out->due_ms = at->now.mono_ms;
+	left_ms = memory_ms_until(ends_ntp, &at->now);
+	if (out->ends_ms != BINDING_NEVER_MS)
+		out->ends_ms = at->now.mono_ms + left_ms;
+	return 0;
+}
+
+int revocation_check(const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
+{
+	const struct memory_time at = { .boot = 0 };
+	struct outstanding o;
+
+	return decode(key, key_len, value, len, &at, &o);
+}
+
+/* Keys are the configuration's, and in no record: without the association it cannot be said. */
+static const struct sa *sa_of_record(const struct engine *e, const struct outstanding *o)
+{
+	const struct sa_peer *peer = addr_is_any(o->agent)
+					     ? sa_peer_find(&e->nodes, o->message.home_addr)
+					     : sa_peer_find(&e->agents, o->agent);
+
+	return peer ? sa_find(peer, o->spi) : NULL;
+}
+
+int revocation_restore(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		       size_t len, const struct memory_time *at)
+{
+	struct revocation *rv = &e->revocation;
+	struct outstanding *o, read;
+	const struct sa *sa;
+	int rc;
+
+	rc = decode(key, key_len, value, len, at, &read);
+	if (rc < 0)
+		return rc;
+	sa = sa_of_record(e, &read);
+	if (at->has_moved || !sa || read.ends_ms <= at->now.mono_ms ||
+	    rv->cnt >= e->conf.revocation.max_outstanding) {
+		e->stats.revocations_abandoned++;
+		return ERR_NOT_FOUND;
+	}
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return -ENOMEM;
+	*o = read;
+	o->mac = mac_copy(&sa->mac);
+	if (!o->mac) {
+		free(o);
+		return -ENOMEM;
+	}
+	o->message.home_domain = e->conf.home_agent;
+	append(rv, o);
+	tell_runner(e);
+	return 0;
+}
+
+void revocation_each(const struct engine *e, void (*fn)(void *ctx, const struct outstanding *o),
+		     void *ctx)
+{
+	const struct outstanding *o;
+
+	for (o = e->revocation.first; o; o = o->next)
+		fn(ctx, o);
 }
 
 /* --- theirs --- */
@@ -561,7 +724,7 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 	out->reply_len = acknowledge(&m, inform, sa, out->reply, sizeof(out->reply));
 	o = find_care_of(rv, m.home_addr, m.foreign_domain);
 	if (o) /* we were about to say the same */
-		drop(rv, o);
+		forget(e, o);
 	if (b) {
 		out->node = b->node;
 		engine_end(e, b);
@@ -597,7 +760,7 @@ static enum reg_reason handle_ack(struct engine *e, const uint8_t *msg, size_t l
 	if (auth.spi != o->spi || !verifies(o->mac, msg, &auth))
 		return REG_REASON_REVOCATION_AUTH;
 	out->spi = auth.spi;
-	drop(rv, o);
+	forget(e, o);
 	e->stats.revocations_acknowledged++;
 	if (rv->drain_pending)
 		tell_runner(e);

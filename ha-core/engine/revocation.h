@@ -26,6 +26,8 @@
 struct engine;
 struct engine_result;
 struct exchange;
+struct memory_time;
+struct outstanding;
 
 struct revocation_conf {
 	bool enabled;
@@ -76,6 +78,32 @@ void revocation_queue(struct engine *e, const struct sa_table *agents, const str
  * agent that it has left need not keep its part until the lifetime is over.
  */
 void revocation_queue_left(struct engine *e, const struct exchange *x, struct binding *b);
+
+/**
+ * What is outstanding, as a record of what survives: one for each binding that it is about.
+ * @return octets
+ */
+#define REVOCATION_KEY_KIND  'R'
+#define REVOCATION_KEY_LEN   9
+#define REVOCATION_VALUE_MAX 64
+size_t revocation_key(const struct outstanding *o, uint8_t ret_key[REVOCATION_KEY_LEN]);
+size_t revocation_encode(const struct outstanding *o, const struct memory_time *at,
+			 uint8_t ret_value[REVOCATION_VALUE_MAX]);
+
+/**
+ * Puts one back that was outstanding. Its binding ended then.
+ * @retval ERR_NOT_FOUND    it cannot be sent any more, or need not: the record can go
+ * @retval ERR_MALFORMED, ERR_UNSUPPORTED, -ENOMEM  as memory_restore()
+ */
+int revocation_restore(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		       size_t len, const struct memory_time *at);
+
+/** Is it a record? Errors as of memory_check(). */
+int revocation_check(const uint8_t *key, size_t key_len, const uint8_t *value, size_t len);
+
+/** All that is outstanding, the oldest first. */
+void revocation_each(const struct engine *e, void (*fn)(void *ctx, const struct outstanding *o),
+		     void *ctx);
 
 /** Sends what is due. @return when to be called next, monotonic ms; REVOCATION_IDLE_MS: no need */
 uint64_t revocation_run(struct engine *e, const struct clock *now);

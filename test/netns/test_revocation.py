@@ -114,6 +114,43 @@ def test_reload_without_the_node_revokes_its_binding(site, peer):
     site.agent.wait_counter("revocations-acknowledged", 1)
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_revocation_without_an_answer_is_sent_again_after_a_restart(site, peer, end):
+    node434 = listener(peer, site.host, site.care_of)
+    site.node.register(extensions=mip.revocation_support())
+    site.agent.hactl("clear", "binding", site.home, json_output=False)
+    before = next_revocation(node434, site.agent.address)
+    getattr(site.agent, end)()
+    site.agent.start()
+    assert site.agent.wait_event("restored", 2)[-1]["revocations"] == "1"
+    after = next_revocation(node434, site.agent.address)
+    while after.ident == before.ident:      # one more that was on its way
+        after = next_revocation(node434, site.agent.address)
+    assert after.ident > before.ident and after.is_authentic(topology.SA)
+    assert (after.home, after.foreign) == (before.home, before.foreign)
+    node434.send(after.acknowledgement(topology.SA), site.agent.address)
+    site.agent.wait_counter("revocations-acknowledged", 1)
+
+    getattr(site.agent, end)()
+    site.agent.start()
+    assert site.agent.wait_event("restored", 3)[-1]["revocations"] == "0"
+    assert site.agent.counter("revocations-sent") == 0
+
+
+def test_a_revocation_whose_key_is_gone_is_not_sent_after_a_restart(site, peer):
+    node434 = listener(peer, site.host, site.care_of)
+    site.node.register(extensions=mip.revocation_support())
+    site.agent.hactl("clear", "binding", site.home, json_output=False)
+    next_revocation(node434, site.agent.address)
+    site.agent.stop()
+    conf = dict(site.agent.conf)
+    conf["mobile-nodes"] = conf["mobile-nodes"][1:]
+    site.agent.write_config(conf)
+    site.agent.start()
+    assert site.agent.wait_event("restored", 2)[-1]["revocations"] == "0"
+    assert site.agent.counter("revocations-abandoned") == 1
+
+
 def test_drain_revokes_and_refuses_and_can_be_taken_back(site, peer):
     node434 = listener(peer, site.host, site.care_of)
     site.node.register(extensions=mip.revocation_support())

@@ -3,6 +3,8 @@
  * Revocation with a clock of our own (RFC 3543 §3.3): the golden message that a cleared binding
  * earns, when it is sent again, and what becomes of it when keys and memory do.
  */
+#include "common/err.h"
+#include "ha-core/engine/memory.h"
 #include "ha-core/engine/reload.h"
 #include "test/scenario/world.h"
 
@@ -210,6 +212,88 @@ static size_t reload(struct engine *fresh)
 	return ended;
 }
 
+/* --- what survives --- */
+
+struct record {
+	uint8_t key[REVOCATION_KEY_LEN], value[REVOCATION_VALUE_MAX];
+	size_t key_len, len;
+};
+
+static void take_record(void *ctx, const struct outstanding *o)
+{
+	const struct memory_time at = { .now = w.now, .boot = 7 };
+	struct record *rec = ctx;
+
+	rec->key_len = revocation_key(o, rec->key);
+	rec->len = revocation_encode(o, &at, rec->value);
+	assert_true(rec->len > 0);
+}
+
+static void queue_and_take(struct record *rec)
+{
+	feed(e1, "203.0.113.7:40000");
+	engine_clear(&w.engine, the_key());
+	world_advance(&w, 60000);
+	*rec = (struct record){ 0 };
+	revocation_each(&w.engine, take_record, rec);
+	assert_true(rec->len > 0);
+	revocation_done(&w.engine.revocation); /* the process ends */
+	assert_int_equal(revocation_init(&w.engine.revocation), 0);
+}
+
+static void an_outstanding_revocation_is_sent_again_in_the_next_life(void **state)
+{
+	struct memory_time at = { .boot = 8 };
+	struct record rec;
+	uint64_t sent;
+
+	(void)state;
+	queue_and_take(&rec);
+	sent = w.engine.stats.revocations_sent;
+	at.now = w.now;
+	assert_int_equal(
+		revocation_restore(&w.engine, rec.key, rec.key_len, rec.value, rec.len, &at), 0);
+	assert_int_equal(w.engine.revocation.cnt, 1);
+	(void)revocation_run(&w.engine, &w.now);
+	assert_int_equal(w.engine.stats.revocations_sent, sent + 1);
+}
+
+/* §3.3: MUST NOT be sent for a registration that has expired; the wall clock tells across a boot. */
+static void one_of_a_lifetime_that_is_over_is_not(void **state)
+{
+	struct memory_time at = { .boot = 8 };
+	struct record rec;
+
+	(void)state;
+	queue_and_take(&rec);
+	at.now = (struct clock){ .mono_ms = 1000, .ntp = w.now.ntp + REPLAY_SECONDS(65535) };
+	assert_int_equal(revocation_restore(&w.engine, rec.key, rec.key_len, rec.value, rec.len,
+					    &at),
+			 ERR_NOT_FOUND);
+	at.now = w.now;
+	at.has_moved = true;
+	assert_int_equal(revocation_restore(&w.engine, rec.key, rec.key_len, rec.value, rec.len,
+					    &at),
+			 ERR_NOT_FOUND);
+	assert_int_equal(w.engine.revocation.cnt, 0);
+}
+
+static void a_revocation_record_of_another_form_is_refused(void **state)
+{
+	struct record rec;
+	size_t len;
+
+	(void)state;
+	queue_and_take(&rec);
+	assert_int_equal(revocation_check(rec.key, rec.key_len, rec.value, rec.len), 0);
+	for (len = 1; len < rec.len; len++)
+		assert_int_equal(revocation_check(rec.key, rec.key_len, rec.value, len),
+				 ERR_MALFORMED);
+	rec.value[0]++;
+	assert_int_equal(revocation_check(rec.key, rec.key_len, rec.value, rec.len),
+			 ERR_UNSUPPORTED);
+}
+
 /* An operator removes node and key: the message is signed with the key all the same. */
 static void a_reload_without_the_node_revokes_under_its_old_key(void **state)
 {
@@ -327,6 +411,9 @@ int main(void)
 		on_xhad(intervals_grow_to_an_hour),
 		on_xhad(the_identifier_is_new_each_time),
 		on_xhad(a_reload_without_the_node_revokes_under_its_old_key),
+		on_xhad(an_outstanding_revocation_is_sent_again_in_the_next_life),
+		on_xhad(one_of_a_lifetime_that_is_over_is_not),
+		on_xhad(a_revocation_record_of_another_form_is_refused),
 		on_ihad(a_reload_that_keeps_the_associations_revokes_nothing),
 		on_ihad(a_reload_without_an_association_revokes_what_was_made_under_it),
 		on_ihad(a_revocation_with_a_bit_flipped_is_ignored),
