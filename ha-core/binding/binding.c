@@ -19,11 +19,11 @@ int binding_cache_init(struct binding_cache *cache, size_t expected)
 	int err;
 
 	*cache = (struct binding_cache){ .slab.size = sizeof(struct binding) };
-	/* Two a bucket cost half a cache miss, and four nothing that a renewal would notice. */
+	/* Two a bucket cost half a cache miss, and half the memory. */
 	err = hash_init(&cache->by_key, expected / 2);
 	if (err < 0)
 		return err;
-	err = hash_init(&cache->by_peer, expected / 4);
+	err = hash_init(&cache->by_peer, expected / 2);
 	if (err < 0)
 		hash_done(&cache->by_key);
 	return err;
