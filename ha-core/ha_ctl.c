@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define BUCKETS_PER_STEP 64 /* looked at in one step of a walk, most of them empty */
+#define NODES_PER_STEP   16
 
 struct ha_ctl {
 	struct ha_ctl_env env;
@@ -60,6 +61,8 @@ struct walk {
 	size_t bucket;     /* the next to be looked at, of a table */
 	uint64_t next_key; /* the same, of what is walked in order */
 	bool second_pass;
+	struct sa_walk nodes;
+	struct ctl_reply *reply; /* of this step */
 };
 
 /* Without memory for the cursor the answer ends after its head, and hactl says so. */
@@ -81,16 +84,6 @@ static void walk_start(const struct ha_ctl *c, struct ctl_reply *r,
 }
 
 /* A step of a walk over a table: the objects of the next bucket that has some. NULL: none yet. */
-static struct hash_node *next_bucket(const struct hash *t, size_t *bucket)
-{
-	struct hash_node *n = NULL;
-
-	for (int i = 0; i < BUCKETS_PER_STEP && !n && *bucket <= t->last; i++)
-		n = hash_bucket(t, (*bucket)++);
-	return n;
-}
-
-/* The same over a table of links. */
 static struct hash_link *next_link(const struct hash *t, size_t *bucket)
 {
 	struct hash_link *n = NULL;
@@ -255,34 +248,20 @@ static void put_node(const struct ha_ctl *c, struct ctl_reply *r, const struct s
 	}
 }
 
-/* Those that have no address yet, by NAI; then the others, by address. */
+static void put_next_node(void *ctx, const struct sa_peer *node)
+{
+	struct walk *w = ctx;
+
+	put_node(w->ctl, w->reply, node);
+}
+
 static int next_nodes(void *cursor, struct ctl_reply *r)
 {
 	struct walk *w = cursor;
-	const struct sa_table *nodes = &w->ctl->env.engine->nodes;
-	const struct hash *t = w->second_pass ? &nodes->by_addr : &nodes->by_nai;
-	const struct sa_peer *node;
-	const struct hash_node *n = NULL;
-	const struct hash_link *link = NULL;
 
-	if (w->second_pass)
-		link = next_link(t, &w->bucket);
-	else
-		n = next_bucket(t, &w->bucket);
-	for (; link; link = link->next)
-		put_node(w->ctl, r, hash_entry(link, struct sa_peer, by_addr));
-	for (; n; n = n->next) {
-		node = hash_entry(n, struct sa_more, by_nai)->peer;
-		if (addr_is_any(node->addr))
-			put_node(w->ctl, r, node);
-	}
-	if (w->bucket <= t->last)
-		return 1;
-	if (w->second_pass)
-		return 0;
-	w->second_pass = true;
-	w->bucket = 0;
-	return 1;
+	w->reply = r;
+	return sa_walk_some(&w->ctl->env.engine->nodes, &w->nodes, NODES_PER_STEP, put_next_node,
+			    w);
 }
 
 static void show_mobile_nodes(void *ctx, struct ctl_reply *r, int argc, char **argv)

@@ -426,8 +426,8 @@ static const struct ctl_column line_columns[] = { { "line", CTL_STRING } };
 
 struct exporting {
 	struct ha_state *st;
-	size_t bucket;
-	bool second_pass;
+	struct ctl_reply *reply; /* of this step */
+	struct sa_walk walk;
 };
 
 static char *put_hex(char *at, const uint8_t *data, size_t len)
@@ -479,35 +479,19 @@ static void export_node(struct exporting *x, struct ctl_reply *r, const struct s
 	ctl_string(r, line);
 }
 
-/* Nodes without an address by NAI, then the others: as "show mobile-nodes" walks. */
+static void export_one(void *ctx, const struct sa_peer *node)
+{
+	struct exporting *x = ctx;
+
+	export_node(x, x->reply, node);
+}
+
 static int export_some(void *cursor, struct ctl_reply *r)
 {
 	struct exporting *x = cursor;
-	const struct sa_table *nodes = &x->st->engine->nodes;
-	const struct hash *t = x->second_pass ? &nodes->by_addr : &nodes->by_nai;
-	const struct hash_link *link;
-	const struct sa_peer *node;
-	const struct hash_node *n;
-	unsigned int i;
 
-	for (i = 0; i < NODES_PER_STEP && x->bucket <= t->last; i++, x->bucket++) {
-		link = x->second_pass ? hash_link_bucket(t, x->bucket) : NULL;
-		for (; link; link = link->next)
-			export_node(x, r, hash_entry(link, struct sa_peer, by_addr));
-		n = x->second_pass ? NULL : hash_bucket(t, x->bucket);
-		for (; n; n = n->next) {
-			node = hash_entry(n, struct sa_more, by_nai)->peer;
-			if (addr_is_any(node->addr))
-				export_node(x, r, node);
-		}
-	}
-	if (x->bucket <= t->last)
-		return 1;
-	if (x->second_pass)
-		return 0;
-	x->second_pass = true;
-	x->bucket = 0;
-	return 1;
+	x->reply = r;
+	return sa_walk_some(&x->st->engine->nodes, &x->walk, NODES_PER_STEP, export_one, x);
 }
 
 void ha_state_export(struct ha_state *st, struct ctl_reply *r)

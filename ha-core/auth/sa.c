@@ -298,6 +298,42 @@ int sa_put_previous(struct sa_table *t, struct sa_peer *peer, uint32_t spi, cons
 	return 0;
 }
 
+/* --- a walk --- */
+
+static void walk_bucket(const struct sa_table *t, const struct sa_walk *walk,
+			void (*fn)(void *ctx, const struct sa_peer *peer), void *ctx)
+{
+	const struct hash_link *link;
+	const struct hash_node *n;
+	const struct sa_peer *peer;
+
+	if (walk->has_addr) {
+		for (link = hash_link_bucket(&t->by_addr, walk->bucket); link; link = link->next)
+			fn(ctx, hash_entry(link, struct sa_peer, by_addr));
+		return;
+	}
+	for (n = hash_bucket(&t->by_nai, walk->bucket); n; n = n->next) {
+		peer = hash_entry(n, struct sa_more, by_nai)->peer;
+		if (addr_is_any(peer->addr))
+			fn(ctx, peer);
+	}
+}
+
+bool sa_walk_some(const struct sa_table *t, struct sa_walk *walk, size_t bucket_cnt,
+		  void (*fn)(void *ctx, const struct sa_peer *peer), void *ctx)
+{
+	const struct hash *h = walk->has_addr ? &t->by_addr : &t->by_nai;
+
+	for (; bucket_cnt > 0 && walk->bucket <= h->last; bucket_cnt--, walk->bucket++)
+		walk_bucket(t, walk, fn, ctx);
+	if (walk->bucket <= h->last)
+		return true;
+	if (walk->has_addr)
+		return false;
+	*walk = (struct sa_walk){ .has_addr = true };
+	return true;
+}
+
 /* --- one by one --- */
 
 static size_t sa_size(const struct sa *sa)

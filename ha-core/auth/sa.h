@@ -201,6 +201,19 @@ int sa_put(struct sa_table *t, struct sa_peer *peer, uint32_t spi, enum mac_algo
 int sa_put_previous(struct sa_table *t, struct sa_peer *peer, uint32_t spi, const void *key,
 		    size_t key_len, uint64_t until_ntp);
 
+/** How far a walk over a table is; zero-initialised it begins. Peers may come and go meanwhile. */
+struct sa_walk {
+	size_t bucket;
+	bool has_addr; /* those without an address are done */
+};
+
+/**
+ * Goes on with the peers of so many buckets, about one each: those without an address first.
+ * @return false: that was all
+ */
+bool sa_walk_some(const struct sa_table *t, struct sa_walk *walk, size_t bucket_cnt,
+		  void (*fn)(void *ctx, const struct sa_peer *peer), void *ctx);
+
 /** NULL: it has none. */
 const struct sa_previous *sa_find_previous(const struct sa_peer *peer, uint32_t spi);
 
