@@ -89,8 +89,8 @@ static int read_conf(const struct ha_daemon *daemon, const struct daemon_options
 	if (faults)
 		faults->warnings = warnings;
 	if (faults && daemon_conf && (warnings || !options->check))
-		rc = ha_conf_read(options->config, daemon->info.name, daemon->conf_rows,
-				  daemon_conf, faults, ret_conf);
+		rc = ha_conf_read_checked(options->config, daemon->info.name, daemon->conf_rows,
+					  daemon_conf, daemon->conf_check, faults, ret_conf);
 	if (faults) {
 		conf_faults_print(faults, stderr);
 		conf_faults_done(faults);

@@ -9,13 +9,15 @@
 #include "common/ctl.h"
 #include "common/daemon.h"
 #include "ha-core/engine/ha_policy.h"
+#include "ha-core/ha_conf.h"
 
 struct ha_daemon {
 	struct daemon_info info;
 	const char *device;               /* of the tunnels: "ihad0" */
 	const struct conf_key *conf_rows; /* the daemon's own keys, into a struct of conf_size */
 	size_t conf_size;
-	struct ha_policy policy; /* its hooks get that struct as ctx */
+	ha_conf_check_fn *conf_check; /* rules across these and the shared keys; NULL: none */
+	struct ha_policy policy;      /* its hooks get that struct as ctx */
 	/** Says what is legal and unwise in the configuration. May be NULL. */
 	void (*warn)(const void *conf);
 	/** The trusted networks, for their use to be counted; NULL: an external home agent. */

@@ -1204,6 +1204,13 @@ static int read_nodes_file(struct check *c)
 int ha_conf_read(const char *path, const char *name, const struct conf_key *daemon_rows,
 		 void *daemon_conf, struct conf_faults *faults, struct ha_conf **ret_conf)
 {
+	return ha_conf_read_checked(path, name, daemon_rows, daemon_conf, NULL, faults, ret_conf);
+}
+
+int ha_conf_read_checked(const char *path, const char *name, const struct conf_key *daemon_rows,
+			 void *daemon_conf, ha_conf_check_fn *check, struct conf_faults *faults,
+			 struct ha_conf **ret_conf)
+{
 	struct ha_conf *conf = calloc(1, sizeof(*conf));
 	const struct conf_section sections[] = { { ha_conf_rows, conf },
 						 { daemon_rows, daemon_conf } };
@@ -1227,6 +1234,8 @@ int ha_conf_read(const char *path, const char *name, const struct conf_key *daem
 		err = read_nodes_file(&c);
 	if (err == 0)
 		err = check_nodes(&c);
+	if (err == 0 && check)
+		check(daemon_conf, conf, doc, path, faults);
 	if (err == 0 && faults->warnings) {
 		warn_of_associations(&c);
 		warn_of_sibling(&c, name);

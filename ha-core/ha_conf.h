@@ -185,6 +185,19 @@ extern const struct conf_key ha_conf_rows[];
 int ha_conf_read(const char *path, const char *name, const struct conf_key *daemon_rows,
 		 void *daemon_conf, struct conf_faults *faults, struct ha_conf **ret_conf);
 
+/**
+ * A daemon's rules across its own keys and the shared ones: adds what is wrong to faults, what is
+ * unwise to their warnings. It sees what was sound, and defaults for what was not.
+ */
+typedef void ha_conf_check_fn(const void *daemon_conf, const struct ha_conf *conf,
+			      const struct conf_doc *doc, const char *path,
+			      struct conf_faults *faults);
+
+/** As ha_conf_read(), with such rules. @param check  NULL: there are none */
+int ha_conf_read_checked(const char *path, const char *name, const struct conf_key *daemon_rows,
+			 void *daemon_conf, ha_conf_check_fn *check, struct conf_faults *faults,
+			 struct ha_conf **ret_conf);
+
 /** Of what the engine's tables are made from; the seeds are random, and of one process. */
 struct ha_conf_digest {
 	uint64_t seeds[2], sums[2];

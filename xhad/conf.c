@@ -4,8 +4,9 @@
  * (RFC 5265 §3.7). main.c hands them to the shared start-up, which reads them together with the
  * shared rows; xhad_policy.c and ipsec_only.c ask the struct.
  *
- * ipsec-only without any VPN gateway lets nothing pass. That is safe and sometimes wanted while a
- * site is being built, so it is no fault.
+ * ipsec-only without any VPN gateway lets nothing pass. A file that says nothing of forwarding has
+ * that by default, which is safe, and it is warned of; one that says something and no gateway is
+ * wrong.
  */
 #include "xhad/conf.h"
 
@@ -20,6 +21,13 @@ static const char *warn_policy(const void *field)
 		       : NULL;
 }
 
+static const char *check_gateway(const void *item)
+{
+	return addr_is_unicast(((const struct addr_prefix *)item)->addr)
+		       ? NULL
+		       : "no VPN gateway: it has to be an address that a host can have";
+}
+
 #define FIELD(member)          CONF_FIELD(struct xhad_conf, member)
 #define FIELD2(member, second) CONF_FIELD2(struct xhad_conf, member, second)
 
@@ -29,8 +37,10 @@ const struct conf_key xhad_conf_rows[] = {
 	  .doc = "What an external home address may exchange: ipsec-only, IKE and ESP with the VPN "
 		 "gateways and nothing else; any, everything with everyone." },
 	{ "forwarding.vpn-gateways", CONF_ADDRESS_SET, FIELD(forwarding.vpn_gateways),
-	  .doc = "The only peers of an external home address under ipsec-only. None lets nothing "
-		 "pass." },
+	  .check = check_gateway,
+	  .doc = "The only peers of an external home address under ipsec-only. With none listed "
+		 "nothing "
+		 "passes; a file that speaks of forwarding has to list one." },
 	{ "inside.interfaces", CONF_STRING_LIST, FIELD2(inside.interfaces, inside.interface_cnt),
 	  .max = 15,
 	  .doc = "Interfaces towards the enterprise: requests that come in by them are dropped and "
@@ -39,3 +49,64 @@ const struct conf_key xhad_conf_rows[] = {
 	  .doc = "Networks of the enterprise: requests from them are dropped and logged." },
 	{ 0 }
 };
+
+static void check_there_are_some(const struct xhad_conf *own, const struct conf_doc *doc,
+				 const char *path, struct conf_faults *faults)
+{
+	static const char key[] = "forwarding.vpn-gateways";
+
+	if (own->forwarding.policy != XHAD_CONF_IPSEC_ONLY ||
+	    own->forwarding.vpn_gateways.cnt > 0 || !conf_is_sound(doc, key) ||
+	    !conf_is_sound(doc, "forwarding.policy"))
+		return;
+	if (conf_is_given(doc, key) || conf_is_given(doc, "forwarding.policy"))
+		conf_faults_add(faults, path, conf_where(doc, key),
+				"%s: none is listed, and so ipsec-only lets nothing pass", key);
+	else
+		conf_warnings_add(faults, path, conf_where(doc, key),
+				  "%s: none is listed, so nothing may pass the tunnels", key);
+}
+
+/* Where packets to it go into a tunnel, and not to it; NULL: nowhere. A home link has hosts. */
+static const char *taken_by(struct in_addr gateway, const struct ha_conf *conf)
+{
+	const struct ha_conf_home_network *net = conf->home_networks;
+	size_t i;
+
+	for (i = 0; i < conf->home_network_cnt; i++, net++) {
+		if (net->has_dynamic_pool && addr_prefix_contains(net->dynamic_pool, gateway))
+			return "lies in a dynamic-pool";
+		if (net->interface[0] == '\0' && addr_prefix_contains(net->prefix, gateway))
+			return "lies in a virtual home network";
+	}
+	for (i = 0; i < conf->mobile_node_cnt; i++)
+		if (addr_eq(conf->mobile_nodes[i].home_addr, gateway))
+			return "is a mobile node's home address";
+	return NULL;
+}
+
+void xhad_conf_check(const void *xhad_conf, const struct ha_conf *conf, const struct conf_doc *doc,
+		     const char *path, struct conf_faults *faults)
+{
+	const struct xhad_conf *own = xhad_conf;
+	const struct addr_set *gateways = &own->forwarding.vpn_gateways;
+	const struct conf_mark at = conf_where(doc, "forwarding.vpn-gateways");
+	struct in_addr gateway;
+	const char *why;
+	size_t i;
+
+	check_there_are_some(own, doc, path, faults);
+	for (i = 0; i < gateways->cnt; i++) {
+		gateway = gateways->prefixes[i].addr;
+		why = taken_by(gateway, conf);
+		if (why)
+			conf_faults_add(faults, path, at,
+					"forwarding.vpn-gateways: %s %s: no packet would reach it",
+					addr_text(gateway).s, why);
+		else if (addr_eq(gateway, conf->address))
+			conf_warnings_add(faults, path, at,
+					  "forwarding.vpn-gateways: %s is the home agent's own "
+					  "address: does a VPN gateway listen there?",
+					  addr_text(gateway).s);
+	}
+}

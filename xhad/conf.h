@@ -7,6 +7,7 @@
 
 #include "common/addr.h"
 #include "common/conf.h"
+#include "ha-core/ha_conf.h"
 
 enum xhad_conf_policy { XHAD_CONF_IPSEC_ONLY, XHAD_CONF_ANY };
 
@@ -24,5 +25,9 @@ struct xhad_conf {
 
 /** Offsets are into struct xhad_conf; conf_done() frees what it owns. */
 extern const struct conf_key xhad_conf_rows[];
+
+/** Can the VPN gateways be what they are said to be? See ha_conf_check_fn. */
+void xhad_conf_check(const void *xhad_conf, const struct ha_conf *conf, const struct conf_doc *doc,
+		     const char *path, struct conf_faults *faults);
 
 #endif

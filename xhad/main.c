@@ -41,6 +41,7 @@ int main(int argc, char **argv)
 		.device = "xhad0",
 		.conf_rows = xhad_conf_rows,
 		.conf_size = sizeof(struct xhad_conf),
+		.conf_check = xhad_conf_check,
 		.policy = { .admits = xhad_policy_admits, .filter = xhad_policy_filter },
 		.warn = warn,
 		.status = status,

@@ -395,8 +395,8 @@ def test_ipsec_only_drops_everything_else_both_ways(internet, run_daemon, roamer
 
 def test_ipsec_only_without_a_gateway_lets_nothing_pass(internet, run_daemon, roamer,
                                                         correspondent):
-    xhad = run_daemon(internet.xha, "xhad", internet.xhad_conf | {
-        "forwarding": {"policy": "ipsec-only"}})
+    conf = {k: v for k, v in internet.xhad_conf.items() if k != "forwarding"}
+    xhad = run_daemon(internet.xha, "xhad", conf)           # it is the default
     gateway = correspondent(internet.vpn, internet.vpn_address, 500)
     assert xhad.events("no-vpn-gateways")
     roamer.register()

@@ -25,7 +25,8 @@ static int read_octets(const char *text, size_t len, struct xhad_conf *own,
 	workdir_write("f", text, len, 0600);
 	*own = (struct xhad_conf){ 0 };
 	*faults = (struct conf_faults){ 0 };
-	return ha_conf_read("f", "xhad", xhad_conf_rows, own, faults, ret_conf);
+	return ha_conf_read_checked("f", "xhad", xhad_conf_rows, own, xhad_conf_check, faults,
+				    ret_conf);
 }
 
 static void its_own_keys_are_read(void **state)
@@ -54,6 +55,92 @@ static void its_own_keys_are_read(void **state)
 	ha_conf_free(c);
 	conf_done(xhad_conf_rows, &own);
 	assert_null(own.inside.interfaces);
+}
+
+/** What --check prints of this text has to be this. */
+static void expect(const char *text, const char *printed)
+{
+	static struct conf_faults warnings;
+	struct conf_faults faults = { .warnings = &warnings };
+	struct ha_conf *c = NULL;
+	struct xhad_conf own = { 0 };
+	char *out = NULL;
+	FILE *stream;
+	size_t len;
+	int err;
+
+	workdir_write("f", text, strlen(text), 0600);
+	err = ha_conf_read_checked("f", "xhad", xhad_conf_rows, &own, xhad_conf_check, &faults, &c);
+	assert_int_equal(err, strstr(printed, ": error: ") ? ERR_CONFIG : 0);
+	stream = open_memstream(&out, &len);
+	assert_non_null(stream);
+	conf_faults_print(&faults, stream);
+	(void)fclose(stream);
+	assert_string_equal(out, printed);
+	free(out);
+	conf_faults_done(&faults);
+	conf_faults_done(&warnings);
+	ha_conf_free(c);
+	conf_done(xhad_conf_rows, &own);
+}
+
+static void a_file_silent_on_forwarding_is_warned_of_and_one_without_gateways_wrong(void **state)
+{
+	(void)state;
+	expect(BASE, "f:1:1: warning: forwarding.vpn-gateways: none is listed, so nothing may pass "
+		     "the tunnels\n");
+	expect(BASE "forwarding: {policy: ipsec-only}\n",
+	       "f:3:13: error: forwarding.vpn-gateways: none is listed, and so ipsec-only lets "
+	       "nothing pass\n");
+	expect(BASE "forwarding: {vpn-gateways: []}\n",
+	       "f:3:28: error: forwarding.vpn-gateways: none is listed, and so ipsec-only lets "
+	       "nothing pass\n");
+	expect(BASE "forwarding: {policy: any}\n",
+	       "f:3:22: warning: forwarding.policy: any traffic may leave the tunnels, encrypted "
+	       "or not: use ipsec-only\n");
+}
+
+static void a_gateway_is_an_address_that_a_host_can_have(void **state)
+{
+	static const char *const bad[] = { "0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255" };
+	char text[256], printed[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(text, sizeof(text), BASE "forwarding: {vpn-gateways: [%s]}\n", bad[i]);
+		snprintf(printed, sizeof(printed),
+			 "f:3:29: error: forwarding.vpn-gateways: no VPN gateway: it has to be an "
+			 "address that a host can have\n");
+		expect(text, printed);
+	}
+}
+
+static void a_gateway_is_not_where_packets_go_into_tunnels(void **state)
+{
+	(void)state;
+	expect(BASE "forwarding: {vpn-gateways: [198.51.100.10, 203.0.113.9]}\n",
+	       "f:3:28: error: forwarding.vpn-gateways: 203.0.113.9 lies in a virtual home "
+	       "network: no packet would reach it\n");
+	/* A home link has other hosts; but not those. */
+	expect("home-agent: {address: 198.51.100.2}\n"
+	       "home-networks: [{prefix: 198.51.100.0/24, interface: dmz0,\n"
+	       "                 dynamic-pool: 198.51.100.128/25}]\n"
+	       "mobile-nodes: [{home-address: 198.51.100.50, spi: 256,\n"
+	       "                key: 00112233445566778899aabbccddeeff}]\n"
+	       "forwarding:\n"
+	       "  vpn-gateways: [198.51.100.10, 198.51.100.50, 198.51.100.130]\n",
+	       "f:7:17: error: forwarding.vpn-gateways: 198.51.100.50 is a mobile node's home "
+	       "address: no packet would reach it\n"
+	       "f:7:17: error: forwarding.vpn-gateways: 198.51.100.130 lies in a dynamic-pool: no "
+	       "packet would reach it\n");
+}
+
+static void the_home_agents_own_address_as_a_gateway_is_asked_about(void **state)
+{
+	(void)state;
+	expect(BASE "forwarding: {vpn-gateways: [198.51.100.2]}\n",
+	       "f:3:28: warning: forwarding.vpn-gateways: 198.51.100.2 is the home agent's own "
+	       "address: does a VPN gateway listen there?\n");
 }
 
 static void ipsec_only_is_the_default_and_may_have_no_gateway(void **state)
@@ -167,6 +254,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_own_keys_are_read),
 		cmocka_unit_test(ipsec_only_is_the_default_and_may_have_no_gateway),
+		cmocka_unit_test(
+			a_file_silent_on_forwarding_is_warned_of_and_one_without_gateways_wrong),
+		cmocka_unit_test(a_gateway_is_an_address_that_a_host_can_have),
+		cmocka_unit_test(a_gateway_is_not_where_packets_go_into_tunnels),
+		cmocka_unit_test(the_home_agents_own_address_as_a_gateway_is_asked_about),
 		cmocka_unit_test(faults_have_their_place),
 		cmocka_unit_test(the_example_that_is_shipped_has_no_fault),
 		cmocka_unit_test(the_comments_of_the_example_name_real_keys),
