@@ -325,6 +325,14 @@ static void tell_renewal(void *ctx, struct binding_key key)
 	tunnel_renew(ha->tunnel, key);
 }
 
+/* Committed by the loop's next turn: who answers meanwhile finds the note in the binding. */
+static void note_contact(void *ctx, const struct binding *first)
+{
+	struct ha *ha = ctx;
+
+	ha_state_touched(ha->state, first->node);
+}
+
 static void tell_end(void *ctx, const struct binding *b, const char *why)
 {
 	struct ha *ha = ctx;
@@ -997,6 +1005,8 @@ static int open_tunnel(struct ha *ha)
 		.fast_nodes = fast_nodes_of(ha->conf),
 		.keep_forwarding = ha->conf->tunnel.keep_forwarding,
 		.udp_checksums = ha->conf->tunnel.udp_checksums,
+		.contacted = note_contact,
+		.contacted_ctx = ha,
 	};
 
 	return tunnel_open(&conf, &ha->tunnel); /* it has logged what was refused */

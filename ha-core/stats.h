@@ -93,7 +93,15 @@
 	X(tunnel_loop_drops, "drops-tunnel-loop")                                              \
 	X(tunnel_half_bound_drops, "drops-tunnel-half-bound") /* peer port not yet known */    \
 	X(tunnel_send_failures, "drops-tunnel-send-failure")                                   \
-	X(filter_drops, "drops-filter")               /* forwarding.policy */                  \
+	X(filter_drops, "drops-filter") /* forwarding.policy; of these: */                     \
+	X(filter_options_drops, "drops-filter-ip-options")                                     \
+	X(filter_icmp_drops, "drops-filter-icmp-error") /* about no such flow */               \
+	X(filter_peer_drops, "drops-filter-not-a-gateway")                                     \
+	X(filter_protocol_drops, "drops-filter-protocol") /* nor ESP, nor UDP */               \
+	X(filter_port_drops, "drops-filter-port")                                              \
+	X(filter_length_drops, "drops-filter-length")     /* UDP's own is wrong */             \
+	X(filter_fragment_drops, "drops-filter-fragment") /* without its first */              \
+	X(filter_unsolicited_drops, "drops-filter-unsolicited")                                \
 	X(broadcasts_to_nodes, "broadcasts-to-nodes") /* copies */                             \
 	X(broadcasts_limited, "broadcasts-limited")   /* too many a second */                  \
 	X(mss_clamped, "mss-clamped")     /* TCP connections told of a smaller segment */      \

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 int binding_cache_init(struct binding_cache *cache, size_t expected)
 {
@@ -36,6 +37,7 @@ void binding_cache_done(struct binding_cache *cache)
 	for (b = cache->cnt > 0 ? binding_first(cache) : NULL; b; b = next) {
 		next = binding_next(cache, b);
 		free(b->revocation);
+		free(b->contacts);
 	}
 	slab_done(&cache->slab);
 	order_done(&cache->order);
@@ -112,8 +114,11 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 	b->key = key;
 	b->care_of = care_of;
 	b->sibling = first;
-	if (first)
+	if (first) {
 		hash_link_del(&cache->by_key, &first->link, key_hash(cache, key));
+		b->contacts = first->contacts;
+		first->contacts = NULL;
+	}
 	hash_link_put(&cache->by_key, &b->link, key_hash(cache, key));
 	hash_link_grow(&cache->by_key, link_hash);
 	cache->cnt++;
@@ -158,6 +163,37 @@ int binding_set_revocation(struct binding *b, const struct binding_revocation *r
 	if (!b->revocation)
 		return -ENOMEM;
 	*b->revocation = *revocation;
+	return 0;
+}
+
+bool binding_has_contact(const struct binding *first, struct in_addr far_end)
+{
+	const struct binding_contacts *c = first ? first->contacts : NULL;
+	size_t i;
+
+	for (i = 0; c && i < c->cnt; i++)
+		if (addr_eq(c->far_ends[i], far_end))
+			return true;
+	return false;
+}
+
+int binding_add_contact(struct binding *first, struct in_addr far_end)
+{
+	struct binding_contacts *c = first->contacts;
+	size_t cnt = c ? c->cnt : 0;
+
+	if (binding_has_contact(first, far_end))
+		return 0;
+	if (cnt < BINDING_CONTACT_MAX) {
+		c = realloc(c, sizeof(*c) + (cnt + 1) * sizeof(c->far_ends[0]));
+		if (!c)
+			return -ENOMEM;
+		first->contacts = c;
+	} else {
+		memmove(c->far_ends, c->far_ends + 1, --cnt * sizeof(c->far_ends[0]));
+	}
+	c->far_ends[cnt] = far_end;
+	c->cnt = cnt + 1;
 	return 0;
 }
 
@@ -248,10 +284,13 @@ void binding_del(struct binding_cache *cache, struct binding *b)
 	unlink_peer(cache, b);
 	if (before == b) {
 		hash_link_del(&cache->by_key, &b->link, key_hash(cache, b->key));
-		if (b->sibling)
+		if (b->sibling) {
 			hash_link_put(&cache->by_key, &b->sibling->link, key_hash(cache, b->key));
-		else
+			b->sibling->contacts = b->contacts;
+			b->contacts = NULL;
+		} else {
 			order_del(&cache->order, addr_host(b->key.home_addr));
+		}
 	} else {
 		while (before->sibling != b)
 			before = before->sibling;
@@ -259,6 +298,7 @@ void binding_del(struct binding_cache *cache, struct binding *b)
 	}
 	cache->cnt--;
 	free(b->revocation);
+	free(b->contacts);
 	slab_put(&cache->slab, b);
 }
 

@@ -53,6 +53,14 @@ struct binding_revocation {
 	uint64_t replied_ms;     /* when that was, monotonic */
 };
 
+#define BINDING_CONTACT_MAX 64 /* of more, the one noted first is forgotten */
+
+/** Far ends that a node has sent to since it was bound, under a filter (struct tunnel_filter). */
+struct binding_contacts {
+	size_t cnt;
+	struct in_addr far_ends[];
+};
+
 /* A million of these are to fit: what is not in every one is not in it. */
 struct binding {
 	struct hash_link link; /* of the first of its key */
@@ -75,7 +83,8 @@ struct binding {
 	uint64_t expires_ms; /* monotonic; BINDING_NEVER_MS */
 	struct binding_count count;
 	struct binding_revocation *revocation; /* owned; NULL: none was negotiated */
-	struct sa_peer *node;                  /* not owned; outlives the binding */
+	struct binding_contacts *contacts; /* owned; of the key, the first has them; NULL: none */
+	struct sa_peer *node;              /* not owned; outlives the binding */
 	struct binding *sibling;
 	/* bindings whose tunnels end at one address: the first is in by_peer */
 	struct binding *peer_next;
@@ -124,6 +133,15 @@ struct binding *binding_next(const struct binding_cache *cache, const struct bin
 
 /** Keeps a copy of what was agreed; NULL: nothing. Without memory nothing is kept. @retval -ENOMEM */
 int binding_set_revocation(struct binding *b, const struct binding_revocation *revocation);
+
+/** Has the node sent to this far end since it was bound? first NULL: no. */
+bool binding_has_contact(const struct binding *first, struct in_addr far_end);
+
+/**
+ * Takes note that it has; for as long as the key has any binding. @param first  of its key
+ * @retval -ENOMEM
+ */
+int binding_add_contact(struct binding *first, struct in_addr far_end);
 
 /** Sets where and how the binding's tunnel goes; the only way to change tunnel.peer. */
 void binding_set_tunnel(struct binding_cache *cache, struct binding *b,

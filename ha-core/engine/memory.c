@@ -53,6 +53,7 @@ enum binding_bit {
 	BIT_FROM_FA = 16,
 	BIT_REVOCABLE = 32,
 	BIT_INFORM = 64,
+	BIT_CONTACTS = 128,
 };
 
 size_t memory_key(const struct sa_peer *node, uint8_t ret_key[MEMORY_KEY_MAX])
@@ -126,6 +127,16 @@ static void put_networks(struct wire_writer *w, const struct binding *b)
 	}
 }
 
+/* What a node has not sent to may not answer it (struct tunnel_filter): not after a restart either. */
+static void put_contacts(struct wire_writer *w, const struct binding_contacts *c)
+{
+	size_t i;
+
+	wire_put_u8(w, (uint8_t)c->cnt);
+	for (i = 0; i < c->cnt; i++)
+		wire_put_addr(w, c->far_ends[i]);
+}
+
 static void put_binding(struct wire_writer *w, const struct binding *b, const struct clock *now)
 {
 	const struct binding_revocation *rev = b->revocation;
@@ -139,6 +150,7 @@ static void put_binding(struct wire_writer *w, const struct binding *b, const st
 	bits |= b->from_fa ? BIT_FROM_FA : 0;
 	bits |= rev ? BIT_REVOCABLE : 0;
 	bits |= rev && rev->inform ? BIT_INFORM : 0;
+	bits |= b->contacts ? BIT_CONTACTS : 0;
 	wire_put_u8(w, (uint8_t)bits);
 	wire_put_addr(w, b->care_of);
 	wire_put_addr(w, b->src);
@@ -154,6 +166,8 @@ static void put_binding(struct wire_writer *w, const struct binding *b, const st
 	wire_put_u64(w, b->expires_ms);
 	wire_put_u64(w, memory_ntp_at(b->expires_ms, now));
 	put_networks(w, b);
+	if (b->contacts)
+		put_contacts(w, b->contacts);
 	if (!rev)
 		return;
 	wire_put_addr(w, rev->agent);
@@ -267,6 +281,8 @@ struct stored_binding {
 	uint64_t expires_ntp;
 	struct addr_prefix networks[NETWORK_MAX];
 	unsigned int network_cnt;
+	struct in_addr contacts[BINDING_CONTACT_MAX];
+	unsigned int contact_cnt;
 };
 
 static void get_networks(struct wire_reader *r, struct stored_binding *out)
@@ -280,6 +296,17 @@ static void get_networks(struct wire_reader *r, struct stored_binding *out)
 		out->networks[i].len = wire_u8(r);
 	}
 	out->network_cnt = r->failed ? 0 : cnt;
+}
+
+static void get_contacts(struct wire_reader *r, struct stored_binding *out)
+{
+	unsigned int i, cnt = wire_u8(r);
+
+	if (cnt > BINDING_CONTACT_MAX)
+		r->failed = true;
+	for (i = 0; i < cnt && !r->failed; i++)
+		out->contacts[i] = wire_addr(r);
+	out->contact_cnt = r->failed ? 0 : cnt;
 }
 
 static void get_binding(struct wire_reader *r, struct stored_binding *out)
@@ -310,6 +337,8 @@ static void get_binding(struct wire_reader *r, struct stored_binding *out)
 	b->expires_ms = wire_u64(r);
 	out->expires_ntp = wire_u64(r);
 	get_networks(r, out);
+	if (bits & BIT_CONTACTS)
+		get_contacts(r, out);
 	if (!rev->negotiated)
 		return;
 	rev->agent = wire_addr(r);
@@ -388,11 +417,20 @@ static int restore_binding(struct engine *e, struct sa_peer *node, const struct 
 	return 0;
 }
 
+/* They are the key's. Without memory for them the node has to speak first again. */
+static void restore_contacts(struct binding *first, const struct stored_binding *latest)
+{
+	unsigned int i;
+
+	for (i = 0; first && i < latest->contact_cnt; i++)
+		(void)binding_add_contact(first, latest->contacts[i]);
+}
+
 static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_peer *node,
 			     uint32_t boot, const struct memory_time *at,
 			     struct memory_restored *out)
 {
-	struct stored_binding stored[BINDING_MAX + 1];
+	struct stored_binding stored[BINDING_MAX + 1], latest = { 0 };
 	uint64_t expires_ms[BINDING_MAX + 1];
 	unsigned int i, cnt = wire_u8(r), kept = 0;
 	const bool is_idle = !addr_is_any(node->addr) && !bindings_of(e, node);
@@ -403,6 +441,8 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 		get_binding(r, sb);
 		if (r->failed)
 			break;
+		if (i == 0)
+			latest = *sb;
 		expires_ms[kept] = expires_now_ms(sb, boot, at);
 		if (expires_ms[kept] == 0)
 			out->expired++;
@@ -420,6 +460,11 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 		else
 			out->bindings++;
 	}
+	if (is_idle)
+		restore_contacts(
+			binding_find(&e->cache,
+				     (struct binding_key){ node->addr, e->conf.home_agent }),
+			&latest);
 	if (out->bindings > 0 && engine_restored(e, node) < 0) {
 		out->refused += out->bindings;
 		out->bindings = 0;

@@ -206,6 +206,14 @@ static const struct mib_column counter_columns[] = {
 	AGENT(76, MIB_COUNTER64, stats.fast_path_drops),       /* heFastPathDrops */
 	AGENT(77, MIB_COUNTER64, stats.fast_path_left),        /* heFastPathLeft */
 	AGENT(78, MIB_COUNTER64, stats.fast_path_refusals),    /* heFastPathRefusals */
+	AGENT(79, MIB_COUNTER64, stats.filter_options_drops),  /* heDropsFilterIpOptions */
+	AGENT(80, MIB_COUNTER64, stats.filter_icmp_drops),     /* heDropsFilterIcmpError */
+	AGENT(81, MIB_COUNTER64, stats.filter_peer_drops),     /* heDropsFilterNotAGateway */
+	AGENT(82, MIB_COUNTER64, stats.filter_protocol_drops), /* heDropsFilterProtocol */
+	AGENT(83, MIB_COUNTER64, stats.filter_port_drops),     /* heDropsFilterPort */
+	AGENT(84, MIB_COUNTER64, stats.filter_length_drops),   /* heDropsFilterLength */
+	AGENT(85, MIB_COUNTER64, stats.filter_fragment_drops), /* heDropsFilterFragment */
+	AGENT(86, MIB_COUNTER64, stats.filter_unsolicited_drops), /* heDropsFilterUnsolicited */
 };
 GROUP(he_counters, SNMP_AGENT, "0", counter_columns, 2, 1, 4);
 

@@ -36,6 +36,9 @@ struct tunnel {
 	struct in_addr held[HELD_MAX];
 	unsigned int held_cnt;
 	struct loop_timer *held_timer; /* runs while there are any */
+	/* The daemon's; see struct tunnel_conf. */
+	void (*contacted)(void *ctx, const struct binding *first);
+	void *contacted_ctx;
 };
 
 /* The fast tiers that this build has, the best first, and the words they answer to. */
@@ -145,6 +148,15 @@ static void on_learnt(void *ctx, struct in_addr peer)
 	put_peer(ctx, peer);
 }
 
+static void on_contacted(void *ctx, const struct binding *first)
+{
+	struct tunnel *t = ctx;
+
+	fast_put(t, binding_find(t->conf.cache, first->key));
+	if (t->contacted)
+		t->contacted(t->contacted_ctx, first);
+}
+
 /* Which of those out of reach are so no longer? */
 static void on_held(void *ctx)
 {
@@ -202,6 +214,10 @@ int tunnel_open(const struct tunnel_conf *conf, struct tunnel **ret_t)
 	t->conf = *conf;
 	t->conf.learnt = on_learnt;
 	t->conf.learnt_ctx = t;
+	t->contacted = conf->contacted;
+	t->contacted_ctx = conf->contacted_ctx;
+	t->conf.contacted = on_contacted;
+	t->conf.contacted_ctx = t;
 	t->held_timer = loop_timer_new(conf->loop, on_held, t);
 	err = t->held_timer ? tunnel_tun.open(&t->conf, &t->base) : -ENOMEM;
 	if (err < 0) {

@@ -33,7 +33,8 @@ struct tunnel_filter_row {
 
 /**
  * Inner traffic that may pass between a home address and the rest of the world: rows, and the
- * peers they hold for. ICMP errors about a permitted flow, to or from anyone, pass as well.
+ * peers they hold for. A node begins, and is answered: from a peer nothing passes before the node
+ * has sent there. ICMP errors about a permitted flow, to or from anyone, pass as well.
  */
 struct tunnel_filter {
 	/**
@@ -87,6 +88,12 @@ struct tunnel_conf {
 	 */
 	void (*learnt)(void *ctx, struct in_addr peer);
 	void *learnt_ctx;
+	/**
+	 * A node has sent to a far end for the first time, and that is noted in this binding, the
+	 * first of its key: it is to be remembered. May be NULL.
+	 */
+	void (*contacted)(void *ctx, const struct binding *first);
+	void *contacted_ctx;
 };
 
 /** The whole data path of a daemon. Opaque. */
@@ -205,13 +212,41 @@ extern const struct tunnel_ops tunnel_bpf; /* fast: "xdp" and "tc" */
 
 enum tunnel_direction { TUNNEL_TO_NODE, TUNNEL_FROM_NODE };
 
+/** Why a filter does not let a packet pass; the first of these that holds. */
+enum tunnel_filter_reason {
+	TUNNEL_FILTER_PASSES,
+	TUNNEL_FILTER_OPTIONS,  /* IP options */
+	TUNNEL_FILTER_ICMP,     /* an ICMP error that belongs to no permitted flow */
+	TUNNEL_FILTER_PEER,     /* the far end is not listed */
+	TUNNEL_FILTER_PROTOCOL, /* in no row */
+	TUNNEL_FILTER_PORT,     /* of the far end: in no row */
+	TUNNEL_FILTER_LENGTH, /* UDP's own length is not the packet's, or there is no whole header */
+	TUNNEL_FILTER_FRAGMENT,    /* of a packet whose first fragment has not passed */
+	TUNNEL_FILTER_UNSOLICITED, /* the node has not sent to this far end since it was bound */
+	TUNNEL_FILTER_REASON_CNT,
+};
+
+/** One word, for logs. */
+const char *tunnel_filter_reason_name(enum tunnel_filter_reason reason);
+
+/** An inner packet on its way. */
+struct tunnel_filter_packet {
+	const uint8_t *data; /* well formed, see encap_check_ipv4() */
+	size_t len;
+	enum tunnel_direction direction;
+	const struct binding *first; /* of the node's key; NULL: it is for no one node */
+};
+
+struct fragments;
+
 /**
- * May this inner packet pass? Pure. The far end is the source of a packet to a node, and the
- * destination of one from it. Fragments behind the first have no ports and pass by protocol and
- * peer alone: without their first they are of no use.
- * @param packet  well formed, see encap_check_ipv4()
+ * May it pass? Nothing is looked up but by the arguments. The far end is the source of a packet to
+ * a node, and the destination of one from it.
+ * @param fragments  first fragments that have passed: this one is added, or looked for
  */
-bool tunnel_filter_permits(const struct tunnel_filter *filter, const uint8_t *packet, size_t len,
-			   enum tunnel_direction direction);
+enum tunnel_filter_reason tunnel_filter_judge(const struct tunnel_filter *filter,
+					      struct fragments *fragments,
+					      const struct tunnel_filter_packet *p,
+					      uint64_t now_ms);
 
 #endif

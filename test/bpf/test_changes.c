@@ -352,7 +352,7 @@ static void filter_is_written_whole_and_one_too_large_switches_off(void **state)
 	f.filter =
 		(struct tunnel_filter){ .rows = rows, .row_cnt = 2, .reverse_needs_grant = true };
 	assert_int_equal(addr_set_add(&f.filter.peers,
-				      (struct addr_prefix){ { htonl(0xc0000200) }, 24 }),
+				      (struct addr_prefix){ { htonl(0xc0000201) }, 32 }),
 			 0);
 	tunnel_bpf.filter_changed(f.dp);
 	c = config();
@@ -362,8 +362,7 @@ static void filter_is_written_whole_and_one_too_large_switches_off(void **state)
 	assert_int_equal(c.rows[1].protocol, 17);
 	assert_int_equal(c.rows[1].port, 500);
 	assert_int_equal(c.peer_cnt, 1);
-	assert_int_equal(c.peers[0].addr, htonl(0xc0000200));
-	assert_int_equal(c.peers[0].mask, htonl(0xffffff00));
+	assert_int_equal(c.peers[0], htonl(0xc0000201));
 
 	for (i = 0; i < HABPF_PEER_CNT; i++)
 		assert_int_equal(
@@ -377,6 +376,74 @@ static void filter_is_written_whole_and_one_too_large_switches_off(void **state)
 	f.filter = (struct tunnel_filter){ .pass_all = true };
 	tunnel_bpf.filter_changed(f.dp);
 	assert_int_equal(config().layout, HABPF_LAYOUT);
+}
+
+static const struct tunnel_filter_row esp_only[] = { { 50, 0 } };
+
+static void use_peers(uint32_t one, uint32_t two)
+{
+	const uint32_t peers[] = { one, two };
+
+	addr_set_done(&f.filter.peers);
+	f.filter = (struct tunnel_filter){ .rows = esp_only, .row_cnt = 1 };
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(addr_set_add(&f.filter.peers,
+					      (struct addr_prefix){ { htonl(peers[i]) }, 32 }),
+				 0);
+}
+
+static uint16_t contacts(uint32_t number)
+{
+	struct habpf_node node;
+
+	assert_true(find(number, &node));
+	return node.tunnel.contacts;
+}
+
+static void whom_a_node_has_sent_to_goes_by_the_place_it_has_now(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	use_peers(0xc6336409, 0xc633640a);
+	open_tier(NODES);
+	b = make(7, 1);
+	assert_int_equal(put(b), 0);
+	assert_int_equal(contacts(7), 0);
+	assert_int_equal(binding_add_contact(b, (struct in_addr){ htonl(0xc633640a) }), 0);
+	assert_int_equal(put(b), 0);
+	assert_int_equal(contacts(7), 1 << 1);
+
+	use_peers(0xc633640a, 0xc633640b); /* a reload */
+	tunnel_bpf.filter_changed(f.dp);
+	assert_int_equal(contacts(7), 1 << 0);
+	assert_int_equal(config().layout, HABPF_LAYOUT);
+	assert_int_equal(config().peers[0], htonl(0xc633640a));
+	addr_set_done(&f.filter.peers);
+}
+
+static void maps_of_another_list_of_peers_rest_until_all_is_put(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	use_peers(0xc6336409, 0xc633640a);
+	daemon_that_dies(5);
+	open_tier(NODES); /* the same list: packets go on */
+	assert_int_equal(config().layout, HABPF_LAYOUT);
+	f.conf.keep_forwarding = true;
+	tunnel_bpf.close(f.dp);
+
+	use_peers(0xc633640a, 0xc633640b);
+	open_tier(NODES);
+	assert_int_equal(config().layout, 0);
+	b = make(4, 5);
+	assert_int_equal(binding_add_contact(b, (struct in_addr){ htonl(0xc633640b) }), 0);
+	assert_int_equal(put(b), 0);
+	tunnel_bpf.reconcile(f.dp);
+	assert_int_equal(config().layout, HABPF_LAYOUT);
+	assert_int_equal(contacts(4), 1 << 1);
+	addr_set_done(&f.filter.peers);
 }
 
 /* Of our own time: others may be busy on this machine. */
@@ -457,6 +524,8 @@ int main(void)
 		TEST(maps_that_are_too_small_are_laid_anew),
 		TEST(directory_is_one_daemons),
 		TEST(filter_is_written_whole_and_one_too_large_switches_off),
+		TEST(whom_a_node_has_sent_to_goes_by_the_place_it_has_now),
+		TEST(maps_of_another_list_of_peers_rest_until_all_is_put),
 		TEST(print_what_a_change_costs),
 	};
 	int failed;

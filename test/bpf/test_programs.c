@@ -1082,11 +1082,11 @@ static void use_filter(const char *peer, uint8_t protocol, uint16_t port)
 	t.config.row_cnt = t.config.peer_cnt = 2;
 	t.config.rows[0] = (struct habpf_filter_row){ .protocol = 200 };
 	t.config.rows[1] = (struct habpf_filter_row){ .protocol = protocol, .port = port };
-	t.config.peers[0] =
-		(struct habpf_prefix){ addr("100.64.0.0").s_addr, addr("255.192.0.0").s_addr };
-	t.config.peers[1] =
-		(struct habpf_prefix){ addr(peer).s_addr, addr("255.255.255.255").s_addr };
+	t.config.peers[0] = addr("100.64.0.1").s_addr;
+	t.config.peers[1] = addr(peer).s_addr;
 	put_config();
+	t.node.contacts = 1 << 1;
+	put_node();
 }
 
 static void the_filter_holds_to_a_node(void **state)
@@ -1096,16 +1096,16 @@ static void the_filter_holds_to_a_node(void **state)
 	make_to_node(&frame, IPPROTO_ESP, 100);
 	assert_sent_to_node(&frame);
 	make_to_node(&frame, IPPROTO_UDP, 100);
-	assert_dropped(&frame, HABPF_DROP_FILTER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PROTOCOL);
 	use_filter(HOST, IPPROTO_UDP, 5000); /* the far end's port, which is the source's */
 	assert_sent_to_node(&frame);
 	use_filter(HOST, IPPROTO_UDP, 80);
-	assert_dropped(&frame, HABPF_DROP_FILTER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PORT);
 	use_filter("192.0.2.10", IPPROTO_UDP, 5000);
-	assert_dropped(&frame, HABPF_DROP_FILTER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PEER);
 	t.config.peer_cnt = 0;
 	put_config();
-	assert_dropped(&frame, HABPF_DROP_FILTER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PEER);
 }
 
 static void the_filter_holds_from_a_node(void **state)
@@ -1115,13 +1115,13 @@ static void the_filter_holds_from_a_node(void **state)
 	make_from_node(&frame, IPPROTO_ESP, 100);
 	assert_sent_from_node(&frame, host_mac);
 	make_from_node(&frame, IPPROTO_UDP, 100);
-	assert_dropped(&frame, HABPF_DROP_FILTER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PROTOCOL);
 	use_filter(HOST, IPPROTO_UDP, 80); /* the far end's port, which is the destination's */
 	assert_sent_from_node(&frame, host_mac);
 	use_filter(HOST, IPPROTO_UDP, 5000);
-	assert_dropped(&frame, HABPF_DROP_FILTER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PORT);
 	use_filter("192.0.2.10", IPPROTO_UDP, 80);
-	assert_dropped(&frame, HABPF_DROP_FILTER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PEER);
 }
 
 static void a_packet_too_short_for_ports_has_none(void **state)
@@ -1131,7 +1131,57 @@ static void a_packet_too_short_for_ports_has_none(void **state)
 	make_to_node(&frame, IPPROTO_UDP, 28);
 	ipv4_put16(ip_of(&frame) + IPV4_LENGTH, 23);
 	ipv4_finish_header(ip_of(&frame));
-	assert_dropped(&frame, HABPF_DROP_FILTER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_LENGTH);
+}
+
+static void udp_under_a_filter_is_as_long_as_it_says(void **state)
+{
+	(void)state;
+	use_filter(HOST, IPPROTO_UDP, 5000);
+	make_to_node(&frame, IPPROTO_UDP, 100);
+	ipv4_put16(ip_of(&frame) + 24, 79);
+	assert_dropped(&frame, HABPF_DROP_FILTER_LENGTH);
+	ipv4_put16(ip_of(&frame) + 24, 81);
+	assert_dropped(&frame, HABPF_DROP_FILTER_LENGTH);
+	use_filter(HOST, IPPROTO_UDP, 80);
+	make_from_node(&frame, IPPROTO_UDP, 100);
+	ipv4_put16(inner_of(&frame) + 24, 79);
+	assert_dropped(&frame, HABPF_DROP_FILTER_LENGTH);
+}
+
+/* The TUN tier takes note of the first packet to a peer; until then no answer is one. */
+static void whom_a_node_has_not_sent_to_may_not_send_to_it(void **state)
+{
+	(void)state;
+	use_filter(HOST, IPPROTO_ESP, 0);
+	t.node.contacts = 0xfffd; /* everybody else */
+	put_node();
+	make_to_node(&frame, IPPROTO_ESP, 100);
+	assert_dropped(&frame, HABPF_DROP_FILTER_UNSOLICITED);
+	make_from_node(&frame, IPPROTO_ESP, 100);
+	assert_left(&frame, HABPF_LEAVE_CONTACT);
+	t.node.contacts = 2;
+	put_node();
+	assert_sent_from_node(&frame, host_mac);
+	make_to_node(&frame, IPPROTO_ESP, 100);
+	assert_sent_to_node(&frame);
+}
+
+static void the_last_peer_there_is_room_for_is_one(void **state)
+{
+	(void)state;
+	use_filter(HOST, IPPROTO_ESP, 0);
+	t.config.peers[1] = 0;
+	t.config.peers[HABPF_PEER_CNT - 1] = addr(HOST).s_addr;
+	t.config.peer_cnt = HABPF_PEER_CNT;
+	put_config();
+	t.node.contacts = 1 << (HABPF_PEER_CNT - 1);
+	put_node();
+	make_to_node(&frame, IPPROTO_ESP, 100);
+	assert_sent_to_node(&frame);
+	t.node.contacts = (uint16_t)~t.node.contacts;
+	put_node();
+	assert_dropped(&frame, HABPF_DROP_FILTER_UNSOLICITED);
 }
 
 static void icmp_under_a_filter_is_left(void **state)
@@ -1695,6 +1745,9 @@ int main(void)
 		TEST(without_its_device_routes_are_those_of_the_port),
 		TEST(the_filter_holds_to_a_node),
 		TEST(the_filter_holds_from_a_node),
+		TEST(udp_under_a_filter_is_as_long_as_it_says),
+		TEST(whom_a_node_has_not_sent_to_may_not_send_to_it),
+		TEST(the_last_peer_there_is_room_for_is_one),
 		TEST(a_packet_too_short_for_ports_has_none),
 		TEST(icmp_under_a_filter_is_left),
 		TEST(some_drops_of_a_second_go_to_the_tier_that_logs),

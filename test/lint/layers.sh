@@ -40,8 +40,8 @@ function is(prefix) { return index(file, prefix) == 1 }
 	if (is("ihad/") && name ~ /^xhad\// || is("xhad/") && name ~ /^ihad\//)
 		broken("the daemons never see each other")
 	if ((is("ihad/") || is("xhad/")) && name ~ /^ha-core\// &&
-	    name !~ /^ha-core\/(ha\.h|engine\/ha_policy\.h|wire\/.*|tunnel\/tunnel\.h)$/)
-		broken("of the core a daemon sees ha.h, ha_policy.h, tunnel.h and wire/ only")
+	    name !~ /^ha-core\/(ha\.h|ha_conf\.h|engine\/ha_policy\.h|wire\/.*|tunnel\/tunnel\.h)$/)
+		broken("of the core a daemon sees ha.h, ha_conf.h, ha_policy.h, tunnel.h and wire/ only")
 	if (is("common/") && !is("common/cli/") && name ~ /^common\/cli\//)
 		broken("nothing includes the CLI")
 	if (!is("test/") && own && name ~ /^test\//)

@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /** Changes with anything in this file that a pinned map or program would not understand. */
-#define HABPF_LAYOUT 3
+#define HABPF_LAYOUT 4
 
 /*
  * The maps, by name; the programs are "ha_xdp" (XDP) and "ha_tc" (tc, direct action, ingress).
@@ -34,7 +34,7 @@
  */
 #define HABPF_PORT_CNT   16384 /* an interface with a higher index is left to the tier below */
 #define HABPF_FILTER_CNT 16
-#define HABPF_PEER_CNT   32
+#define HABPF_PEER_CNT   16
 #define HABPF_LOCAL_CNT  16
 
 /** struct habpf_node.flags */
@@ -53,8 +53,8 @@ struct habpf_tunnel {
 	__u16 mtu;        /* the longest outer packet, soft state included; 65535 at most */
 	__u8 mode;        /* an IP protocol: 4 IP-in-IP, 47 GRE; nothing else */
 	__u8 flags;       /* HABPF_NODE_* */
-	__u8 pad[2];
-	__u32 checked; /* the programs' own; the daemon writes 0: see peer_is_valid() */
+	__u16 contacts;   /* 1 << i: the node has sent to habpf_config.peers[i] */
+	__u32 checked;    /* the programs' own; the daemon writes 0: see peer_is_valid() */
 };
 
 /** Inner packets and octets of one binding (or of all), as struct binding counts them. */
@@ -111,11 +111,6 @@ struct habpf_filter_row {
 	__u16 port; /* host order; 0: any */
 };
 
-struct habpf_prefix {
-	__be32 addr; /* host bits are zero */
-	__be32 mask;
-};
-
 /** struct habpf_config.flags */
 enum {
 	HABPF_ECN_NORMAL = 1 << 0,          /* RFC 6040 §4.1, else compatibility mode */
@@ -148,7 +143,7 @@ struct habpf_config {
 	__u8 local_cnt; /* all of this host's addresses, or none where every port checks sources */
 	__u8 pad[5];
 	struct habpf_filter_row rows[HABPF_FILTER_CNT];
-	struct habpf_prefix peers[HABPF_PEER_CNT];
+	__be32 peers[HABPF_PEER_CNT];  /* one that changes its place changes every contacts */
 	__be32 local[HABPF_LOCAL_CNT]; /* never a source from outside (RFC 2003 §3.2) */
 };
 
@@ -160,7 +155,11 @@ enum habpf_drop {
 	HABPF_DROP_NO_REVERSE,
 	HABPF_DROP_DESTINATION,
 	HABPF_DROP_LOOP,
-	HABPF_DROP_FILTER,
+	HABPF_DROP_FILTER_PEER, /* as in enum tunnel_filter_reason, these five */
+	HABPF_DROP_FILTER_PROTOCOL,
+	HABPF_DROP_FILTER_PORT,
+	HABPF_DROP_FILTER_LENGTH,
+	HABPF_DROP_FILTER_UNSOLICITED,
 	HABPF_DROP_CNT,
 };
 
@@ -172,13 +171,14 @@ enum habpf_leave {
 	HABPF_LEAVE_TTL,     /* 1 or 0 */
 	HABPF_LEAVE_NO_NODE, /* a tunnel packet of a source that is not in ha_nodes */
 	HABPF_LEAVE_EXPIRED,
-	HABPF_LEAVE_LOCAL,  /* from or for this host; keepalives */
-	HABPF_LEAVE_SOURCE, /* no host's, or it fails the interface's reverse path filter */
-	HABPF_LEAVE_LOOP,   /* from the tunnel's other end: the TUN tier drops it */
-	HABPF_LEAVE_MTU,    /* longer than the tunnel or the interface out takes */
-	HABPF_LEAVE_MSS,    /* a SYN whose MSS may have to be lowered */
-	HABPF_LEAVE_ICMP,   /* under a filter: errors pass for the flow they are about */
-	HABPF_LEAVE_GRE,    /* with a checksum, key, sequence number or another payload */
+	HABPF_LEAVE_LOCAL,   /* from or for this host; keepalives */
+	HABPF_LEAVE_SOURCE,  /* no host's, or it fails the interface's reverse path filter */
+	HABPF_LEAVE_LOOP,    /* from the tunnel's other end: the TUN tier drops it */
+	HABPF_LEAVE_MTU,     /* longer than the tunnel or the interface out takes */
+	HABPF_LEAVE_MSS,     /* a SYN whose MSS may have to be lowered */
+	HABPF_LEAVE_ICMP,    /* under a filter: errors pass for the flow they are about */
+	HABPF_LEAVE_CONTACT, /* under a filter: the first to this peer, of which tun takes note */
+	HABPF_LEAVE_GRE,     /* with a checksum, key, sequence number or another payload */
 	HABPF_LEAVE_MINIMAL,
 	HABPF_LEAVE_UDP, /* its checksum cannot be told right, or could not be filled in */
 	HABPF_LEAVE_ECN, /* a mark to drop for, or one that nobody makes: tun counts and logs it */
@@ -202,8 +202,7 @@ _Static_assert(sizeof(struct habpf_tunnel) == 24, "as pinned");
 _Static_assert(sizeof(struct habpf_node) == 64, "as pinned");
 _Static_assert(sizeof(struct habpf_port) == 8, "as pinned");
 _Static_assert(sizeof(struct habpf_filter_row) == 4, "as pinned");
-_Static_assert(sizeof(struct habpf_prefix) == 8, "as pinned");
-_Static_assert(sizeof(struct habpf_config) == 432, "as pinned");
+_Static_assert(sizeof(struct habpf_config) == 240, "as pinned");
 _Static_assert(sizeof(struct habpf_count) == 32, "as pinned");
 _Static_assert(sizeof(struct habpf_totals) == 32 + 8 * (HABPF_DROP_CNT + HABPF_LEAVE_CNT),
 	       "as pinned");

@@ -69,6 +69,8 @@ static __always_inline int leave(struct visit *v, enum habpf_leave reason)
 
 static __always_inline int drop(struct visit *v, enum habpf_drop reason)
 {
+	if ((__u32)reason >= HABPF_DROP_CNT) /* never; but the verifier does not know */
+		return CTX_DROP;
 	if (drop_is_reported(v->config, reason, v->now_ns))
 		return leave(v, HABPF_LEAVE_REPORT);
 	v->totals->drops[reason]++;
@@ -285,12 +287,13 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 		return leave(v, HABPF_LEAVE_TTL);
 
 	transport_parse(ip + 1, end, ip->protocol, total - IP_LEN, &l4);
-	if (!filter_permits(config, ip->protocol, ip->saddr, l4.src_port, l4.has_ports)) {
+	why = filter_judge(config, &tunnel, ip->protocol, ip->saddr, l4.src_port, &l4);
+	if (why > 0) {
 		if (ip->protocol == IPPROTO_ICMP)
 			return leave(v, HABPF_LEAVE_ICMP);
 		if (!source_is_valid(ctx, v, ip->saddr))
 			return leave(v, HABPF_LEAVE_SOURCE);
-		return drop(v, HABPF_DROP_FILTER);
+		return drop(v, why - 1);
 	}
 	udp = tunnel.flags & HABPF_NODE_UDP;
 	gre = tunnel.mode == PROTO_GRE;
@@ -500,10 +503,13 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 	if (judge(v, &tunnel, outer, inner, udp, mode, peer_port, &verdict) < 0)
 		return verdict;
 	transport_parse(inner + 1, end, inner->protocol, inner_total - IP_LEN, &l4);
-	if (!filter_permits(config, inner->protocol, inner->daddr, l4.dst_port, l4.has_ports)) {
+	why = filter_judge(config, &tunnel, inner->protocol, inner->daddr, l4.dst_port, &l4);
+	if (why == HABPF_DROP_FILTER_UNSOLICITED + 1)
+		return leave(v, HABPF_LEAVE_CONTACT);
+	if (why > 0) {
 		if (inner->protocol == IPPROTO_ICMP)
 			return leave(v, HABPF_LEAVE_ICMP);
-		return drop(v, HABPF_DROP_FILTER);
+		return drop(v, why - 1);
 	}
 	if (l4.is_syn && tunnel.flags & HABPF_NODE_CLAMP)
 		return leave(v, HABPF_LEAVE_MSS);

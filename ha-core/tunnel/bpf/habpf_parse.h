@@ -35,7 +35,8 @@ struct transport {
 	__u16 header_len; /* TCP's */
 	bool has_ports;
 	bool is_syn;
-	bool sums_up; /* it holds a checksum over all of it: see transport_sum() */
+	bool udp_is_whole; /* its length is that of the packet; true of all other protocols */
+	bool sums_up;      /* it holds a checksum over all of it: see transport_sum() */
 };
 
 /* --- checksums; all sums are of 16-bit words as they lie in memory (RFC 1071 §2) --- */
@@ -93,7 +94,7 @@ static __always_inline void transport_parse(const void *l4, const void *end, __u
 	const __u8 *octet = l4;
 	const __be16 *half = l4;
 
-	*out_transport = (struct transport){ 0 };
+	*out_transport = (struct transport){ .udp_is_whole = protocol != IPPROTO_UDP };
 	/* Any protocol may have ports, to a filter: as in the TUN tier. */
 	if (len >= 4 && l4 + 4 <= end) {
 		out_transport->src_port = half[0];
@@ -111,7 +112,8 @@ static __always_inline void transport_parse(const void *l4, const void *end, __u
 	case IPPROTO_UDP:
 		if (len < UDP_LEN || l4 + UDP_LEN > end)
 			return;
-		out_transport->sums_up = half[3] != 0 && half[2] == bpf_htons(len);
+		out_transport->udp_is_whole = half[2] == bpf_htons(len);
+		out_transport->sums_up = half[3] != 0 && out_transport->udp_is_whole;
 		break;
 	case IPPROTO_ICMP:
 		out_transport->sums_up = len >= ICMP_LEN;
@@ -155,32 +157,59 @@ HABPF_GLOBAL int is_local(const struct habpf_config *config, __be32 addr)
 }
 
 /**
- * Does the filter permit the flow? ICMP errors about one are the TUN tier's to judge.
+ * Whose flow is it, in the eyes of the filter? ICMP errors about one are the TUN tier's to judge.
  * @param far_end, port  of the packet, on the side that is not the node's
+ * @return its place in config.peers; HABPF_PEER_CNT: there is no filter; else an
+ *         enum habpf_drop, plus one and negative
  */
-HABPF_GLOBAL int filter_permits(const struct habpf_config *config, __u8 protocol, __be32 far_end,
-				__be16 port, bool has_ports)
+HABPF_GLOBAL int filter_peer(const struct habpf_config *config, __u8 protocol, __be32 far_end,
+			     __be16 port, bool has_ports)
 {
-	bool is_peer = false;
+	int peer = -1, refused = -(HABPF_DROP_FILTER_PROTOCOL + 1);
 	__u32 i;
 
 	if (!config)
-		return false;
+		return -(HABPF_DROP_FILTER_PEER + 1);
 	if (!(config->flags & HABPF_FILTER))
-		return true;
+		return HABPF_PEER_CNT;
 	for (i = 0; i < HABPF_PEER_CNT && i < config->peer_cnt; i++)
-		if ((far_end & config->peers[i].mask) == config->peers[i].addr)
-			is_peer = true;
-	if (!is_peer)
-		return false;
+		if (far_end == config->peers[i])
+			peer = (int)i;
+	if (peer < 0)
+		return -(HABPF_DROP_FILTER_PEER + 1);
 	for (i = 0; i < HABPF_FILTER_CNT && i < config->row_cnt; i++) {
 		const struct habpf_filter_row *row = &config->rows[i];
 
-		if (row->protocol == protocol &&
-		    (row->port == 0 || (has_ports && bpf_htons(row->port) == port)))
-			return true;
+		if (row->protocol != protocol)
+			continue;
+		if (row->port == 0)
+			return peer;
+		if (!has_ports)
+			return -(HABPF_DROP_FILTER_LENGTH + 1);
+		if (bpf_htons(row->port) == port)
+			return peer;
+		refused = -(HABPF_DROP_FILTER_PORT + 1);
 	}
-	return false;
+	return refused;
+}
+
+/**
+ * As tunnel_filter_judge() in filter.c.
+ * @return 0: it passes, or an enum habpf_drop plus one
+ */
+static __always_inline int filter_judge(const struct habpf_config *config,
+					const struct habpf_tunnel *tunnel, __u8 protocol,
+					__be32 far_end, __be16 port, const struct transport *l4)
+{
+	int peer = filter_peer(config, protocol, far_end, port, l4->has_ports);
+
+	if (peer < 0)
+		return -peer;
+	if (peer >= HABPF_PEER_CNT)
+		return 0;
+	if (!l4->udp_is_whole)
+		return HABPF_DROP_FILTER_LENGTH + 1;
+	return tunnel->contacts & 1u << peer ? 0 : HABPF_DROP_FILTER_UNSOLICITED + 1;
 }
 
 /**

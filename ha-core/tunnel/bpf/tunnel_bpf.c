@@ -12,13 +12,16 @@
  * (bpf_nodes.c says how that is done under the programs' eyes). A new daemon takes over the pinned
  * maps if they are of its own layout and large enough, puts its own programs over them, has each
  * binding that the store gives back put, and then removes the entries that nobody put (reconcile).
+ * Whom a node has sent to under a filter (contacts) is in its entry as bits, by the order of the
+ * configuration's peers. While the entries are written for another list of peers than the one before,
+ * here or by an earlier daemon, the programs leave every packet alone (realigning).
  * Maps that are of no use to it are removed with all that hangs on them.
  *
  * Counters of a binding lie in its entry; binding.fast_slot is that entry's number and one, 0 for
  * none. When the entry goes its count goes to the binding, if that still lives.
  *
  * config.layout 0 makes the programs leave every packet alone: that is how all of it is switched
- * off at once where it could not do what tun does, for a filter with more rows than it has, and
+ * off at once where it could not do what tun does, for a filter with more rows or peers than it has, and
  * for IPsec policies of this host, which a packet past the kernel's own path would never meet.
  */
 #include "common/err.h"
@@ -66,6 +69,7 @@ struct tunnel_dp {
 	uint32_t slot_cnt;
 	uint32_t cpu_cnt; /* possible ones */
 	bool adopted, reconciled;
+	bool realigning;              /* contacts in the entries are of another list of peers */
 	struct habpf_totals *per_cpu; /* owned; to read into */
 	struct habpf_totals before;   /* what a daemon before us had counted */
 };
@@ -206,6 +210,40 @@ static void bpf_clean(const struct tunnel_conf *conf)
 		 "event=data-path-cleaned directory=%s", conf->bpffs);
 }
 
+/* --- the filter, in the programs' words --- */
+
+/* @return false: it is beyond them */
+static bool set_filter(struct habpf_config *config, const struct tunnel_filter *filter)
+{
+	size_t i;
+
+	if (filter->reverse_needs_grant)
+		config->flags |= HABPF_REVERSE_NEEDS_GRANT;
+	if (filter->pass_all)
+		return true;
+	config->flags |= HABPF_FILTER;
+	if (filter->row_cnt > HABPF_FILTER_CNT || filter->peers.cnt > HABPF_PEER_CNT)
+		return false;
+	for (i = 0; i < filter->peers.cnt; i++)
+		if (filter->peers.prefixes[i].len != 32)
+			return false;
+	for (i = 0; i < filter->row_cnt; i++)
+		config->rows[i] = (struct habpf_filter_row){
+			.protocol = filter->rows[i].protocol,
+			.port = filter->rows[i].port,
+		};
+	config->row_cnt = (__u8)filter->row_cnt;
+	for (i = 0; i < filter->peers.cnt; i++)
+		config->peers[i] = filter->peers.prefixes[i].addr.s_addr;
+	config->peer_cnt = (__u8)filter->peers.cnt;
+	return true;
+}
+
+static bool same_peers(const struct habpf_config *a, const struct habpf_config *b)
+{
+	return a->peer_cnt == b->peer_cnt && memcmp(a->peers, b->peers, sizeof(a->peers)) == 0;
+}
+
 /* --- taking over --- */
 
 /* The pinned configuration that holds. @retval -ENOENT  there is none */
@@ -252,11 +290,13 @@ static bool is_usable(const struct tunnel_dp *dp, const struct habpf_config *pin
 /* Does a daemon before us leave maps that we can go on with? If not, they are removed. */
 static void look_for_pinned(struct tunnel_dp *dp)
 {
-	struct habpf_config pinned = { 0 };
+	struct habpf_config pinned = { 0 }, ours = { 0 };
 	int err = read_pinned_config(dp->dir, &dp->selected, &pinned);
 
 	dp->adopted = err == 0 && is_usable(dp, &pinned);
 	if (dp->adopted) {
+		(void)set_filter(&ours, dp->conf->filter);
+		dp->realigning = !same_peers(&ours, &pinned);
 		dp->slot_cnt = pinned.slot_cnt;
 		return;
 	}
@@ -385,33 +425,6 @@ static int map_nodes(struct tunnel_dp *dp)
 
 /* --- the configuration of the programs --- */
 
-static bool set_filter(struct habpf_config *config, const struct tunnel_filter *filter)
-{
-	const struct addr_prefix *peer;
-	size_t i;
-
-	if (filter->reverse_needs_grant)
-		config->flags |= HABPF_REVERSE_NEEDS_GRANT;
-	if (filter->pass_all)
-		return true;
-	config->flags |= HABPF_FILTER;
-	if (filter->row_cnt > HABPF_FILTER_CNT || filter->peers.cnt > HABPF_PEER_CNT)
-		return false;
-	for (i = 0; i < filter->row_cnt; i++)
-		config->rows[i] = (struct habpf_filter_row){
-			.protocol = filter->rows[i].protocol,
-			.port = filter->rows[i].port,
-		};
-	config->row_cnt = (__u8)filter->row_cnt;
-	for (i = 0; i < filter->peers.cnt; i++) {
-		peer = &filter->peers.prefixes[i];
-		config->peers[i].mask = peer->len > 0 ? htonl(UINT32_MAX << (32 - peer->len)) : 0;
-		config->peers[i].addr = peer->addr.s_addr & config->peers[i].mask;
-	}
-	config->peer_cnt = (__u8)filter->peers.cnt;
-	return true;
-}
-
 /* Writes what holds now; a packet meets the old configuration or the new one. */
 static int write_config(struct tunnel_dp *dp)
 {
@@ -438,7 +451,7 @@ static int write_config(struct tunnel_dp *dp)
 		dp->obstacle = "the forwarding policy names more peers than the fast path takes";
 	else if (rtnl_has_ipsec_policies())
 		dp->obstacle = "this host has IPsec policies, which the fast path would pass by";
-	if (dp->obstacle)
+	if (dp->obstacle || dp->realigning)
 		config.layout = 0;
 	if (memcmp(&config, &dp->config, sizeof(config)) == 0)
 		return 0;
@@ -453,6 +466,18 @@ static int write_config(struct tunnel_dp *dp)
 	else if (before && !dp->obstacle)
 		log_notice("the fast path is on again", "event=data-path-restored");
 	return 0;
+}
+
+/* Bit i: the key's node has sent to the programs' peer i. */
+static __u16 contacts_of(const struct tunnel_dp *dp, const struct binding *first)
+{
+	__u16 contacts = 0;
+	unsigned int i;
+
+	for (i = 0; i < dp->config.peer_cnt; i++)
+		if (binding_has_contact(first, (struct in_addr){ dp->config.peers[i] }))
+			contacts |= (__u16)(1u << i);
+	return contacts;
 }
 
 /* What cannot be said to the programs must not be done by them: without them tun does it. */
@@ -610,6 +635,7 @@ static struct habpf_tunnel tunnel_of(const struct tunnel_dp *dp, const struct bi
 		.peer = t->peer.s_addr,
 		.mtu = soft.mtu < UINT16_MAX ? (__u16)soft.mtu : UINT16_MAX,
 		.mode = t->encap,
+		.contacts = contacts_of(dp, b),
 	};
 
 	if (t->udp) {
@@ -661,14 +687,40 @@ static void bpf_reconcile(struct tunnel_dp *dp)
 		if (!owner_of(dp, node))
 			release(dp, node);
 	dp->reconciled = true;
+	if (dp->realigning) { /* each entry that is left was put by us */
+		dp->realigning = false;
+		renew_config(dp);
+	}
 	if (dp->adopted)
 		log_info("the fast path was taken over from an earlier daemon",
 			 "event=data-path-reconciled nodes=%u removed=%u", dp->nodes.cnt,
 			 before - dp->nodes.cnt);
 }
 
+/* The entries' contacts, by the order that the peers have now. */
+static void realign(struct tunnel_dp *dp)
+{
+	struct habpf_node *node = NULL;
+	struct habpf_tunnel tunnel;
+
+	while ((node = bpf_nodes_next(&dp->nodes, node))) {
+		tunnel = node->tunnel;
+		tunnel.contacts = contacts_of(dp, owner_of(dp, node));
+		bpf_nodes_write(&dp->nodes, node, bpf_nodes_home_addr(node), &tunnel);
+	}
+}
+
 static void bpf_filter_changed(struct tunnel_dp *dp)
 {
+	struct habpf_config next = { 0 };
+
+	(void)set_filter(&next, dp->conf->filter);
+	if (!same_peers(&next, &dp->config)) {
+		dp->realigning = true;
+		renew_config(dp);
+		realign(dp);
+		dp->realigning = false;
+	}
 	renew_config(dp);
 }
 
@@ -687,7 +739,11 @@ static const size_t drop_counters[HABPF_DROP_CNT] = {
 	[HABPF_DROP_NO_REVERSE] = offsetof(struct stats, tunnel_no_reverse_drops),
 	[HABPF_DROP_DESTINATION] = offsetof(struct stats, tunnel_destination_drops),
 	[HABPF_DROP_LOOP] = offsetof(struct stats, tunnel_loop_drops),
-	[HABPF_DROP_FILTER] = offsetof(struct stats, filter_drops),
+	[HABPF_DROP_FILTER_PEER] = offsetof(struct stats, filter_peer_drops),
+	[HABPF_DROP_FILTER_PROTOCOL] = offsetof(struct stats, filter_protocol_drops),
+	[HABPF_DROP_FILTER_PORT] = offsetof(struct stats, filter_port_drops),
+	[HABPF_DROP_FILTER_LENGTH] = offsetof(struct stats, filter_length_drops),
+	[HABPF_DROP_FILTER_UNSOLICITED] = offsetof(struct stats, filter_unsolicited_drops),
 };
 
 static void bpf_add_stats(struct tunnel_dp *dp, struct stats *sum)
@@ -709,6 +765,8 @@ static void bpf_add_stats(struct tunnel_dp *dp, struct stats *sum)
 		counter = (uint64_t *)((char *)sum + drop_counters[i]);
 		*counter += now.drops[i] - before->drops[i];
 		sum->fast_path_drops += now.drops[i] - before->drops[i];
+		if (i >= HABPF_DROP_FILTER_PEER && i <= HABPF_DROP_FILTER_UNSOLICITED)
+			sum->filter_drops += now.drops[i] - before->drops[i];
 	}
 	for (i = 0; i < HABPF_LEAVE_CNT; i++)
 		sum->fast_path_left += now.left[i] - before->left[i];

@@ -26,6 +26,7 @@
 #include "common/log.h"
 #include "ha-core/auth/sa.h"
 #include "ha-core/tunnel/broadcast.h"
+#include "ha-core/tunnel/fragments.h"
 #include "ha-core/tunnel/icmp.h"
 #include "ha-core/tunnel/icmp_quote.h"
 #include "ha-core/tunnel/ipv4.h"
@@ -73,7 +74,6 @@ enum drop {
 	DROP_TTL,
 	DROP_LOOP,
 	DROP_ECN,
-	DROP_FILTER,
 	DROP_CNT,
 	DROP_NONE = DROP_CNT,
 };
@@ -109,14 +109,15 @@ static struct drop_row {
 	ROW(DROP_LOOP, "tunnel-loop", tunnel_loop_drops, "it would loop"),
 	ROW(DROP_ECN, "tunnel-ecn", tunnel_ecn_drops,
 	    "marked congested, and its sender knows of no such marks"),
-	ROW(DROP_FILTER, "tunnel-filter", filter_drops, "the forwarding policy forbids it"),
 #undef ROW
 };
 
 static struct log_limit send_limit = LIMIT("tunnel-send-failed");
 static struct log_limit port_limit = LIMIT("tunnel-port-unreachable");
 static struct log_limit nodes_limit = LIMIT("broadcast-nodes-full");
-static struct log_limit filter_limit = LIMIT("tunnel-filter");
+static struct log_limit filter_limits[TUNNEL_FILTER_REASON_CNT] = {
+	[0 ... TUNNEL_FILTER_REASON_CNT - 1] = LIMIT("tunnel-filter"),
+};
 static struct log_limit ecn_limit = LIMIT("tunnel-ecn-unexpected");
 static struct log_limit mtu_limit = LIMIT("tunnel-mtu-lowered");
 
@@ -174,6 +175,7 @@ struct tunnel_dp {
 	struct broadcast_nodes broadcast_nodes;
 	struct icmp_limit broadcast_limit;
 	struct soft_state soft;
+	struct fragments fragments; /* that the filter has let pass */
 	struct icmp_limit unreachable_limit, too_big_limit, soft_limit, relay_limit;
 };
 
@@ -508,18 +510,68 @@ static void send_broadcast(struct tunnel_dp *dp, struct binding *b, const uint8_
 	dp->conf.stats->broadcasts_to_nodes++;
 }
 
-/* The forwarding policy, for packets on their way in. */
-static bool may_reach_nodes(struct tunnel_dp *dp, const uint8_t *packet, size_t len)
+static const size_t filter_counters[TUNNEL_FILTER_REASON_CNT] = {
+	[TUNNEL_FILTER_OPTIONS] = offsetof(struct stats, filter_options_drops),
+	[TUNNEL_FILTER_ICMP] = offsetof(struct stats, filter_icmp_drops),
+	[TUNNEL_FILTER_PEER] = offsetof(struct stats, filter_peer_drops),
+	[TUNNEL_FILTER_PROTOCOL] = offsetof(struct stats, filter_protocol_drops),
+	[TUNNEL_FILTER_PORT] = offsetof(struct stats, filter_port_drops),
+	[TUNNEL_FILTER_LENGTH] = offsetof(struct stats, filter_length_drops),
+	[TUNNEL_FILTER_FRAGMENT] = offsetof(struct stats, filter_fragment_drops),
+	[TUNNEL_FILTER_UNSOLICITED] = offsetof(struct stats, filter_unsolicited_drops),
+};
+
+/* The far end's port, for the log; 0: there is none. */
+static uint16_t far_port(const struct tunnel_filter_packet *p)
 {
-	if (tunnel_filter_permits(dp->conf.filter, packet, len, TUNNEL_TO_NODE))
-		return true;
+	size_t at = ipv4_header_len(p->data) + (p->direction == TUNNEL_TO_NODE ? 0 : 2);
+	const uint8_t protocol = p->data[IPV4_PROTOCOL];
+
+	if ((protocol != IPPROTO_UDP && protocol != IPPROTO_TCP) ||
+	    ipv4_is_later_fragment(p->data) || p->len < at + 2)
+		return 0;
+	return ipv4_get16(p->data + at);
+}
+
+/* @param a  of a packet from a node: as it came; else NULL */
+static void filter_drop(struct tunnel_dp *dp, enum tunnel_filter_reason why,
+			const struct tunnel_filter_packet *p, const struct arrival *a)
+{
+	const char *word = tunnel_filter_reason_name(why);
+	const uint8_t protocol = p->data[IPV4_PROTOCOL];
+
 	dp->conf.stats->filter_drops++;
-	(void)log_write_limited(&filter_limit, now_ms(dp), LOG_LEVEL_NOTICE,
-				"packet to a node dropped: the forwarding policy forbids it",
-				"event=tunnel-filter source=%s home-address=%s protocol=%u",
-				addr_text(ipv4_src(packet)).s, addr_text(ipv4_dst(packet)).s,
-				packet[IPV4_PROTOCOL]);
-	return false;
+	(*(uint64_t *)((char *)dp->conf.stats + filter_counters[why]))++;
+	if (a)
+		(void)log_write_limited(
+			&filter_limits[why], now_ms(dp), LOG_LEVEL_NOTICE,
+			"tunnel packet dropped: the forwarding policy forbids it",
+			"event=tunnel-filter reason=%s protocol=%u port=%u outer-source=%s "
+			"outer-port=%u encapsulation=%s%s inner-source=%s inner-destination=%s",
+			word, protocol, far_port(p), addr_text(a->src).s, a->src_port,
+			a->udp ? "udp/" : "", encap_mode_name(a->mode),
+			addr_text(ipv4_src(p->data)).s, addr_text(ipv4_dst(p->data)).s);
+	else
+		(void)log_write_limited(
+			&filter_limits[why], now_ms(dp), LOG_LEVEL_NOTICE,
+			"packet to a node dropped: the forwarding policy forbids it",
+			"event=tunnel-filter reason=%s protocol=%u port=%u source=%s "
+			"home-address=%s",
+			word, protocol, far_port(p), addr_text(ipv4_src(p->data)).s,
+			addr_text(ipv4_dst(p->data)).s);
+}
+
+/* The forwarding policy, for packets on their way in. @param first  of the node's key, or NULL */
+static bool may_reach_nodes(struct tunnel_dp *dp, const struct binding *first,
+			    const uint8_t *packet, size_t len)
+{
+	const struct tunnel_filter_packet p = { packet, len, TUNNEL_TO_NODE, first };
+	enum tunnel_filter_reason why =
+		tunnel_filter_judge(dp->conf.filter, &dp->fragments, &p, now_ms(dp));
+
+	if (why != TUNNEL_FILTER_PASSES)
+		filter_drop(dp, why, &p, NULL);
+	return why == TUNNEL_FILTER_PASSES;
 }
 
 /*
@@ -539,7 +591,7 @@ static void broadcast(struct tunnel_dp *dp, const struct tunnel_home_network *ne
 
 	if (!broadcast_is_for_nodes(packet, len, dp->conf.port))
 		return;
-	if (!may_reach_nodes(dp, packet, len))
+	if (!may_reach_nodes(dp, NULL, packet, len))
 		return;
 	if (!icmp_limit_allows(&dp->broadcast_limit, now)) {
 		dp->conf.stats->broadcasts_limited++;
@@ -646,7 +698,7 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 					 packet, len);
 		return;
 	}
-	if (!may_reach_nodes(dp, packet, len))
+	if (!may_reach_nodes(dp, binding_find(dp->conf.cache, b->key), packet, len))
 		return;
 	clamp_mss(dp, b, network, packet, len);
 	for (; b; b = next) {
@@ -815,9 +867,35 @@ static enum drop judge(struct tunnel_dp *dp, const struct binding *b, const stru
 		return DROP_LOOP;
 	if (is_signalling(dp, inner))
 		return DROP_SIGNALLING;
-	if (!tunnel_filter_permits(dp->conf.filter, inner->packet, inner->len, TUNNEL_FROM_NODE))
-		return DROP_FILTER;
 	return DROP_NONE;
+}
+
+/* A far end may answer from now on. */
+static void note_contact(struct tunnel_dp *dp, struct binding *first, struct in_addr far_end)
+{
+	if (binding_has_contact(first, far_end) || binding_add_contact(first, far_end) < 0)
+		return; /* without memory it may not: the node sends again */
+	if (dp->conf.contacted)
+		dp->conf.contacted(dp->conf.contacted_ctx, first);
+}
+
+/* The forwarding policy, for packets from a node. What passes is noted before it can be answered. */
+static bool may_leave(struct tunnel_dp *dp, const struct binding *b, const struct arrival *a,
+		      const struct encap_inner *inner)
+{
+	struct binding *first;
+	struct tunnel_filter_packet p = { inner->packet, inner->len, TUNNEL_FROM_NODE, NULL };
+	enum tunnel_filter_reason why;
+
+	if (dp->conf.filter->pass_all)
+		return true;
+	p.first = first = binding_find(dp->conf.cache, b->key);
+	why = tunnel_filter_judge(dp->conf.filter, &dp->fragments, &p, now_ms(dp));
+	if (why != TUNNEL_FILTER_PASSES)
+		filter_drop(dp, why, &p, a);
+	else
+		note_contact(dp, first, ipv4_dst(inner->packet));
+	return why == TUNNEL_FILTER_PASSES;
 }
 
 static bool is_behind(const struct tunnel_dp *dp, const struct binding *b, struct in_addr addr)
@@ -948,6 +1026,8 @@ static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_
 		drop(dp, why, a, inner);
 		return;
 	}
+	if (!may_leave(dp, b, a, inner))
+		return;
 	if (inner->ecn_unexpected)
 		note_unexpected_ecn(dp, a, inner);
 	clamp_mss(dp, binding_find(dp->conf.cache, b->key),
@@ -1334,6 +1414,7 @@ static void tun_close(struct tunnel_dp *dp)
 		(void)close(dp->icmp.fd);
 	close_links(dp);
 	soft_state_done(&dp->soft);
+	fragments_done(&dp->fragments);
 	dp->host = tun_host_close(dp->host);
 	if (dp->out.fd >= 0)
 		(void)close(dp->out.fd);
@@ -1374,6 +1455,8 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 		seed = (uint32_t)(uintptr_t)dp; /* early in boot; the table stays bounded */
 	if (err == 0)
 		err = soft_state_init(&dp->soft, seed);
+	if (err == 0)
+		err = fragments_init(&dp->fragments, seed);
 	if (err == 0)
 		err = open_out(dp);
 	if (err == 0)

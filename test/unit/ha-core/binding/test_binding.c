@@ -294,6 +294,46 @@ static void a_binding_that_ends_is_no_longer_found_by_its_tunnel(void **state)
 	}
 }
 
+static void whom_a_node_has_sent_to_is_known_as_long_as_its_key_is_bound(void **state)
+{
+	const struct in_addr gateway = addr_from_host(0xc6336409), other = addr_from_host(1);
+	struct binding *first = put(7, 1), *second;
+
+	(void)state;
+	assert_false(binding_has_contact(NULL, gateway));
+	assert_false(binding_has_contact(first, gateway));
+	assert_int_equal(binding_add_contact(first, gateway), 0);
+	assert_int_equal(binding_add_contact(first, gateway), 0);
+	assert_int_equal(first->contacts->cnt, 1);
+	assert_true(binding_has_contact(first, gateway));
+	assert_false(binding_has_contact(first, other));
+
+	second = put(7, 2); /* it moves */
+	assert_true(binding_has_contact(second, gateway));
+	binding_del(&cache, first);
+	assert_true(binding_has_contact(second, gateway));
+	first = put(7, 3); /* one more, and back to one */
+	binding_del(&cache, first);
+	assert_true(binding_has_contact(second, gateway));
+	binding_del(&cache, second);
+	assert_false(binding_has_contact(put(7, 4), gateway));
+	assert_false(binding_has_contact(put(8, 4), gateway));
+}
+
+static void of_too_many_contacts_the_first_is_forgotten(void **state)
+{
+	struct binding *b = put(7, 1);
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i <= BINDING_CONTACT_MAX; i++)
+		assert_int_equal(binding_add_contact(b, addr_from_host(100 + i)), 0);
+	assert_int_equal(b->contacts->cnt, BINDING_CONTACT_MAX);
+	assert_false(binding_has_contact(b, addr_from_host(100)));
+	for (i = 1; i <= BINDING_CONTACT_MAX; i++)
+		assert_true(binding_has_contact(b, addr_from_host(100 + i)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +347,8 @@ int main(void)
 		cache_test(remaining_seconds_are_rounded_up),
 		cache_test(a_binding_is_found_by_where_its_tunnel_ends),
 		cache_test(a_binding_that_ends_is_no_longer_found_by_its_tunnel),
+		cache_test(whom_a_node_has_sent_to_is_known_as_long_as_its_key_is_bound),
+		cache_test(of_too_many_contacts_the_first_is_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

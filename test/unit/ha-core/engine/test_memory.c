@@ -259,6 +259,28 @@ static void simultaneous_bindings_keep_their_order(void **state)
 	assert_int_equal(ntohl(b->sibling->care_of.s_addr), CARE_OF + 1);
 }
 
+/* They are the key's, whichever of its bindings is left. */
+static void whom_a_node_has_sent_to_is_known_again(void **state)
+{
+	const struct in_addr gateway = addr_from_host(0xc6336409);
+	struct binding *b;
+
+	(void)state;
+	(void)bind_node(alice(&before), CARE_OF, 600);
+	(void)bind_node(alice(&before), CARE_OF + 1, 60);
+	b = bind_node(alice(&before), CARE_OF + 2, 30);
+	assert_int_equal(binding_add_contact(b, gateway), 0);
+	assert_int_equal(binding_add_contact(b, addr_from_host(9)), 0);
+	remember(alice(&before));
+	live_again(100, 1100000, BOOT);
+	assert_int_equal(restore(), 0);
+	assert_int_equal(got.bindings, 1);
+	b = first_of(&after, alice(&after));
+	assert_int_equal(b->contacts->cnt, 2);
+	assert_true(binding_has_contact(b, gateway));
+	assert_true(binding_has_contact(b, addr_from_host(9)));
+}
+
 static uint64_t last_ident(void)
 {
 	return alice(&after)->sas->replay.last_ident;
@@ -482,6 +504,7 @@ int main(void)
 		TEST(an_end_beyond_the_ntp_era_comes_in_its_time),
 		TEST(a_lifetime_without_end_has_none),
 		TEST(simultaneous_bindings_keep_their_order),
+		TEST(whom_a_node_has_sent_to_is_known_again),
 		TEST(the_last_identification_is_known_again),
 		TEST(what_may_be_missing_counts_as_seen),
 		TEST(a_home_agent_that_has_moved_keeps_what_was_said_and_no_binding),
