@@ -171,6 +171,8 @@ static void on_netlink(void *ctx, int events)
 	now = survey(l);
 	if (is_same(&old, &now) && (!l->interrupted || now.index == 0)) {
 		l->state.mtu = now.mtu;
+		if (now.mtu != old.mtu && l->conf.mtu_changed)
+			l->conf.mtu_changed(l->ctx, &l->state);
 		return;
 	}
 	l->interrupted = false;

@@ -12,6 +12,15 @@
 
 #include <net/if.h>
 
+/** A point of attachment. */
+struct link_state {
+	unsigned int index; /* 0: none */
+	char name[IF_NAMESIZE];
+	struct in_addr care_of;
+	struct in_addr gateway; /* of the route to the first agent that has one */
+	uint32_t mtu;
+};
+
 struct link_conf {
 	struct loop *loop;
 	struct rtnl *rtnl;
@@ -21,15 +30,8 @@ struct link_conf {
 	size_t ignored_cnt;
 	const struct in_addr *agents; /* one of them must have a route by the interface */
 	size_t agent_cnt;
-};
-
-/** A point of attachment. */
-struct link_state {
-	unsigned int index; /* 0: none */
-	char name[IF_NAMESIZE];
-	struct in_addr care_of;
-	struct in_addr gateway; /* of the route to the first agent that has one */
-	uint32_t mtu;
+	/** The same point of attachment has another MTU; gets changed()'s ctx. May be NULL. */
+	void (*mtu_changed)(void *ctx, const struct link_state *s);
 };
 
 struct link;

@@ -65,6 +65,7 @@ struct node {
 	bool at_home; /* with the internal agent we then deregister, instead */
 	struct vpn *vpn;
 	struct in_addr inner; /* the VPN's address for us; any: it is down */
+	uint32_t path_mtu;    /* that the devices are fit for */
 	struct loop_timer *tick, *end;
 	struct loop_signal *on_term, *on_int;
 	bool stopped;         /* deregistered by command: moves are noted, nothing is sent */
@@ -301,6 +302,43 @@ static uint32_t overhead(const struct node *n, enum detect_agent which)
 	return PATH_OVERHEAD;
 }
 
+/* So that whatever the kernel lets into a device fits a way that takes packets of this length. */
+static void fit_devices(struct node *n, uint32_t mtu)
+{
+	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
+		if (n->with[i].used && i != DETECT_VPN && mtu >= MTU_MIN)
+			(void)tun_set_mtu(n->with[i].tun, mtu - overhead(n, (enum detect_agent)i));
+	n->path_mtu = mtu;
+}
+
+static void on_mtu(void *ctx, const struct link_state *s)
+{
+	struct node *n = ctx;
+
+	log_info("the link has another MTU", "event=mtu-change interface=%s mtu=%u", s->name,
+		 s->mtu);
+	status_event(n->status, "mtu-change", ",\"interface\":\"%s\",\"mtu\":%u", s->name, s->mtu);
+	fit_devices(n, s->mtu);
+}
+
+/* Somewhere behind the link it is narrower, until we move. Told once for each length. */
+static void on_too_big(void *ctx, enum detect_agent which, uint32_t mtu)
+{
+	struct node *n = ctx;
+
+	/* Through the VPN: its own device is the narrow place. What is in that is in ours, too. */
+	if (which == DETECT_VPN)
+		mtu += ESP_OVERHEAD + PATH_OVERHEAD;
+	if (mtu >= n->path_mtu)
+		return;
+	log_notice("the way to a home agent takes smaller packets only",
+		   "event=path-mtu-lowered agent=%s mtu=%u before=%u", n->conf.agent[which].name,
+		   mtu, n->path_mtu);
+	status_event(n->status, "path-mtu-lowered", ",\"agent\":\"%s\",\"mtu\":%u",
+		     n->conf.agent[which].name, mtu);
+	fit_devices(n, mtu);
+}
+
 static void on_link(void *ctx, const struct link_state *s)
 {
 	struct node *n = ctx;
@@ -312,10 +350,7 @@ static void on_link(void *ctx, const struct link_state *s)
 	start_over(n);
 	log_info("point of attachment", "event=link-change interface=%s care-of=%s gateway=%s",
 		 s->name, addr_text(s->care_of).s, addr_text(s->gateway).s);
-	for (size_t i = 0; i < DETECT_AGENT_CNT; i++)
-		if (n->with[i].used && i != DETECT_VPN && s->mtu >= MTU_MIN)
-			(void)tun_set_mtu(n->with[i].tun,
-					  s->mtu - overhead(n, (enum detect_agent)i));
+	fit_devices(n, s->mtu);
 }
 
 static void tell_reply(struct correspondence *c, const struct agent_result *res)
@@ -499,12 +534,14 @@ static void put_agent(FILE *out, const struct node *n, enum detect_agent which)
 		"\"rtt-ms\":%" PRIu64 ".%03" PRIu64 ",\"requests\":%" PRIu64 ",\"replies\":%" PRIu64
 		",\"ignored\":%" PRIu64 ",\"packets-sent\":%" PRIu64
 		",\"packets-received\":%" PRIu64 ",\"packets-held\":%" PRIu64
-		",\"packets-released\":%" PRIu64 ",\"packets-dropped\":%" PRIu64 "}",
+		",\"packets-released\":%" PRIu64 ",\"packets-dropped\":%" PRIu64
+		",\"packets-too-big\":%" PRIu64 "}",
 		a->grant.tnc ? "true" : "false", a->grant.lifetime_s,
 		a->grant.udp ? "true" : "false", c->nat_seen ? "true" : "false",
 		a->grant.udp ? keepalive_ms(c) / 1000 : 0, a->grant.network_cnt, c->rtt_us / 1000,
 		c->rtt_us % 1000, a->count.requests, a->count.replies, a->count.ignored,
-		count->sent, count->received, count->held, count->released, count->dropped);
+		count->sent, count->received, count->held, count->released, count->dropped,
+		count->too_big);
 }
 
 /* "ready": user data passes */
@@ -717,13 +754,14 @@ static size_t note_devices(struct node *n)
 
 static int open_parts(struct node *n)
 {
-	const struct path_hooks hooks = { permits, on_message, on_echo, n };
+	const struct path_hooks hooks = { permits, on_message, on_echo, on_too_big, n };
 	struct link_conf link = {
 		.interfaces = n->conf.interfaces,
 		.interface_cnt = n->conf.interface_cnt,
 		.ignored = n->devices,
 		.ignored_cnt = note_devices(n),
 		.agents = n->agent_addrs,
+		.mtu_changed = on_mtu,
 		.agent_cnt = note_agents(n),
 	};
 	int err;

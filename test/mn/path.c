@@ -6,6 +6,12 @@
  * address; source and interface go with each datagram (IP_PKTINFO), so a move costs no socket
  * and keeps the ports.
  *
+ * A packet that is too long, for the link or for what the kernel has learnt of the way behind it
+ * (RFC 1191), comes back from the kernel. It is never just lost: with Don't Fragment its sender is
+ * told inwards, as by a router, else it travels in pieces, cut before they are tunnelled (RFC 2003
+ * §5.1). The node is told, too, and makes its devices as narrow as that: then a layer above that
+ * has no ear for ICMP, a charon that carries ESP in user space, is never given too much.
+ *
  * A tunnel packet is taken only from the agent, to the care-of address, by the interface in use,
  * in the form agreed, and for the home address (RFC 3519 §4.3, the mirror of RFC 3024 §4.3.2). A
  * packet that the gate stops waits in a small queue, which stays shut until the gate opens
@@ -22,6 +28,7 @@
 #include "common/log.h"
 #include "ha-core/tunnel/broadcast.h"
 #include "ha-core/tunnel/encap.h"
+#include "ha-core/tunnel/icmp.h"
 #include "ha-core/tunnel/ipv4.h"
 #include "ha-core/wire/reg.h"
 #include "ha-core/wire/udp_tunnel.h"
@@ -87,6 +94,7 @@ struct paths {
 	uint16_t ident; /* of outer headers */
 	uint64_t stray_cnt;
 	uint8_t buffer[ENCAP_HEADROOM + ENCAP_PACKET_MAX];
+	uint8_t piece[ENCAP_HEADROOM + ENCAP_PACKET_MAX]; /* of one that is too long */
 };
 
 /* The outermost addresses of a datagram and how it came in. */
@@ -219,14 +227,70 @@ static int send_tunnelled(struct path *path, uint8_t *inner, size_t len)
 	return send_from_here(path, p->raw_fd, outer.peer, 0, packet, (size_t)ret);
 }
 
+static bool is_tunnelled(const struct path *path)
+{
+	return path->agreement.reverse && !is_untunnelled(path);
+}
+
+static int send_once(struct path *path, uint8_t *inner, size_t len)
+{
+	if (is_tunnelled(path))
+		return send_tunnelled(path, inner, len);
+	return send_from_here(path, path->set->raw_fd, ipv4_dst(inner), 0, inner, len);
+}
+
+static int send_piece(void *ctx, uint8_t *piece, size_t len)
+{
+	return send_once(ctx, piece, len);
+}
+
+/* What the kernel knows of the way from here to there; 0: nothing. */
+static uint32_t path_mtu(const struct path *path, struct in_addr to)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr = path->place.local };
+	struct sockaddr_in peer = { .sin_family = AF_INET, .sin_addr = to, .sin_port = 1 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), mtu = 0;
+	socklen_t len = sizeof(mtu);
+
+	if (fd < 0)
+		return 0;
+	if (bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0 ||
+	    connect(fd, (struct sockaddr *)&peer, sizeof(peer)) < 0 ||
+	    getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len) < 0 || mtu < 0)
+		mtu = 0;
+	close(fd);
+	return (uint32_t)mtu;
+}
+
+/* @param inner  as it was before it was tunnelled. @return what became of its pieces */
+static int too_long(struct path *path, uint8_t *inner, size_t len)
+{
+	const bool tunnelled = is_tunnelled(path);
+	struct paths *p = path->set;
+	uint32_t mtu, room;
+	size_t error_len;
+
+	mtu = path_mtu(path, tunnelled ? path->agreement.home_agent : ipv4_dst(inner));
+	room = tunnelled ? (uint32_t)encap_overhead(ENCAP_IPIP, path->agreement.udp) : 0;
+	if (mtu <= room)
+		return -EMSGSIZE;
+	room = mtu - room;
+	p->hooks.too_big(p->hooks.ctx, path->agent, mtu);
+	if (!ipv4_df(inner))
+		return encap_fragment(inner, len, room, p->piece, send_piece, path);
+	error_len = icmp_build_error(p->piece, ICMP_ERROR_TOO_BIG, (uint16_t)room,
+				     path->agreement.home_agent, inner, len);
+	if (error_len > 0 && write(tun_fd(path->tun), p->piece, error_len) > 0)
+		path->count.too_big++;
+	return -EMSGSIZE;
+}
+
 static void send_user_data(struct path *path, uint8_t *inner, size_t len)
 {
-	int err;
+	int err = send_once(path, inner, len);
 
-	if (path->agreement.reverse && !is_untunnelled(path))
-		err = send_tunnelled(path, inner, len);
-	else
-		err = send_from_here(path, path->set->raw_fd, ipv4_dst(inner), 0, inner, len);
+	if (err == -EMSGSIZE)
+		err = too_long(path, inner, len);
 	if (err < 0) {
 		log_debug("packet not sent", "event=not-sent agent=%d error=\"%s\"", path->agent,
 			  err_text(err));

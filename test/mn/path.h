@@ -22,6 +22,8 @@ struct path_hooks {
 	void (*message)(void *ctx, enum detect_agent agent, const uint8_t *data, size_t len);
 	/** A keepalive was answered. */
 	void (*echo)(void *ctx, enum detect_agent agent);
+	/** A packet was too long for the way to this agent, which takes outer ones of mtu octets. */
+	void (*too_big)(void *ctx, enum detect_agent agent, uint32_t mtu);
 	void *ctx;
 };
 
@@ -29,6 +31,7 @@ struct path_count {
 	uint64_t sent, received; /* user data */
 	uint64_t held;           /* came while the gate was shut, either way */
 	uint64_t released;       /* of those, sent when it opened */
+	uint64_t too_big;        /* of those dropped, whose sender was told by ICMP */
 	uint64_t dropped;        /* not ours, not from our agent, not as agreed, malformed */
 };
 

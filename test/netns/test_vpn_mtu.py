@@ -6,6 +6,7 @@ the deepest stack of them, whether or not somebody on the way drops ICMP.
 
 import os
 import re
+import signal
 import socket
 import threading
 
@@ -13,6 +14,7 @@ import pytest
 
 from fixtures import layers, strongswan
 from fixtures.deployment import recipe
+from fixtures.wait import until
 
 pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
 
@@ -173,3 +175,88 @@ def test_the_layers_fit_as_the_recipe_says():
     with open(recipe("ihad.yaml"), encoding="utf-8") as f:
         (mtu,) = map(int, re.findall(r"^  mtu: (\d+)", f.read(), re.MULTILINE))
     assert 1280 < mtu <= longest
+
+
+# --- a narrower way ---
+
+NARROW = 1280
+
+
+def events(office, name):
+    return [e for e in office.mn.history() if e["event"] == name]
+
+
+def test_a_mobile_node_tells_of_a_narrow_place_behind_its_link(office):
+    """RFC 1191 through the node's own tunnel: one packet is lost, and the next sender is told."""
+    office.branch.ip(f"link set up0 mtu {NARROW}")
+    office.router.ip(f"link set branch0 mtu {NARROW}")
+    office.laptop.plug("branch")
+    office.switch_on(foreign_agent=None).wait_state("inside")
+    laptop = office.laptop.host
+    done = laptop.run(["ping", "-c4", "-i.3", "-W2", "-M", "do", "-s", "1400", "-I", office.home,
+                       office.server_address], check=False)
+    assert f"From {office.internal_agent} icmp_seq=2 Frag needed and DF set (mtu = {NARROW - 20})" \
+        in done.stdout, done.stdout
+    assert office.mn.status()["internal"]["packets-too-big"] == 1   # then its device is as narrow
+    (event,) = events(office, "path-mtu-lowered")
+    assert (event["agent"], event["mtu"]) == ("internal", NARROW)
+    assert office.mn.log().count("event=path-mtu-lowered") == 1
+    done = laptop.run(["ping", "-c3", "-i.2", "-W2", "-M", "dont", "-s", "1400", "-I", office.home,
+                       office.server_address])
+    assert " 3 received" in done.stdout, done.stdout
+
+
+IP_MTU_DISCOVER, PMTUDISC_DONT, PMTUDISC_DO = 10, 0, 2
+
+
+@pytest.mark.parametrize("df", [False, True])
+def test_a_packet_that_the_link_does_not_take_any_more_is_cut_or_answered(
+        office, correspondent, capture, df):
+    """It was on its way through the node when the link became narrower."""
+    office.laptop.plug("desk")
+    office.switch_on().wait_state("inside")
+    server = correspondent(office.server, office.server_address)
+    on_server = capture(office.server, "eth0")
+    laptop = office.laptop.host
+    with laptop.socket(socket.AF_INET, socket.SOCK_DGRAM) as user:
+        user.setsockopt(socket.SOL_IP, IP_MTU_DISCOVER, PMTUDISC_DO if df else PMTUDISC_DONT)
+        user.bind((office.home, 0))
+        user.connect((office.server_address, server.port))
+        office.mn.process.send_signal(signal.SIGSTOP)
+        laptop.ip(f"link set eth0 mtu {NARROW}")
+        user.send(bytes(1300))                      # it lies in the device from here on
+        office.mn.process.send_signal(signal.SIGCONT)
+        if df:
+            until(lambda: office.mn.status()["internal"]["packets-too-big"] == 1, "an answer")
+            assert server.heard_nothing()
+            with pytest.raises(OSError, match="Message too long"):
+                user.send(b"it is told now")
+            user.send(b"fence")
+            assert server.receive()[0] == b"fence"
+        else:
+            assert server.receive()[0] == bytes(1300)
+            sizes = [p.length for p in on_server.packets() if p.source == office.home]
+            assert len(sizes) == 2 and max(sizes) <= NARROW - 20
+            assert sum(sizes) == 1300 + 28 + 20
+
+
+@pytest.mark.parametrize("where", ["the link", "behind the link"])
+def test_a_narrower_way_under_the_whole_stack_is_no_black_hole(deploy, where):
+    """The way narrows under a running session: ESP that no longer fits is not lost in silence."""
+    office = deploy()
+    office.start_agents(ihad_conf=office.variant("ihad.yaml", ("mtu: 1380", "mtu: 1160")))
+    office.start_gateway()
+    office.power_on("street")
+    laptop, server = office.laptop.host, office.server
+    assert pinged(laptop, office.home, office.server_address, "-M", "dont") == (5, 5)
+    if where == "the link":
+        laptop.ip(f"link set eth0 mtu {NARROW}")
+        until(lambda: events(office, "mtu-change"), "mn notices")
+    else:
+        office.internet.ip(f"link set corp0 mtu {NARROW}")
+        office.fw.ip(f"link set wan0 mtu {NARROW}")
+    answered, last = pinged(laptop, office.home, office.server_address, "-M", "dont")
+    assert answered >= (5 if where == "the link" else 3) and last == 5
+    for begins, a, accepts, b in ((laptop, office.home, server, office.server_address),
+                                  (server, office.server_address, laptop, office.home)):
+        assert exchange(begins, a, accepts, b) == {"client": BULK, "server": BULK}
