@@ -464,7 +464,7 @@ static void on_keepalive(void *ctx)
 {
 	struct correspondence *c = ctx;
 	struct node *n = c->node;
-	uint64_t idle_ms = now_ms(n) - paths_last_sent_ms(n->paths, c->which);
+	uint64_t idle_ms = now_ms(n) - paths_idle_since_ms(n->paths, c->which);
 	struct detect_todo todo;
 	int err;
 

@@ -80,7 +80,7 @@ struct path {
 	struct path_place place;
 	struct path_agreement agreement;
 	struct path_count count;
-	uint64_t last_sent_ms;
+	uint64_t last_sent_ms, last_heard_ms; /* through the tunnel */
 	uint16_t keepalive_seq;
 	struct queue queues[QUEUE_CNT];
 };
@@ -438,6 +438,7 @@ static void inbound(struct path *path, const struct encap_inner *inner)
 		path->count.held++;
 		return;
 	}
+	path->last_heard_ms = now_ms(p);
 	if (echo_is_reply(inner->packet, inner->len, path->agreement.home_agent)) {
 		p->hooks.echo(p->hooks.ctx, path->agent);
 		return;
@@ -685,11 +686,14 @@ void paths_move(struct paths *p, enum detect_agent agent, const struct path_plac
 void paths_agree(struct paths *p, enum detect_agent agent, const struct path_agreement *agreement)
 {
 	p->path[agent]->agreement = *agreement;
+	p->path[agent]->last_heard_ms = now_ms(p); /* the registration's answer */
 }
 
-uint64_t paths_last_sent_ms(const struct paths *p, enum detect_agent agent)
+uint64_t paths_idle_since_ms(const struct paths *p, enum detect_agent agent)
 {
-	return p->path[agent]->last_sent_ms;
+	const struct path *path = p->path[agent];
+
+	return path->last_sent_ms < path->last_heard_ms ? path->last_sent_ms : path->last_heard_ms;
 }
 
 const struct path_count *paths_count(const struct paths *p, enum detect_agent agent)

@@ -79,8 +79,11 @@ int paths_send(struct paths *p, enum detect_agent agent, struct in_addr to, cons
 /** Sends an ICMP echo request to the home agent through the tunnel (RFC 3519 §4.9). */
 int paths_keepalive(struct paths *p, enum detect_agent agent);
 
-/** When anything was last sent to this agent, monotonic ms. */
-uint64_t paths_last_sent_ms(const struct paths *p, enum detect_agent agent);
+/**
+ * Since when, monotonic ms, nothing was sent to this agent, or nothing heard from it: whichever is
+ * longer ago. Who sends and hears nothing may be sending into a mapping that is gone.
+ */
+uint64_t paths_idle_since_ms(const struct paths *p, enum detect_agent agent);
 
 const struct path_count *paths_count(const struct paths *p, enum detect_agent agent);
 

@@ -68,6 +68,19 @@ def under(tunnel, inner=USER_DATA):
     return [f"{tunnel} | {i}" for i in inner]
 
 
+def test_the_page_has_a_mobile_node_that_works(office):
+    """etc/deployment/mobile-node.sh as it stands, from the desk to the hotel."""
+    office.start_client()
+    office.laptop.plug("desk")
+    office.switch_on_by_the_recipe().wait_state("inside")
+    ping = ["ping", "-c2", "-i.2", "-W10", "-I", office.home, office.server_address]
+    assert " 2 received" in office.laptop.host.run(ping).stdout
+    office.laptop.move("hotel")
+    office.wait_working()
+    assert office.mn.status()["vpn-state"] == "ready"
+    assert " 2 received" in office.laptop.host.run(ping).stdout
+
+
 @pytest.fixture
 def wires(office, capture):
     def make(care_of):

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import time
 
 import pytest
 
@@ -123,11 +124,38 @@ def test_a_gateway_that_is_down_slow_or_refusing(deploy, watch, fault):
 
 def test_a_gateway_that_crashes_in_mid_session(office, session):
     """It forgets all; dead peer detection on the laptop finds out, and the same connection goes on."""
-    w = session(office.variant("laptop.swanctl.conf", ("dpd_delay = 30s", "dpd_delay = 2s")))
+    w = session(office.variant("laptop.swanctl.conf", ("dpd_delay = 10s", "dpd_delay = 2s")))
     office.vpn.kill()
     wait_mn(office, "vpn-down")
     wait_log(office.client, "giving up after 2 retransmits")
     office.vpn.start()
+    w.recovers()
+
+
+def test_what_a_restarted_gateway_costs_with_the_settings_of_the_page(deploy, watch):
+    """
+    Nothing is hurried here: dpd_delay of laptop.swanctl.conf and the retransmissions of
+    laptop.strongswan.conf, 10 and 22 s at the most, then a new exchange. Run with -s to see it.
+    """
+    office = deploy()
+    office.start_agents()
+    office.start_gateway()
+    office.laptop.plug("hotel")
+    office.start_client(tries=None)
+    office.switch_on(vici=office.client.socket)
+    office.wait_working(PATIENCE_S)
+    w = watch(office)
+    w.user_transfers()
+    begun = time.monotonic()
+    office.vpn.kill()
+    office.vpn.start()
+    wait_mn(office, "vpn-down")
+    office.wait_working(PATIENCE_S)
+    working = time.monotonic() - begun
+    w.transfer.progresses(PATIENCE_S)
+    print(f"\n  restarted gateway: IPsec is up again after {working:.1f} s, a TCP connection goes on "
+          f"(when its own next retransmission is due) after {time.monotonic() - begun:.1f} s", end="")
+    wait_log(office.client, "giving up after 4 retransmits")
     w.recovers()
 
 
@@ -143,7 +171,7 @@ def test_the_laptops_own_charon_crashes_in_mid_session(office, session):
 
 def test_the_gateways_address_changes(office, session):
     """xhad drops what goes to a gateway that it does not know, and says which, until it is told."""
-    w = session(office.variant("laptop.swanctl.conf", ("dpd_delay = 30s", "dpd_delay = 2s")))
+    w = session(office.variant("laptop.swanctl.conf", ("dpd_delay = 10s", "dpd_delay = 2s")))
     office.vpn.kill()
     wait_mn(office, "vpn-down")
     old, new = office.gateway_address, "198.51.100.11"
@@ -154,7 +182,7 @@ def test_the_gateways_address_changes(office, session):
     office.vpn.start()
     office.vpn.load(office.variant("gateway.swanctl.conf", renumber))
     office.client.load(office.variant("laptop.swanctl.conf", renumber,
-                                      ("dpd_delay = 30s", "dpd_delay = 2s")))
+                                      ("dpd_delay = 10s", "dpd_delay = 2s")))
     until(lambda: [e for e in office.xhad.events("tunnel-filter") if new in e.values()],
           f"xhad tells of {new}:\n{office.xhad.log()}", PATIENCE_S)
     assert office.mn.status()["vpn-state"] != "ready"
@@ -192,7 +220,7 @@ def test_a_nat_forgets_its_mapping(deploy, watch):
                 iifname "wan0" udp dport {before} drop
             }}
         }}""")
-    wait_mn(office, "keepalive-lost")
+    wait_mn(office, "keepalive-lost")   # although charon and TCP never stop sending
     (event, *_) = office.xhad.wait_event("tunnel-changed")
     assert office.external_home in event.values()
     after = office.xhad.binding(office.external_home)["source-port"]
@@ -241,11 +269,12 @@ def test_fragments_are_dropped_on_the_way(office, watch, capture, place):
     way = capture(office.fw, "wan0")
     for host, source, destination in ((office.laptop.host, office.home, office.server_address),
                                       (office.server, office.server_address, office.home)):
-        done = host.run(["ping", "-c3", "-i.2", "-W10", "-M", "dont", "-s", "1472", "-I", source,
-                         destination])
-        assert " 3 received" in done.stdout, done.stdout
+        ping = ["ping", "-c1", "-W2", "-M", "dont", "-s", "1472", "-I", source, destination]
+        # The transfer fills every queue on the way, so one may be lost; were they fragments, all.
+        until(lambda p=ping, h=host: h.run(p, check=False).returncode == 0,
+              f"a full-size ping from {source} is answered", PATIENCE_S)
     w.transfer.finish()
-    assert way.packets() and not [p for p in way.packets() if p.fragment]
+    assert way.packets() and not [p for p in way.packets() if p.fragment or p.more]
     w.check()
 
 
