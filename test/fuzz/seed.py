@@ -5,6 +5,7 @@ each target, and what no vector has. Fuzzing adds to them (test/fuzz/run --merge
 in together, in test/fuzz/corpus/TARGET/. Seeds have names, what was found has hashes."""
 
 import pathlib
+import re
 import struct
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -118,6 +119,8 @@ def main():
             write("ext", name, octets[20 if octets[0] == 7 else 12:])
         elif octets[0] == 4:
             write("encap", name, struct.pack("!BHHB", 1, 100, 7, 0) + octets)
+    for name, octets in conversations():
+        write("engine", name, octets)
     for name, packet in packets():
         write("encap", name, struct.pack("!BHHB", 0, 500, 7, 0) + packet)
         if "-in-udp" in name:
@@ -145,6 +148,35 @@ def main():
     write("link", "solicitation", b"\0" + macs + b"\x08\0" + ip(1, icmp(10, 0, bytes(4), b""), ttl=1))
     write("link", "broadcast", b"\0" + macs + b"\x08\0" + ip(17, udp(138, 138, b"hello all"), dst="192.0.2.255"))
     write("link", "registration", b"\0" + macs + b"\x08\0" + ip(17, udp(138, 434, b"hello all"), dst="192.0.2.255"))
+
+
+def message(src, port, octets):
+    return b"\0" + addr(src) + struct.pack("!HH", port, len(octets)) + octets
+
+
+def conversations():
+    """Each request of the vectors at each of its clocks, and one after the other."""
+    agents = {"core": 0, "ihad": 1, "extensions": 1, "later-ihad": 1, "nat": 2, "later-xhad": 2, "dynamic-ha": 3}
+    for path in sorted(VECTORS.glob("*.hex")):
+        agent = agents[path.stem]
+        at, asked = {}, []
+        for block in path.read_text().split("\npacket ")[1:]:
+            clock = re.search(r"clock=([0-9a-f]+)", block)
+            at[f"{path.stem}-{block.split(':')[0]}"] = int(clock[1], 16) if clock else None
+        for name, way, octets in vectors():
+            if not at.get(name) or octets[:1] not in (b"\1", b"\7", b"\17"):
+                continue
+            src, port = way.split(" > ")[0].split(":")
+            step = message(src, int(port), octets)
+            yield name, struct.pack("!BHI", agent, 0, at[name]) + step
+            asked.append((at[name], step))
+        for first in range(0, len(asked), 6):
+            some = sorted(asked[first:first + 6])
+            octets, now = struct.pack("!BHI", agent, 0, some[0][0]), some[0][0]
+            for clock, step in some:
+                octets += b"\1" + struct.pack("!H", min((clock - now) * 10, 65535)) + step
+                now = clock
+            yield f"{path.stem}-all-{first}", octets + b"\2\3"
 
 
 if __name__ == "__main__":
