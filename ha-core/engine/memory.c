@@ -373,10 +373,18 @@ static uint64_t expires_now_ms(const struct stored_binding *sb, uint32_t boot,
 	return left_ms > 0 ? now_ms + left_ms : 0;
 }
 
-static bool is_sane(const struct engine *e, const struct binding *b)
+static bool is_encapsulation(uint8_t mode)
+{
+	return mode == ENCAP_IPIP || mode == ENCAP_MINIMAL || mode == ENCAP_GRE;
+}
+
+/* A checksum says that a record is whole, not that it is ours: an import may hold anything. */
+static bool is_sane(const struct engine *e, const struct sa_peer *node, const struct binding *b)
 {
 	return addr_is_unicast(b->care_of) && addr_is_unicast(b->tunnel.peer) &&
-	       !addr_eq(b->tunnel.peer, e->conf.home_agent) && b->tunnel.encap != 0;
+	       !addr_eq(b->tunnel.peer, e->conf.home_agent) &&
+	       !addr_eq(b->tunnel.peer, node->addr) && is_encapsulation(b->tunnel.encap) &&
+	       b->lifetime_s > 0;
 }
 
 /* Its key may be gone from the configuration; then who made it has nothing to do here. */
@@ -390,9 +398,12 @@ static int restore_binding(struct engine *e, struct sa_peer *node, const struct 
 			   uint64_t expires_ms, const struct memory_time *at)
 {
 	const struct binding_key key = { node->addr, e->conf.home_agent };
-	struct binding *b = binding_put(&e->cache, key, sb->b.care_of);
+	struct binding *b = NULL;
 	unsigned int i;
 
+	/* One care-of address, one binding. */
+	if (!binding_find_care_of(&e->cache, key, sb->b.care_of))
+		b = binding_put(&e->cache, key, sb->b.care_of);
 	if (!b)
 		return -ENOMEM;
 	b->src = sb->b.src;
@@ -446,8 +457,8 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 		expires_ms[kept] = expires_now_ms(sb, boot, at);
 		if (expires_ms[kept] == 0)
 			out->expired++;
-		else if (at->has_moved || !is_idle || kept == BINDING_MAX || !is_sane(e, &sb->b) ||
-			 !is_still_wanted(e, node, &sb->b))
+		else if (at->has_moved || !is_idle || kept == BINDING_MAX ||
+			 !is_sane(e, node, &sb->b) || !is_still_wanted(e, node, &sb->b))
 			out->refused++;
 		else
 			kept++;

@@ -119,6 +119,32 @@ def main():
             write("ext", name, octets[20 if octets[0] == 7 else 12:])
         elif octets[0] == 4:
             write("encap", name, struct.pack("!BHHB", 1, 100, 7, 0) + octets)
+    for name, key, value in records():
+        octets = b"\4" + bytes([len(key)]) + key + struct.pack("!H", len(value)) + value
+        write("memory", name, octets)
+        write("memory", f"{name}-later", b"\1" + octets[1:])
+        write("import", name, b"\1" + bytes([len(key)]) + key.replace(addr(NODE), addr("10.50.0.7")) + value)
+        write("journal", name, b"\0" + segment([(key, value), (b"Nbob@corp.example", b"")], [(key, b"x")]))
+    line = '{"home-agent":"10.0.0.2","home-address":"10.50.0.7","bindings":1,"crc":1,"key":"410a320007","record":"01"}'
+    write("import", "text", b"\0" + line.encode())
+    write("import", "text-blanks", b"\0" + line.replace(":", " : ").encode())
+    for name, octets in requests():
+        write("ctl", name, octets)
+    write("journal", "garbage", b"\1" + segment() + b"garbage behind it")
+    write("store", "sound", b"")
+    for which in range(3):
+        for kind, at in ((0, 8192), (0, 40), (1, 100), (1, 4100), (2, 33), (2, 5000), (3, 0)):
+            write("store", f"{which}-{kind}-{at}", struct.pack("!BBIB", which, kind, at, 4) + b"\xff\0\1\2"[:4 * (kind == 0)])
+    for name, text in configurations():
+        write("conf", name, text.encode())
+    write("nodes", "each", b"""# a comment
+10.50.0.7 alice@corp.example 256 hmac-md5 00112233445566778899aabbccddeeff
+- bob@corp.example 0x101 hmac-sha256 00112233445566778899aabbccddeeff nonce # another
+10.50.0.8 - 258 keyed-md5 0011 timestamp
+10.50.0.7 alice@corp.example 257 hmac-sha1 00
+""")
+    write("nodes", "faults", b"10.50.0.7 - 255 md5 0\n\n10.50.0.7\n- - 256 hmac-md5 00\n1 2 3 4 5 6 7\n\xff\x00\r\n")
+    write("nodes", "twice", b"10.50.0.7 - 256 hmac-md5 00\n10.50.0.7 - 256 hmac-md5 01\n10.50.128.9 - 256 hmac-md5 01\n")
     for name, octets in conversations():
         write("engine", name, octets)
     for name, packet in packets():
@@ -140,6 +166,25 @@ def main():
         write("filter", f"{name}-stranger", b"\1" + ip(protocol, udp(500, dport, b"1"), src=NODE, dst="203.0.113.5"))
         write("filter", f"{name}-error-in", b"\0" + ip(1, icmp(3, 4, b"\0\0\5\0", out), src="203.0.113.1", dst=NODE))
         write("filter", f"{name}-error-out", b"\1" + ip(1, icmp(3, 3, bytes(4), back), src=NODE, dst=GATEWAY))
+    for name, inner in INNER.items():
+        for place, kind in enumerate(("ipip", "minimal", "gre", "udp-ipip", "udp-gre", "udp-minimal", "udp-ipip")):
+            home, peer = f"192.0.2.{10 + place}", f"198.51.100.{10 + place}"
+            own = inner[:12] + addr(home) + inner[16:]
+            outer = dict(tunnels(own, {"src": peer, "dst": "192.0.2.1"}))[kind]
+            udp_data = kind.startswith("udp")
+            head = struct.pack("!BBBHBH", udp_data, place, 7, 40000, 0, len(outer) - 28 * udp_data)
+            write("tun", f"from-{name}-{kind}", b"\2" + head + outer[28 * udp_data:])
+            to = struct.pack("!BBBHBH", 3, place, 6, 0, 0, len(inner)) + inner
+            quote = dict(tunnels(inner[:16] + addr(home), {"src": "192.0.2.1", "dst": peer}))[kind][:548]
+            error = ip(1, icmp(3, 4, b"\0\0\5\0", quote), src="203.0.113.1", dst="192.0.2.1")
+            error = struct.pack("!BBBHBH", 2, place, 4, 0, 0, len(error)) + error
+            write("tun", f"to-{name}-{kind}", b"\0" + to + error + to)
+    all_nodes = ip(17, udp(138, 138, b"hello all"), dst="192.0.2.255")
+    write("tun", "broadcast", b"\0" + struct.pack("!BBBHBH", 4, 0, 4, 0, 0, len(all_nodes)) + all_nodes)
+    ike = ip(17, udp(500, 500, b"12345678"), src=NODE, dst="203.0.113.10")
+    write("tun", "ike", b"\1" + struct.pack("!BBBHBH", 0, 0, 7, 0, 0, len(ike) + 20) + ip(4, ike))
+    echo = ip(1, icmp(8, 0, b"\0\7\0\1", b"keep alive"), src="192.0.2.16", dst="192.0.2.1")
+    write("tun", "keepalive", b"\0" + struct.pack("!BBBHBH", 1, 6, 7, 5, 0, len(echo) + 4) + b"\4\4\0\0" + echo)
     write("filter", "options", b"\1" + ip(50, b"12345678", src=NODE, dst=GATEWAY, options=bytes([131, 3, 4, 0])))
     macs = bytes.fromhex("ffffffffffff020000000011")
     arp = macs + bytes.fromhex("08060001080006040001020000000011") + addr("192.0.2.9") + bytes(6) + addr(NODE)
@@ -177,6 +222,86 @@ def conversations():
                 octets += b"\1" + struct.pack("!H", min((clock - now) * 10, 65535)) + step
                 now = clock
             yield f"{path.stem}-all-{first}", octets + b"\2\3"
+
+
+def record(lease="0.0.0.0", bindings=(), boot=0xB007, ident=0xE8FE6F8000000001):
+    """Of a mobile node, as memory.c writes it."""
+    octets = struct.pack("!BI", 1, boot) + addr(lease) + b"\2"
+    octets += struct.pack("!IBQ", 256, 2, ident) + struct.pack("!IBQ", 259, 3, 0x10000001)
+    return octets + bytes([len(bindings)]) + b"".join(bindings)
+
+
+def stored(care_of, bits=4, encap=4, spi=256, networks=b"\0", revocation=b"", lifetime=1800):
+    octets = bytes([bits]) + addr(care_of) * 2 + struct.pack("!HB", 434, 0x22) + addr(care_of)
+    octets += struct.pack("!HBHHIQ", 0 if not bits & 1 else 40000, encap, 110, lifetime, spi, 0xE8FE6F8000000001)
+    return octets + struct.pack("!QQ", 2000000, 0xE8FE6FF000000000) + networks + revocation
+
+
+def records():
+    static, dynamic, router = b"A" + addr(NODE), b"Nmn2@example.org", b"A" + addr("192.0.2.11")
+    revocable = addr("198.51.100.1") + struct.pack("!III", 513, 1, 2)
+    yield "empty", static, record()
+    yield "one", static, record(bindings=[stored(CARE_OF)])
+    yield "two", static, record(bindings=[stored(CARE_OF, encap=47), stored("198.51.100.78", encap=55)])
+    yield "udp", static, record(bindings=[stored(CARE_OF, bits=5)])
+    yield "revocable", static, record(bindings=[stored("198.51.100.1", bits=4 + 32 + 64, revocation=revocable)])
+    yield "dynamic", dynamic, record("192.0.2.21", [stored(CARE_OF)])
+    yield "router", router, record(bindings=[stored(CARE_OF, spi=257, networks=b"\1" + addr("10.60.0.0") + b"\x18")])
+    yield "for-ever", static, record(bindings=[stored(CARE_OF, lifetime=65535)])
+    yield "stranger", b"A" + addr("192.0.2.99"), record(bindings=[stored(CARE_OF)])
+
+
+def configurations():
+    """Keys and what may stand for them; the commented examples are read as they are."""
+    for name in ("ihad", "xhad"):
+        text = (HERE.parents[1] / "etc" / f"{name}.yaml").read_text()
+        yield f"{name}-example", text
+        yield f"{name}-all", re.sub(r"(?m)^( *)# ?(?=[a-z-]+:|- )", r"\1", text)
+    base = "home-agent: {address: 10.0.0.2}\nhome-networks:\n- prefix: 10.50.0.0/16\n  dynamic-pool: 10.50.128.0/17\n"
+    yield "least", base
+    yield "nodes", base + """mobile-nodes:
+- {home-address: 10.50.0.7, nai: alice@corp.example, spi: 256, key: 00112233445566778899aabbccddeeff}
+- {nai: bob@corp.example, spi: 0x101, algorithm: hmac-sha256, key: 00112233445566778899aabbccddeeff, replay: nonce}
+- {home-address: 10.50.0.7, nai: alice@corp.example, spi: 257, key: 0011, previous-key: 2233,
+   previous-key-until: 2026-12-01T00:00:00Z, services: [ims], service-required: true,
+   mobile-networks: [10.60.0.0/24], mobile-network-mode: implicit}
+foreign-agents: [{address: 10.20.0.1, spi: 512, algorithm: hmac-md5, key: ffeeddccbbaa99887766554433221100}]
+"""
+    yield "vpn", base + "forwarding: {policy: ipsec-only, vpn-gateways: [198.51.100.10]}\ninside: {interfaces: [dmz1], networks: [10.0.0.0/8]}\n"
+    yield "trusted", base + "trusted-networks: [10.0.0.0/8, 192.168.0.0/16]\nmobile-nodes-file: /dev/null\ninclude: /nowhere\n"
+    yield "faults", base + "home-agent: 7\nregistration: {max-lifetime: 0, nonsense: &a [*a]}\nlog: {level: \"\\x07loud\"}\n"
+    yield "anchors", "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
+
+
+def requests():
+    for words in ("show bindings", "show bindings 10.50.0.7", "show bindings alice@corp.example", "show counters",
+                  "show status", "show mobile-nodes", "show violations", "clear violations", "show data-path",
+                  "show trusted-networks", "show config", "show config registration", "trace 10.50.0.7",
+                  "clear binding 10.50.0.7", "drain", "drain off", "state check", "state export", "state import {}",
+                  "reload", "log-level error", "help", "show", "nonsense\\x20word \\t\\\\ \\q", "help show"):
+        yield words.replace(" ", "-").replace("\\", ""), f"ctl/1 {words}\n".encode()
+    yield "other-version", b"ctl/2 show status\n"
+    yield "no-newline", b"ctl/1 show status"
+    yield "zero", b"ctl/1 show\0status\n"
+    yield "many-words", b"ctl/1" + b" a" * 40 + b"\n"
+
+
+def crc32c(octets):
+    crc = 0xFFFFFFFF
+    for octet in octets:
+        crc ^= octet
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def segment(*batches):
+    """Of the journal, its checksums left to the target."""
+    octets = b"HAjourn\0" + struct.pack("!IQQI", 1, 1, 0, 0)
+    for batch in batches:
+        changes = b"".join(struct.pack("!HH", len(k), len(v)) + k + v for k, v in batch)
+        octets += b"HAJR" + struct.pack("!IIIQ", 24 + len(changes), 0, 0, 32) + changes
+    return octets
 
 
 if __name__ == "__main__":

@@ -493,6 +493,44 @@ static void a_key_has_the_realm_in_lower_case(void **state)
 	assert_memory_equal(key, "Nbob@corp.example", 17);
 }
 
+static void a_binding_that_no_request_makes_is_refused(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	b = bind_node(alice(&before), CARE_OF, 600);
+	b->tunnel.encap = 77;
+	remember(alice(&before));
+	live_again(60, 1060000, BOOT);
+	assert_int_equal(restore(), 0);
+	assert_int_equal(got.refused, 1);
+	assert_null(first_of(&after, alice(&after)));
+	b->tunnel.encap = 4;
+	b->tunnel.peer = addr_from_host(ALICE); /* its own tunnel inside itself */
+	remember(alice(&before));
+	assert_int_equal(restore(), 0);
+	assert_int_equal(got.refused, 1);
+	assert_null(first_of(&after, alice(&after)));
+	b->tunnel.peer = b->care_of;
+	b->lifetime_s = 0;
+	remember(alice(&before));
+	assert_int_equal(restore(), 0);
+	assert_null(first_of(&after, alice(&after)));
+}
+
+static void a_care_of_address_comes_back_once(void **state)
+{
+	(void)state;
+	(void)bind_node(alice(&before), CARE_OF, 600);
+	(void)bind_node(alice(&before), CARE_OF, 700);
+	remember(alice(&before));
+	live_again(60, 1060000, BOOT);
+	assert_int_equal(restore(), 0);
+	assert_int_equal(got.bindings, 1);
+	assert_int_equal(got.refused, 1);
+	assert_int_equal(after.cache.cnt, 1);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, make, drop)
@@ -519,6 +557,8 @@ int main(void)
 		TEST(of_a_stranger_no_binding_is_kept_and_its_timestamps_for_two_hours),
 		TEST(a_newer_version_is_refused),
 		TEST(a_record_of_any_other_length_is_none),
+		TEST(a_binding_that_no_request_makes_is_refused),
+		TEST(a_care_of_address_comes_back_once),
 		TEST(a_key_has_the_realm_in_lower_case),
 	};
 
