@@ -135,6 +135,12 @@ def main():
     for which in range(3):
         for kind, at in ((0, 8192), (0, 40), (1, 100), (1, 4100), (2, 33), (2, 5000), (3, 0)):
             write("store", f"{which}-{kind}-{at}", struct.pack("!BBIB", which, kind, at, 4) + b"\xff\0\1\2"[:4 * (kind == 0)])
+    for name, inner in INNER.items():
+        for node, kind in enumerate(("ipip", "gre", "udp-ipip", "udp-gre")):
+            own = inner[:12] + addr("192.0.2.9") + inner[16:]
+            write("bpf", f"to-{name}-{kind}", bytes([node, 4]) + own[:1440])
+            outer = dict(tunnels(inner[:16] + addr("192.0.2.9") + inner[20:], {"src": CARE_OF, "dst": HA}))[kind]
+            write("bpf", f"from-{name}-{kind}", bytes([node, 2]) + outer[:1440])
     for name, text in configurations():
         write("conf", name, text.encode())
     write("nodes", "each", b"""# a comment
