@@ -188,6 +188,8 @@ def main():
     all_nodes = ip(17, udp(138, 138, b"hello all"), dst="192.0.2.255")
     write("tun", "broadcast", b"\0" + struct.pack("!BBBHBH", 4, 0, 4, 0, 0, len(all_nodes)) + all_nodes)
     ike = ip(17, udp(500, 500, b"12345678"), src=NODE, dst="203.0.113.10")
+    signalling = ip(4, ip(17, udp(434, 434, b"\1" * 50), src=NODE, dst="192.0.2.1"))
+    write("tun", "signalling", b"\0" + struct.pack("!BBBHBH", 0, 0, 7, 0, 0, len(signalling)) + signalling)
     write("tun", "ike", b"\1" + struct.pack("!BBBHBH", 0, 0, 7, 0, 0, len(ike) + 20) + ip(4, ike))
     echo = ip(1, icmp(8, 0, b"\0\7\0\1", b"keep alive"), src="192.0.2.16", dst="192.0.2.1")
     write("tun", "keepalive", b"\0" + struct.pack("!BBBHBH", 1, 6, 7, 5, 0, len(echo) + 4) + b"\4\4\0\0" + echo)
@@ -220,6 +222,8 @@ def conversations():
             src, port = way.split(" > ")[0].split(":")
             step = message(src, int(port), octets)
             yield name, struct.pack("!BHI", agent, 0, at[name]) + step
+            if agent == 1:
+                yield f"{name}-untrusted", struct.pack("!BHI", agent, 0, at[name]) + message("203.0.113.9", 434, octets)
             asked.append((at[name], step))
         for first in range(0, len(asked), 6):
             some = sorted(asked[first:first + 6])
@@ -249,6 +253,10 @@ def records():
     yield "empty", static, record()
     yield "one", static, record(bindings=[stored(CARE_OF)])
     yield "two", static, record(bindings=[stored(CARE_OF, encap=47), stored("198.51.100.78", encap=55)])
+    yield "same-care-of", static, record(bindings=[stored(CARE_OF), stored(CARE_OF, encap=47)])
+    yield "no-encapsulation", static, record(bindings=[stored(CARE_OF, encap=77)])
+    yield "in-itself", static, record(bindings=[stored(NODE)])
+    yield "no-lifetime", static, record(bindings=[stored(CARE_OF, lifetime=0)])
     yield "udp", static, record(bindings=[stored(CARE_OF, bits=5)])
     yield "revocable", static, record(bindings=[stored("198.51.100.1", bits=4 + 32 + 64, revocation=revocable)])
     yield "dynamic", dynamic, record("192.0.2.21", [stored(CARE_OF)])
