@@ -338,6 +338,46 @@ static int make_database(struct store *s, const char *path, char *out_fault)
 
 enum walked { WALKED_SOUND, WALKED_DAMAGED, WALKED_UNREADABLE };
 
+/*
+ * The database in which LMDB keeps the pages that are free, lists of their numbers, each a count and
+ * then as many, falling. LMDB believes them when it writes, and a wrong one takes it beyond its
+ * memory.
+ */
+#define FREE_DBI        0
+#define FIRST_FREE_PGNO 2 /* behind the two that describe the file */
+
+static bool is_free_list(const MDB_val *v, size_t last_pgno)
+{
+	const uint8_t *data = v->mv_data;
+	size_t cnt, pgno, before = last_pgno + 1, i;
+
+	if (v->mv_size < sizeof(cnt))
+		return false;
+	memcpy(&cnt, data, sizeof(cnt));
+	if (cnt > v->mv_size / sizeof(cnt) - 1)
+		return false;
+	for (i = 1; i <= cnt; i++, before = pgno) {
+		memcpy(&pgno, data + i * sizeof(pgno), sizeof(pgno));
+		if (pgno < FIRST_FREE_PGNO || pgno >= before)
+			return false;
+	}
+	return true;
+}
+
+static bool free_lists_are_sound(MDB_txn *txn, const MDB_envinfo *info)
+{
+	MDB_cursor *cursor;
+	MDB_val k, v;
+	int rc;
+
+	if (mdb_cursor_open(txn, FREE_DBI, &cursor) != 0)
+		return false;
+	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
+		if (k.mv_size != sizeof(size_t) || !is_free_list(&v, info->me_last_pgno))
+			return false;
+	return rc == MDB_NOTFOUND;
+}
+
 /* Is the file as long as its pages? Is every value what was written, and is there each of them? */
 static enum walked walk_database(const char *path)
 {
@@ -366,7 +406,9 @@ static enum walked walk_database(const char *path)
 			return WALKED_DAMAGED;
 		cnt++;
 	}
-	return rc == MDB_NOTFOUND && cnt == stat.ms_entries ? WALKED_SOUND : WALKED_DAMAGED;
+	if (rc != MDB_NOTFOUND || cnt != stat.ms_entries || !free_lists_are_sound(txn, &info))
+		return WALKED_DAMAGED;
+	return WALKED_SOUND;
 }
 
 static int check_database(const char *path, char *out_fault)

@@ -595,6 +595,56 @@ static void walk_by_steps_sees_every_key_once(void **state)
 	assert_true(steps >= cnt / 101);
 }
 
+/* Where LMDB lays them (its data format 1), on the page of one of its two descriptions. */
+enum {
+	META_FREE_ROOT = 80,
+	META_TXNID = 144,
+	PAGE_FIRST_NODE = 16,
+	NODE_DATA = 16, /* behind its head and a key of eight octets */
+};
+
+static uint64_t read_at(int fd, off_t at, size_t len)
+{
+	uint64_t n = 0;
+
+	assert_int_equal(pread(fd, &n, len, at), len);
+	return n;
+}
+
+/* LMDB would follow it out of its memory, and the daemon with it. */
+static void a_damaged_list_of_free_pages_is_damage(void **state)
+{
+	const uint64_t too_many = 1 << 20;
+	off_t page = 4096, root;
+	char path[256], key[16];
+	unsigned int i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < 4; i++) { /* lives that merge what the one before left */
+		(void)snprintf(key, sizeof(key), "k%u", i);
+		put(key, "value");
+		assert_int_equal(store_commit(store), 0);
+		assert_int_equal(reopen(), 0);
+		(void)loaded();
+	}
+	store = store_close(store);
+	path_in("state.mdb", path);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	if (read_at(fd, META_TXNID, 8) > read_at(fd, page + META_TXNID, 8))
+		root = (off_t)read_at(fd, META_FREE_ROOT, 8) * page;
+	else
+		root = (off_t)read_at(fd, page + META_FREE_ROOT, 8) * page;
+	assert_true(root > 0);
+	root += (off_t)read_at(fd, root + PAGE_FIRST_NODE, 2) + NODE_DATA;
+	assert_true(read_at(fd, root, 8) < too_many);
+	assert_int_equal(pwrite(fd, &too_many, sizeof(too_many), root), sizeof(too_many));
+	close(fd);
+	assert_int_equal(store_open(&conf, &store, fault), ERR_MALFORMED);
+	assert_non_null(strstr(fault, "state.mdb is damaged"));
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, make_store, drop_store)
@@ -614,6 +664,7 @@ int main(void)
 		TEST(a_database_of_a_newer_layout_is_refused_with_the_remedy),
 		TEST(a_journal_of_a_newer_layout_is_refused_with_the_remedy),
 		TEST(damaged_database_never_gives_a_wrong_value),
+		TEST(a_damaged_list_of_free_pages_is_damage),
 		TEST(state_of_another_daemon_is_refused),
 		TEST(a_home_agent_that_has_moved_is_told_so_once),
 		TEST(store_that_is_open_is_refused_to_others),
