@@ -247,6 +247,48 @@ static void many_peers_are_all_found(void **state)
 	assert_null(by_nai("n20001@corp.example"));
 }
 
+static int put_previous(struct sa_peer *peer, uint32_t spi, size_t key_len)
+{
+	static const uint8_t key[MAC_KEY_MAX + 1] = "former";
+
+	return sa_put_previous(&table, peer, spi, key, key_len, 7);
+}
+
+static void an_association_has_one_former_key(void **state)
+{
+	struct sa_peer *peer = put(0x0a320007, "alice@corp.example");
+	const struct sa_previous *former;
+	uint32_t spi;
+
+	(void)state;
+	for (spi = 256; spi < 258; spi++)
+		assert_int_equal(sa_put(&table, peer, spi, MAC_HMAC_SHA1, "k", 1, REPLAY_NONCE, 0),
+				 0);
+	assert_null(sa_find_previous(peer, 256));
+	assert_int_equal(put_previous(peer, 256, 6), 0);
+	assert_int_equal(put_previous(peer, 257, 5), 0);
+	assert_int_equal(put_previous(peer, 256, 6), ERR_DUPLICATE);
+	former = sa_find_previous(peer, 256);
+	assert_non_null(former);
+	assert_int_equal(former->until_ntp, 7);
+	assert_int_equal(mac_algorithm(&former->mac), MAC_HMAC_SHA1);
+	assert_int_equal(former->mac.key_len, 6);
+	assert_int_equal(sa_find_previous(peer, 257)->mac.key_len, 5);
+	assert_null(sa_find_previous(put(0x0a320008, NULL), 256));
+}
+
+static void a_former_key_that_is_none_adds_nothing(void **state)
+{
+	struct sa_peer *peer = put(0x0a320007, NULL);
+
+	(void)state;
+	assert_int_equal(sa_put(&table, peer, 256, MAC_HMAC_MD5, "k", 1, REPLAY_NONCE, 0), 0);
+	assert_int_equal(put_previous(peer, 257, 6), ERR_NOT_FOUND);
+	assert_int_equal(put_previous(peer, 256, 0), ERR_INVALID);
+	assert_int_equal(put_previous(peer, 256, MAC_KEY_MAX + 1), ERR_INVALID);
+	assert_null(sa_find_previous(peer, 256));
+}
+
 #define table_test(f) cmocka_unit_test_setup_teardown(f, open_table, close_table)
 
 int main(void)
@@ -265,6 +307,8 @@ int main(void)
 		table_test(a_dynamic_peer_is_found_by_the_address_it_was_given),
 		table_test(a_peer_has_an_spi_once_and_keeps_their_order),
 		table_test(a_key_that_is_none_adds_nothing),
+		table_test(an_association_has_one_former_key),
+		table_test(a_former_key_that_is_none_adds_nothing),
 		table_test(many_peers_are_all_found),
 	};
 
