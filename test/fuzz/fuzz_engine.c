@@ -132,17 +132,18 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* ------------------------------------------------------------ what must hold */
 
-/* Extensions of a type before `end`, and where the first is. */
+/* Extensions of a type before `end`, and where the first is (all zero: there is none). */
 static unsigned int count_ext(const uint8_t *from, const uint8_t *end, uint8_t type,
-			      struct ext *ret_first)
+			      struct ext *out_first)
 {
 	struct wire_reader r = wire_reader(from, (size_t)(end - from));
 	unsigned int cnt = 0;
 	struct ext ext;
 
+	*out_first = (struct ext){ 0 };
 	while (ext_next(&r, &ext) > 0)
 		if (ext.type == type && cnt++ == 0)
-			*ret_first = ext;
+			*out_first = ext;
 	return cnt;
 }
 

@@ -19,9 +19,10 @@
 
 enum { SPOIL_WRITE, SPOIL_FLIP, SPOIL_CUT, SPOIL_REMOVE, SPOIL_CNT };
 
-#define FILES_MAX  8
-#define SPOILS_MAX 8
-#define KEY_CNT    24
+#define FILES_MAX    8
+#define SPOILS_MAX   8
+#define KEY_CNT      24
+#define PATH_MAX_LEN 1024
 
 static char directory[] = "/dev/shm/fuzz-store.XXXXXX";
 static struct store_conf conf;
@@ -34,16 +35,16 @@ static struct file {
 } files[FILES_MAX];
 static size_t file_cnt;
 
-static void path_of(const char *name, char out[128])
+static void path_of(const char *name, char out[PATH_MAX_LEN])
 {
-	(void)snprintf(out, 128, "%s/%s", directory, name);
+	(void)snprintf(out, PATH_MAX_LEN, "%s/%s", directory, name);
 }
 
 static void remove_all(void)
 {
 	DIR *dir = opendir(directory);
 	struct dirent *entry;
-	char path[128];
+	char path[PATH_MAX_LEN];
 
 	while (dir && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
@@ -114,7 +115,7 @@ static struct store *open_store(void)
 static void keep_file(const char *name)
 {
 	struct file *f = &files[file_cnt++];
-	char path[128];
+	char path[PATH_MAX_LEN];
 	struct stat st;
 	int fd;
 
@@ -165,7 +166,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void write_file(const struct file *f)
 {
-	char path[128];
+	char path[PATH_MAX_LEN];
 	int fd;
 
 	path_of(f->name, path);
@@ -180,7 +181,7 @@ static void spoil(struct wire_reader *r)
 	uint8_t kind = wire_u8(r) % SPOIL_CNT, octet = 0;
 	size_t at = wire_u32(r), len = wire_u8(r);
 	const uint8_t *octets;
-	char path[128];
+	char path[PATH_MAX_LEN];
 	int fd;
 
 	at = f->len ? at % f->len : 0;
