@@ -89,7 +89,7 @@ static void put_config(uint8_t bits)
 		.row_cnt = 1,
 		.peer_cnt = 1,
 		.rows = { { .protocol = IPPROTO_ESP } },
-		.peers = { { .addr = addr("192.0.2.9").s_addr, .mask = UINT32_MAX } },
+		.peers = { addr("192.0.2.9").s_addr },
 	};
 	put(skel->maps.ha_config, &zero, &config);
 }
@@ -104,6 +104,7 @@ static void put_node(unsigned int i)
 			    .peer_port = htons(PEER_PORT),
 			    .mtu = 1500,
 			    .mode = kinds[i].mode,
+			    .contacts = 1,
 			    .flags = kinds[i].flags },
 	};
 

@@ -15,6 +15,7 @@
  */
 #include "test/fuzz/in_order.h"
 
+#include "ha-core/engine/reload.h"
 #include "ha-core/wire/reg.h"
 #include "ha-core/wire/revocation.h"
 
@@ -252,15 +253,16 @@ static void hear(struct world *w, struct wire_reader *r, struct engine_result *r
 static void reload(struct world *w)
 {
 	struct addr_set *trusted = &w->ihad.trusted_networks;
-	size_t bucket = 0, ended = 0;
+	struct engine_reload r = { 0 };
 
 	if (trusted->cnt > 1)
 		trusted->cnt = 1;
 	else if (trusted->cnt == 1)
 		trusted->cnt = 4;
-	engine_reload_settings(&w->engine, &w->conf, w->policy_ctx);
-	while (engine_review_some(&w->engine, &bucket, 64, &ended))
+	engine_reload_begin(&r, &w->engine, &w->conf, w->policy_ctx);
+	while (engine_reload_some(&r, &w->engine, 64))
 		;
+	engine_reload_done(&r);
 }
 
 static void clear(struct world *w)

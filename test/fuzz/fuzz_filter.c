@@ -6,6 +6,7 @@
  *
  * Input: direction and bits (1), then the inner packet.
  */
+#include "ha-core/tunnel/fragments.h"
 #include "ha-core/tunnel/tunnel.h"
 #include "test/fuzz/packet.h"
 #include "xhad/conf.h"
@@ -16,6 +17,8 @@
 
 static struct xhad_conf conf;
 static const struct tunnel_filter *filter;
+static struct fragments fragments;
+static struct binding node; /* it has sent to the gateway */
 
 static const struct in_addr gateway = { .s_addr = 0x0a6433c6 }; /* 198.51.100.10 */
 
@@ -29,6 +32,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		abort();
 	filter = xhad_policy_filter(&conf);
 	FUZZ_CHECK(filter && !filter->pass_all);
+	FUZZ_CHECK(fragments_init(&fragments, 1) == 0 && binding_add_contact(&node, gateway) == 0);
 	return 0;
 }
 
@@ -74,6 +78,21 @@ static bool is_error_about_ipsec(const uint8_t *p, size_t len, bool from_node)
 	return is_ipsec(quote, len, !from_node);
 }
 
+/* A packet as a whole, or the first piece of one: UDP says how long it is. A later one is alone. */
+static bool is_as_long_as_it_says(const uint8_t *p, size_t len)
+{
+	size_t here = len - ipv4_header_len(p), said;
+
+	if (ipv4_is_later_fragment(p))
+		return false;
+	if (p[IPV4_PROTOCOL] != IPPROTO_UDP)
+		return true;
+	if (here < 8)
+		return false;
+	said = ipv4_get16(p + ipv4_header_len(p) + 4);
+	return ipv4_is_fragment(p) ? said > here : said == here;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	bool from_node, should, does;
@@ -88,11 +107,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!(data[0] & BIT_AS_IS))
 		packet_fit(packet, len);
 	if (encap_check_ipv4(packet, len) == (int)len) {
-		does = tunnel_filter_permits(filter, packet, len,
-					     from_node ? TUNNEL_FROM_NODE : TUNNEL_TO_NODE);
-		should = ipv4_header_len(packet) == IPV4_HEADER_MIN &&
-			 (is_ipsec(packet, len, from_node) ||
-			  is_error_about_ipsec(packet, len, from_node));
+		const struct tunnel_filter_packet p = {
+			.data = packet,
+			.len = len,
+			.direction = from_node ? TUNNEL_FROM_NODE : TUNNEL_TO_NODE,
+			.first = &node,
+		};
+
+		does = tunnel_filter_judge(filter, &fragments, &p, 1) == TUNNEL_FILTER_PASSES;
+		if (ipv4_is_fragment(packet)) /* every input begins anew */
+			memset(fragments.entries, 0, FRAGMENTS_CNT * sizeof(*fragments.entries));
+		should =
+			ipv4_header_len(packet) == IPV4_HEADER_MIN &&
+			((is_ipsec(packet, len, from_node) && is_as_long_as_it_says(packet, len)) ||
+			 is_error_about_ipsec(packet, len, from_node));
 		FUZZ_CHECK(does == should);
 	}
 	free(packet);
