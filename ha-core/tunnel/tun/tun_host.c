@@ -26,6 +26,8 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "ha-core/tunnel/rtnl.h"
+#include "ha-core/tunnel/setting.h"
+#include "ha-core/tunnel/sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,44 +57,6 @@ static int refuse(const struct tunnel_conf *conf, const char *what, int err, con
 		  "remedy=\"%s\"",
 		  conf->device, what, err_text(err), remedy);
 	return err;
-}
-
-/* --- settings under /proc/sys/net --- */
-
-static int setting_open(const char *link, const char *name, int flags)
-{
-	char path[128];
-
-	if (link)
-		(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", link, name);
-	else
-		(void)snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
-	return open(path, flags | O_CLOEXEC);
-}
-
-static int setting_write(const char *link, const char *name, int value)
-{
-	int fd = setting_open(link, name, O_WRONLY), err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (dprintf(fd, "%d\n", value) < 0)
-		err = -errno;
-	(void)close(fd);
-	return err;
-}
-
-static int setting_read(const char *link, const char *name, int otherwise)
-{
-	int fd = setting_open(link, name, O_RDONLY);
-	char text[16] = "";
-	ssize_t len;
-
-	if (fd < 0)
-		return otherwise;
-	len = read(fd, text, sizeof(text) - 1);
-	(void)close(fd);
-	return len > 0 ? atoi(text) : otherwise;
 }
 
 static void set_forwarding(struct tun_host *h)
@@ -193,71 +157,27 @@ static void warn_of_open_tunnels(struct tun_host *h)
 
 /* --- beside the kernel's own tunnels --- */
 
-/*
- * Where the kernel's modules ipip and ip_gre are loaded, they too get the tunnel packets that our
- * raw sockets get: they answer each with "port unreachable", as they know no such tunnel; or, if
- * somebody has set up a device of theirs for packets from anyone, they forward what is in it,
- * without a look at our bindings. So each gets a device for our address, which comes before those,
- * and which leads nowhere: it does not forward, and no route leads to it, so that to a strict
- * reverse path filter no source is right.
- */
-static const struct sink {
-	const char *module, *kind, *suffix;
-} sinks[] = {
-	{ "/sys/module/ipip", "ipip", "-ipip" },
-	{ "/sys/module/ip_gre", "gre", "-gre" },
-};
-#define SINK_CNT (sizeof(sinks) / sizeof(sinks[0]))
-
-static void sink_name(const struct tun_host *h, const struct sink *sink, char name[IF_NAMESIZE])
-{
-	(void)snprintf(name, IF_NAMESIZE, "%.9s%s", h->conf->device, sink->suffix);
-}
-
-/* Down until it leads nowhere: what "all" says may not make its filter a loose one. */
-static int sink_open(struct tun_host *h, const struct sink *sink)
-{
-	char name[IF_NAMESIZE];
-	struct rtnl_link link;
-	int err;
-
-	sink_name(h, sink, name);
-	(void)rtnl_link_del(h->rtnl, name); /* an earlier run's */
-	err = rtnl_tunnel_add(h->rtnl, name, sink->kind, h->conf->home_agent);
-	if (err < 0)
-		return err;
-	err = setting_write(name, "forwarding", 0);
-	if (err == 0)
-		err = setting_write(name, "rp_filter", 1);
-	if (err == 0 && setting_read("all", "rp_filter", 2) > 1)
-		err = -EBUSY;
-	if (err == 0)
-		err = rtnl_link_get(h->rtnl, name, &link);
-	if (err == 0)
-		err = rtnl_link_up(h->rtnl, link.index, 0, 0);
-	if (err < 0)
-		(void)rtnl_link_del(h->rtnl, name);
-	return err;
-}
-
+/* sink.c says why. */
 static void open_sinks(struct tun_host *h)
 {
+	const char *kind;
 	size_t i;
 	int err;
 
-	for (i = 0; i < SINK_CNT; i++) {
-		if (access(sinks[i].module, F_OK) < 0)
+	for (i = 0; (kind = sink_kind(i)); i++) {
+		if (!sink_is_needed(kind))
 			continue;
-		err = sink_open(h, &sinks[i]);
+		(void)sink_close(h->rtnl, h->conf->device, kind); /* an earlier run's */
+		err = sink_open(h->rtnl, h->conf->device, kind, h->conf->home_agent);
 		if (err == 0)
 			log_info("the kernel's own tunnels are kept from our packets",
-				 "event=kernel-tunnels-kept-off kind=%s", sinks[i].kind);
+				 "event=kernel-tunnels-kept-off kind=%s", kind);
 		else
 			log_warning(
 				"the kernel's own tunnels get our packets, too, and answer them",
 				"event=kernel-tunnels-answer kind=%s error=\"%s\" "
 				"remedy=\"%s\"",
-				sinks[i].kind, err_text(err),
+				kind, err_text(err),
 				err == -EBUSY ? "net.ipv4.conf.all.rp_filter 0 or 1, not 2"
 					      : "rmmod the module if nothing needs it");
 	}
@@ -265,13 +185,11 @@ static void open_sinks(struct tun_host *h)
 
 static void close_sinks(struct tun_host *h)
 {
-	char name[IF_NAMESIZE];
+	const char *kind;
 	size_t i;
 
-	for (i = 0; i < SINK_CNT; i++) {
-		sink_name(h, &sinks[i], name);
-		(void)rtnl_link_del(h->rtnl, name);
-	}
+	for (i = 0; (kind = sink_kind(i)); i++)
+		(void)sink_close(h->rtnl, h->conf->device, kind);
 }
 
 /* --- the device --- */
