@@ -149,8 +149,13 @@ static void put_binding(const struct ha_ctl *c, struct ctl_reply *r, const struc
 	ctl_number(r, b->lifetime_s);
 	ctl_number(r, binding_remaining_s(b, loop_now(c->env.loop)->mono_ms));
 	ctl_number(r, b->spi);
-	ctl_number(r, count.packets_to);
-	ctl_number(r, count.bytes_to);
+	if (tunnel_knows_sent(c->env.tunnel, b)) {
+		ctl_number(r, count.packets_to);
+		ctl_number(r, count.bytes_to);
+	} else {
+		ctl_null(r);
+		ctl_null(r);
+	}
 	ctl_number(r, count.packets_from);
 	ctl_number(r, count.bytes_from);
 	put_networks(r, b);

@@ -14,7 +14,9 @@
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
 #include <linux/genetlink.h>
+#include <linux/if_link.h>
 #include <linux/if_tunnel.h>
+#include <linux/lwtunnel.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
@@ -24,6 +26,7 @@
 #define REQUEST_MAX 512         /* the largest is a rule with two interface names */
 #define BUFFER_SIZE (32 * 1024) /* what the kernel fills at most in one part of a dump */
 #define DUMP_TRIES  4
+#define TOS_INHERIT 1 /* of a tunnel: the inner packet's */
 
 /* Generic netlink's family "netdev", since Linux 6.3: linux/netdev.h is younger than Debian 12. */
 #define NETDEV_FAMILY             "netdev"
@@ -251,6 +254,11 @@ struct rtnl *rtnl_close(struct rtnl *r)
 	return NULL;
 }
 
+uint32_t rtnl_port(const struct rtnl *r)
+{
+	return mnl_socket_get_portid(r->nl);
+}
+
 const char *rtnl_error(const struct rtnl *r)
 {
 	return r->error;
@@ -329,7 +337,8 @@ int rtnl_link_up(struct rtnl *r, unsigned int index, uint32_t mtu, uint32_t queu
 	return request_ack(r, &q);
 }
 
-int rtnl_tunnel_add(struct rtnl *r, const char *name, const char *kind, struct in_addr local)
+/* local: any for metadata mode */
+static int tunnel_add(struct rtnl *r, const char *name, const char *kind, struct in_addr local)
 {
 	const bool gre = strcmp(kind, "gre") == 0;
 	struct nlattr *info, *data;
@@ -340,10 +349,24 @@ int rtnl_tunnel_add(struct rtnl *r, const char *name, const char *kind, struct i
 	info = mnl_attr_nest_start(q.nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(q.nlh, IFLA_INFO_KIND, kind);
 	data = mnl_attr_nest_start(q.nlh, IFLA_INFO_DATA);
-	put_addr(&q, gre ? IFLA_GRE_LOCAL : IFLA_IPTUN_LOCAL, local);
+	if (addr_is_any(local))
+		mnl_attr_put(q.nlh, gre ? IFLA_GRE_COLLECT_METADATA : IFLA_IPTUN_COLLECT_METADATA,
+			     0, NULL);
+	else
+		put_addr(&q, gre ? IFLA_GRE_LOCAL : IFLA_IPTUN_LOCAL, local);
 	mnl_attr_nest_end(q.nlh, data);
 	mnl_attr_nest_end(q.nlh, info);
 	return request_ack(r, &q);
+}
+
+int rtnl_tunnel_add(struct rtnl *r, const char *name, const char *kind, struct in_addr local)
+{
+	return tunnel_add(r, name, kind, local);
+}
+
+int rtnl_tunnel_add_external(struct rtnl *r, const char *name, const char *kind)
+{
+	return tunnel_add(r, name, kind, (struct in_addr){ INADDR_ANY });
 }
 
 int rtnl_link_del(struct rtnl *r, const char *name)
@@ -377,6 +400,39 @@ int rtnl_link_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_link 
 
 	request_init(&q, RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg));
 	return request_dump(r, &q, link_dump_one, &dump);
+}
+
+static int sent_note(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct nlattr *at[IFLA_STATS64 + 1] = { 0 };
+	struct attrs attrs = { .at = at, .max = IFLA_STATS64 };
+	struct rtnl_link_stats64 stats;
+	struct rtnl_sent *sent = ctx;
+
+	if (mnl_attr_parse(nlh, sizeof(struct ifinfomsg), attrs_note, &attrs) != MNL_CB_OK ||
+	    !at[IFLA_STATS64] || mnl_attr_get_payload_len(at[IFLA_STATS64]) < sizeof(stats))
+		return MNL_CB_OK;
+	memcpy(&stats, mnl_attr_get_payload(at[IFLA_STATS64]), sizeof(stats));
+	sent->packets = stats.tx_packets;
+	sent->octets = stats.tx_bytes;
+	sent->failures = stats.tx_errors + stats.tx_dropped;
+	return MNL_CB_OK;
+}
+
+int rtnl_link_sent(struct rtnl *r, unsigned int index, struct rtnl_sent *ret_sent)
+{
+	struct rtnl_sent sent = { 0 };
+	struct ifinfomsg *ifi;
+	struct request q;
+	int err;
+
+	ifi = request_init(&q, RTM_GETLINK, NLM_F_ACK, sizeof(*ifi));
+	ifi->ifi_index = (int)index;
+	err = converse(r, &q, sent_note, &sent);
+	if (err < 0)
+		return err;
+	*ret_sent = sent;
+	return 0;
 }
 
 static void *generic_init(struct request *q, uint16_t family, uint8_t command, uint8_t version)
@@ -592,13 +648,55 @@ static uint8_t route_scope(const struct rtnl_route *route)
 	switch (route->type) {
 	case RTN_UNSPEC:
 	case RTN_UNICAST:
-		return addr_is_any(route->gateway) && route->index != 0 ? RT_SCOPE_LINK
-									: RT_SCOPE_UNIVERSE;
+		return addr_is_any(route->gateway) && route->index != 0 && !route->encap
+			       ? RT_SCOPE_LINK
+			       : RT_SCOPE_UNIVERSE;
 	case RTN_LOCAL:
 		return RT_SCOPE_HOST;
 	default:
 		return RT_SCOPE_UNIVERSE;
 	}
+}
+
+static void put_encap(struct request *q, const struct rtnl_encap *encap)
+{
+	struct nlattr *header;
+
+	mnl_attr_put_u16(q->nlh, RTA_ENCAP_TYPE, LWTUNNEL_ENCAP_IP);
+	header = mnl_attr_nest_start(q->nlh, RTA_ENCAP);
+	mnl_attr_put_u64(q->nlh, LWTUNNEL_IP_ID, 0);
+	put_addr(q, LWTUNNEL_IP_DST, encap->dst);
+	put_addr(q, LWTUNNEL_IP_SRC, encap->src);
+	mnl_attr_put_u8(q->nlh, LWTUNNEL_IP_TTL, encap->ttl);
+	mnl_attr_put_u8(q->nlh, LWTUNNEL_IP_TOS, TOS_INHERIT);
+	mnl_attr_put_u16(q->nlh, LWTUNNEL_IP_FLAGS, TUNNEL_DONT_FRAGMENT);
+	mnl_attr_nest_end(q->nlh, header);
+}
+
+static struct rtnexthop *nexthop_start(struct request *q, unsigned int index)
+{
+	struct rtnexthop *hop = mnl_nlmsg_put_extra_header(q->nlh, sizeof(*hop));
+
+	hop->rtnh_ifindex = (int)index;
+	return hop;
+}
+
+static void nexthop_end(struct request *q, struct rtnexthop *hop)
+{
+	hop->rtnh_len = (uint16_t)((uint8_t *)mnl_nlmsg_get_payload_tail(q->nlh) - (uint8_t *)hop);
+}
+
+/* A route of two ways goes when the link of either goes: linux/net/ipv4/fib_semantics.c. */
+static void put_ways(struct request *q, const struct rtnl_route *route)
+{
+	struct nlattr *ways = mnl_attr_nest_start(q->nlh, RTA_MULTIPATH);
+	struct rtnexthop *hop = nexthop_start(q, route->index);
+
+	put_encap(q, route->encap);
+	nexthop_end(q, hop);
+	hop = nexthop_start(q, route->lifeline);
+	nexthop_end(q, hop);
+	mnl_attr_nest_end(q->nlh, ways);
 }
 
 static int route_request(struct rtnl *r, uint16_t type, uint16_t flags,
@@ -623,7 +721,13 @@ static int route_request(struct rtnl *r, uint16_t type, uint16_t flags,
 	}
 	mnl_attr_put_u32(q.nlh, RTA_TABLE, table);
 	put_addr(&q, RTA_DST, route->dst.addr);
-	put_u32_if(&q, RTA_OIF, route->index);
+	if (route->encap && route->lifeline != 0) {
+		put_ways(&q, route);
+	} else {
+		put_u32_if(&q, RTA_OIF, route->index);
+		if (route->encap)
+			put_encap(&q, route->encap);
+	}
 	put_u32_if(&q, RTA_PRIORITY, route->metric);
 	put_u32_if(&q, RTA_PREFSRC, route->src.s_addr);
 	if (!addr_is_any(route->gateway)) {
@@ -728,6 +832,7 @@ static int rule_request(struct rtnl *r, uint16_t type, uint16_t flags, const str
 	frh->dst_len = rule->dst.len;
 	frh->table = rule->table < 256 ? (uint8_t)rule->table : RT_TABLE_UNSPEC;
 	frh->action = FR_ACT_TO_TBL;
+	frh->flags = rule->invert ? FIB_RULE_INVERT : 0;
 	mnl_attr_put_u32(q.nlh, FRA_TABLE, rule->table);
 	mnl_attr_put_u32(q.nlh, FRA_PRIORITY, rule->priority);
 	mnl_attr_put_u8(q.nlh, FRA_PROTOCOL, RTNL_PROTOCOL);
@@ -741,6 +846,18 @@ static int rule_request(struct rtnl *r, uint16_t type, uint16_t flags, const str
 		mnl_attr_put_strz(q.nlh, FRA_OIFNAME, rule->oif);
 	put_u32_if(&q, FRA_FWMARK, rule->mark);
 	return request_ack(r, &q);
+}
+
+static uint32_t rule_table(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *at[FRA_TABLE + 1] = { 0 };
+	struct attrs attrs = { .at = at, .max = FRA_TABLE };
+	const struct fib_rule_hdr *frh = mnl_nlmsg_get_payload(nlh);
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*frh) ||
+	    mnl_attr_parse(nlh, sizeof(*frh), attrs_note, &attrs) != MNL_CB_OK)
+		return 0;
+	return at[FRA_TABLE] ? attr_u32(at[FRA_TABLE]) : frh->table;
 }
 
 int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule)
@@ -778,8 +895,9 @@ static int monitor_open(int bus, unsigned int groups, rtnl_change_fn *fn, void *
 
 int rtnl_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m)
 {
-	return monitor_open(NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE, fn,
-			    ctx, ret_m);
+	return monitor_open(NETLINK_ROUTE,
+			    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE,
+			    fn, ctx, ret_m);
 }
 
 int rtnl_policy_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m)
@@ -805,7 +923,7 @@ int rtnl_monitor_fd(const struct rtnl_monitor *m)
 static int monitor_one(const struct nlmsghdr *nlh, void *ctx)
 {
 	const struct rtnl_monitor *m = ctx;
-	struct rtnl_change change = { 0 };
+	struct rtnl_change change = { .port = nlh->nlmsg_pid };
 	bool understood = false;
 
 	if (m->bus == NETLINK_XFRM) {
@@ -831,6 +949,13 @@ static int monitor_one(const struct nlmsghdr *nlh, void *ctx)
 		change.event = RTNL_ROUTE;
 		change.gone = nlh->nlmsg_type == RTM_DELROUTE;
 		understood = route_parse(nlh, &change.route);
+		break;
+	case RTM_NEWRULE:
+	case RTM_DELRULE:
+		change.event = RTNL_RULE;
+		change.gone = nlh->nlmsg_type == RTM_DELRULE;
+		change.table = rule_table(nlh);
+		understood = true;
 		break;
 	default:
 		break;

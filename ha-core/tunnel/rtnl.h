@@ -29,6 +29,9 @@ int rtnl_open(struct rtnl **ret_r);
 /** NULL is fine; returns NULL. */
 struct rtnl *rtnl_close(struct rtnl *r);
 
+/** By which the kernel knows this socket. */
+uint32_t rtnl_port(const struct rtnl *r);
+
 /** What the kernel said about the last failure beyond its number, or "". Never NULL. */
 const char *rtnl_error(const struct rtnl *r);
 
@@ -56,8 +59,23 @@ int rtnl_link_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_link 
  * @retval -EEXIST  there is a link of this name, or another for the same packets
  */
 int rtnl_tunnel_add(struct rtnl *r, const char *name, const char *kind, struct in_addr local);
+/**
+ * The same in metadata mode ("external"): where a packet goes is told by its route, struct
+ * rtnl_encap. A network namespace has one such device of a kind at most.
+ * @retval -EEXIST  there is a link of this name, or another in metadata mode
+ * @retval -EOPNOTSUPP  the kernel has no such devices
+ */
+int rtnl_tunnel_add_external(struct rtnl *r, const char *name, const char *kind);
 /** @retval -ENODEV  no such link */
 int rtnl_link_del(struct rtnl *r, const char *name);
+
+/** What a link has sent, since it was made. */
+struct rtnl_sent {
+	uint64_t packets, octets;
+	uint64_t failures; /* errors and drops */
+};
+/** @retval -ENODEV  no such link */
+int rtnl_link_sent(struct rtnl *r, unsigned int index, struct rtnl_sent *ret_sent);
 
 /** What a link's driver does with XDP: bits of the kernel's enum netdev_xdp_act. */
 enum {
@@ -86,6 +104,12 @@ struct rtnl_addr {
 int rtnl_addr_add(struct rtnl *r, const struct rtnl_addr *addr);
 int rtnl_addr_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_addr *addr), void *ctx);
 
+/** The outer header that a device in metadata mode gives to a route's packets. */
+struct rtnl_encap {
+	struct in_addr src, dst;
+	uint8_t ttl;
+};
+
 /** Zero in a field but dst: none, or the kernel's choice. */
 struct rtnl_route {
 	struct addr_prefix dst;
@@ -97,6 +121,14 @@ struct rtnl_route {
 	uint32_t mtu;
 	uint8_t type;     /* 0: RTN_UNICAST; RTN_LOCAL, RTN_UNREACHABLE, ... */
 	uint8_t protocol; /* 0: RTNL_PROTOCOL */
+	/**
+	 * In requests only, by a link in metadata mode: the outer header, its DSCP and congestion
+	 * marks the packet's own, DF set. The route goes when the link `lifeline` goes, too, if that
+	 * is given; no packet takes that way as long as lifeline has no carrier and is told to
+	 * ignore_routes_with_linkdown.
+	 */
+	const struct rtnl_encap *encap;
+	unsigned int lifeline;
 };
 
 /** @retval -EEXIST  there is one for this prefix, table and metric already, whoever's it is */
@@ -124,6 +156,7 @@ struct rtnl_rule {
 	char iif[IF_NAMESIZE], oif[IF_NAMESIZE]; /* "": any */
 	uint32_t mark;                           /* 0: any */
 	uint32_t table;
+	bool invert; /* packets that do not match */
 };
 
 /** @retval -EEXIST  it is there already */
@@ -132,21 +165,25 @@ int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
 
 /** What a monitor tells. */
-enum rtnl_event { RTNL_LINK, RTNL_ADDR, RTNL_ROUTE, RTNL_POLICY };
+enum rtnl_event { RTNL_LINK, RTNL_ADDR, RTNL_ROUTE, RTNL_RULE, RTNL_POLICY };
 
 struct rtnl_change {
 	enum rtnl_event event;
-	bool gone; /* deleted; else new or changed */
+	bool gone;     /* deleted; else new or changed */
+	uint32_t port; /* rtnl_port() of who asked for it; 0: the kernel itself */
 	union {
 		struct rtnl_link link;
 		struct rtnl_addr addr;
 		struct rtnl_route route;
+		uint32_t table; /* of a rule */
 	};
 };
 
 typedef void rtnl_change_fn(void *ctx, const struct rtnl_change *change);
 
-/** A socket on which the kernel tells each change of links, IPv4 addresses and routes. Opaque. */
+/**
+ * A socket on which the kernel tells each change of links, IPv4 addresses, routes and rules. Opaque.
+ */
 struct rtnl_monitor;
 
 int rtnl_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m);

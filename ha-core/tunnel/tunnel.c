@@ -26,6 +26,8 @@
 #define PEER_WALK_MAX 1024 /* bindings of one tunnel end that are put anew: some ms of work */
 #define HELD_MAX      64   /* tunnel ends out of reach that are looked at again by a timer */
 #define HELD_CHECK_MS 1000
+#define WALK_STEP     64 /* home addresses that are put again at a time: a millisecond's work */
+#define WALK_MS       2
 
 struct tunnel {
 	struct tunnel_conf conf;
@@ -39,6 +41,9 @@ struct tunnel {
 	/* The daemon's; see struct tunnel_conf. */
 	void (*contacted)(void *ctx, const struct binding *first);
 	void *contacted_ctx;
+	/* All home addresses from this one on are to be put again, while the timer runs. */
+	uint64_t walk_from;
+	struct loop_timer *walk_timer;
 };
 
 /* The fast tiers that this build has, the best first, and the words they answer to. */
@@ -49,6 +54,7 @@ static const struct fast_row {
 #ifdef HA_WITH_BPF
 	{ &tunnel_bpf, 1 << TUNNEL_AUTO | 1 << TUNNEL_XDP | 1 << TUNNEL_TC },
 #endif
+	{ &tunnel_kernel, 1 << TUNNEL_KERNEL },
 	{ NULL, 0 },
 };
 
@@ -177,6 +183,46 @@ static void on_held(void *ctx)
 		loop_timer_stop(t->held_timer);
 }
 
+static void on_walk(void *ctx)
+{
+	struct tunnel *t = ctx;
+	uint64_t addrs[WALK_STEP];
+	size_t cnt = order_page(&t->conf.cache->order, t->walk_from, addrs, WALK_STEP), i;
+	struct binding_key key = { .home_agent = t->conf.home_agent };
+	struct binding *first;
+
+	for (i = 0; i < cnt; i++) {
+		key.home_addr.s_addr = htonl((uint32_t)addrs[i]);
+		first = binding_find(t->conf.cache, key);
+		if (first)
+			fast_put(t, first);
+	}
+	if (cnt == WALK_STEP)
+		t->walk_from = addrs[cnt - 1] + 1;
+	else
+		loop_timer_stop(t->walk_timer);
+}
+
+static void on_lost(void *ctx)
+{
+	struct tunnel *t = ctx;
+
+	t->walk_from = 0;
+	loop_timer_start(t->walk_timer, 0, WALK_MS);
+}
+
+/* What is to be filtered is carried by tiers that can, or by none. */
+static bool can_filter(const struct tunnel *t, const struct tunnel_ops *ops)
+{
+	if (ops->caps & TUNNEL_CAP_FILTER || t->conf.filter->pass_all)
+		return true;
+	log_warning("no fast path: it cannot enforce the forwarding policy, so tun carries all",
+		    "event=data-path-degraded data-path=tun asked=%s "
+		    "remedy=\"tunnel.data-path: auto\"",
+		    ops->name);
+	return false;
+}
+
 /* The best that answers to the word in the configuration; without one, the base tier is enough. */
 static void open_fast(struct tunnel *t)
 {
@@ -187,7 +233,7 @@ static void open_fast(struct tunnel *t)
 	for (row = fast_rows; row->ops; row++) {
 		if (!t->fast && (row->choices & 1u << choice)) {
 			known = true;
-			if (row->ops->open(&t->conf, &t->fast) == 0) {
+			if (can_filter(t, row->ops) && row->ops->open(&t->conf, &t->fast) == 0) {
 				t->fast_ops = row->ops;
 				continue;
 			}
@@ -213,13 +259,15 @@ int tunnel_open(const struct tunnel_conf *conf, struct tunnel **ret_t)
 		return -ENOMEM;
 	t->conf = *conf;
 	t->conf.learnt = on_learnt;
+	t->conf.lost = on_lost;
 	t->conf.learnt_ctx = t;
 	t->contacted = conf->contacted;
 	t->contacted_ctx = conf->contacted_ctx;
 	t->conf.contacted = on_contacted;
 	t->conf.contacted_ctx = t;
 	t->held_timer = loop_timer_new(conf->loop, on_held, t);
-	err = t->held_timer ? tunnel_tun.open(&t->conf, &t->base) : -ENOMEM;
+	t->walk_timer = loop_timer_new(conf->loop, on_walk, t);
+	err = t->held_timer && t->walk_timer ? tunnel_tun.open(&t->conf, &t->base) : -ENOMEM;
 	if (err < 0) {
 		t->base = NULL;
 		(void)tunnel_close(t);
@@ -240,6 +288,7 @@ struct tunnel *tunnel_close(struct tunnel *t)
 	if (t->base)
 		tunnel_tun.close(t->base);
 	(void)loop_timer_free(t->held_timer);
+	(void)loop_timer_free(t->walk_timer);
 	free(t);
 	return NULL;
 }
@@ -299,9 +348,14 @@ struct binding_count tunnel_count(const struct tunnel *t, const struct binding *
 {
 	struct binding_count sum = b->count;
 
-	if (t && t->fast)
+	if (t && t->fast && t->fast_ops->add_count)
 		t->fast_ops->add_count(t->fast, b, &sum);
 	return sum;
+}
+
+bool tunnel_knows_sent(const struct tunnel *t, const struct binding *b)
+{
+	return !t || !t->fast || t->fast_ops->add_count || b->fast_slot == 0;
 }
 
 void tunnel_add_stats(const struct tunnel *t, struct stats *sum)

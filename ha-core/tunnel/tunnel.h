@@ -87,6 +87,8 @@ struct tunnel_conf {
 	 * port, a path MTU, whether it can be reached. tunnel.c fills it in and has it passed on.
 	 */
 	void (*learnt)(void *ctx, struct in_addr peer);
+	/** A fast tier has lost what was put into it: all is to be put again, with the same ctx. */
+	void (*lost)(void *ctx);
 	void *learnt_ctx;
 	/**
 	 * A node has sent to a far end for the first time, and that is noted in this binding, the
@@ -141,16 +143,18 @@ void tunnel_udp_input(struct tunnel *t, uint8_t *data, size_t len, uint8_t tos, 
 
 /** What a binding's tunnel has carried, in all tiers. t may be NULL: as the binding has it. */
 struct binding_count tunnel_count(const struct tunnel *t, const struct binding *b);
+/** Does that include every packet to the node? Not if a tier that cannot count them carried some. */
+bool tunnel_knows_sent(const struct tunnel *t, const struct binding *b);
 /** Adds what the fast tier has counted to `sum`, a copy of the daemon's counters. */
 void tunnel_add_stats(const struct tunnel *t, struct stats *sum);
 
-/** The fastest tier that carries traffic: "xdp", "tc", "tun". */
+/** The fastest tier that carries traffic: "xdp", "tc", "kernel", "tun". */
 const char *tunnel_name(const struct tunnel *t);
 
 /** Where the fast tier is attached, or is not. */
 struct tunnel_port {
 	const char *interface;
-	const char *tier; /* "xdp", "tc"; "tun": nothing is attached */
+	const char *tier; /* "xdp", "tc", "kernel"; "tun": nothing is attached */
 	const char *why;  /* a sentence's worth; "" if there is nothing to say */
 	unsigned int ifindex;
 };
@@ -200,6 +204,7 @@ struct tunnel_ops {
 	void (*clean)(const struct tunnel_conf *conf);
 	void (*reconcile)(struct tunnel_dp *dp);
 	void (*filter_changed)(struct tunnel_dp *dp);
+	/** NULL: this tier cannot tell; binding.fast_slot is not 0 where it has carried any. */
 	void (*add_count)(struct tunnel_dp *dp, const struct binding *b, struct binding_count *sum);
 	void (*add_stats)(struct tunnel_dp *dp, struct stats *sum);
 	const char *(*tier)(struct tunnel_dp *dp);
@@ -207,8 +212,9 @@ struct tunnel_ops {
 			      void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);
 };
 
-extern const struct tunnel_ops tunnel_tun; /* the base */
-extern const struct tunnel_ops tunnel_bpf; /* fast: "xdp" and "tc" */
+extern const struct tunnel_ops tunnel_tun;    /* the base */
+extern const struct tunnel_ops tunnel_bpf;    /* fast: "xdp" and "tc" */
+extern const struct tunnel_ops tunnel_kernel; /* fast: "kernel" */
 
 enum tunnel_direction { TUNNEL_TO_NODE, TUNNEL_FROM_NODE };
 

@@ -149,6 +149,7 @@ static void note_change(void *ctx, const struct rtnl_change *change)
 		    addr_eq(change->addr.addr, l->state.care_of))
 			l->interrupted = true;
 		return;
+	case RTNL_RULE:
 	case RTNL_POLICY:
 	case RTNL_ROUTE: /* the survey sees what it changed */
 		return;

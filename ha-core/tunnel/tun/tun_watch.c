@@ -103,6 +103,7 @@ static bool concerns_us(const struct tunnel_conf *conf, const struct rtnl_change
 		return strcmp(change->link.name, conf->device) == 0;
 	case RTNL_ADDR:
 		return addr_eq(change->addr.addr, conf->home_agent);
+	case RTNL_RULE:
 	case RTNL_POLICY:
 		break;
 	case RTNL_ROUTE:

@@ -148,6 +148,43 @@ const struct tunnel_ops tunnel_bpf = {
 	.tier = fast_tier,
 };
 
+/* Not for the word in the configuration, but for TUNNEL_KERNEL; without filter and counts. */
+static unsigned int kernel_clean_cnt;
+
+static void kernel_clean(const struct tunnel_conf *conf)
+{
+	(void)conf;
+	kernel_clean_cnt++;
+}
+
+static int kernel_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
+{
+	base_conf = conf;
+	return tier_open(&fast, ret_dp);
+}
+
+static const char *kernel_tier(struct tunnel_dp *dp)
+{
+	(void)dp;
+	return "kernel";
+}
+
+const struct tunnel_ops tunnel_kernel = {
+	.name = "kernel",
+	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_GRE,
+	.open = kernel_open,
+	.close = tier_close,
+	.put = tier_put,
+	.del = tier_del,
+	.clean = kernel_clean,
+	.reconcile = fast_reconcile,
+	.filter_changed = fast_filter_changed,
+	.add_stats = fast_add_stats,
+	.tier = kernel_tier,
+};
+
+static const struct tunnel_filter no_filter = { .pass_all = true }, filter = { 0 };
+
 static int setup(void **state)
 {
 	(void)state;
@@ -155,10 +192,13 @@ static int setup(void **state)
 	base = (struct tunnel_dp){ .soft = { .mtu = 1400 } };
 	fast = (struct tunnel_dp){ 0 };
 	closed_cnt = 0;
+	kernel_clean_cnt = 0;
 	assert_int_equal(binding_cache_init(&f.cache, 16), 0);
 	f.conf = (struct tunnel_conf){
 		.choice = TUNNEL_AUTO,
+		.home_agent = { htonl(0x0a000002) },
 		.mtu = 1500,
+		.filter = &no_filter,
 		.cache = &f.cache,
 		.stats = &f.stats,
 		.loop = loop_new(),
@@ -387,6 +427,83 @@ static void fast_tier_is_told_of_the_rest_and_closed_first(void **state)
 	assert_int_equal(base.closed_as, 2);
 }
 
+static void tier_that_cannot_filter_is_not_chosen_where_there_is_a_filter(void **state)
+{
+	(void)state;
+	f.conf.choice = TUNNEL_KERNEL;
+	f.conf.filter = &filter;
+	open_tunnel();
+	assert_false(fast.open);
+	assert_int_equal(kernel_clean_cnt, 1); /* nor does an earlier one's stay */
+	assert_string_equal(tunnel_name(f.tunnel), "tun");
+	f.tunnel = tunnel_close(f.tunnel);
+	f.conf.choice = TUNNEL_XDP;
+	open_tunnel();
+	assert_string_equal(tunnel_name(f.tunnel), "xdp");
+	f.tunnel = tunnel_close(f.tunnel);
+	f.conf.choice = TUNNEL_KERNEL;
+	f.conf.filter = &no_filter;
+	open_tunnel();
+	assert_string_equal(tunnel_name(f.tunnel), "kernel");
+	assert_int_equal(fast.clean_cnt, 2); /* of bpf */
+}
+
+static void what_a_tier_that_cannot_count_has_sent_is_not_known(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	f.conf.choice = TUNNEL_KERNEL;
+	open_tunnel();
+	b = make(1, 1);
+	b->count.packets_to = 7;
+	assert_true(tunnel_knows_sent(f.tunnel, b));
+	b->fast_slot = 1;
+	assert_false(tunnel_knows_sent(f.tunnel, b));
+	assert_int_equal(tunnel_count(f.tunnel, b).packets_to, 7);
+	assert_true(tunnel_knows_sent(NULL, b));
+	f.tunnel = tunnel_close(f.tunnel);
+	f.conf.choice = TUNNEL_XDP;
+	open_tunnel();
+	assert_true(tunnel_knows_sent(f.tunnel, b)); /* by that slot */
+}
+
+static void stop_when_all_are_put(void *ctx)
+{
+	const uint32_t *cnt = ctx;
+
+	if (fast.put_cnt >= *cnt)
+		loop_stop(f.conf.loop);
+}
+
+static void too_late(void *ctx)
+{
+	(void)ctx;
+	fail_msg("not all were put again");
+}
+
+static void all_are_put_again_a_few_at_a_time_when_a_tier_has_lost_them(void **state)
+{
+	uint32_t cnt = 1000, i;
+	struct loop_timer *timer, *limit;
+
+	(void)state;
+	f.conf.choice = TUNNEL_KERNEL;
+	open_tunnel();
+	for (i = 0; i < cnt; i++)
+		(void)make(i, 1);
+	base_conf->lost(base_conf->learnt_ctx);
+	assert_int_equal(fast.put_cnt, 0); /* not all at once */
+	timer = loop_timer_new(f.conf.loop, stop_when_all_are_put, &cnt);
+	limit = loop_timer_new(f.conf.loop, too_late, NULL);
+	loop_timer_start(timer, 1, 1);
+	loop_timer_start(limit, 20000, 0);
+	loop_run(f.conf.loop);
+	assert_int_equal(fast.put_cnt, cnt);
+	(void)loop_timer_free(timer);
+	(void)loop_timer_free(limit);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -398,6 +515,9 @@ int main(void)
 		TEST(refusal_of_the_base_tier_is_told_and_the_fast_one_is_not_asked),
 		TEST(deletion_reaches_both_and_either_failure_is_told),
 		TEST(all_that_end_where_something_was_learnt_are_put_anew),
+		TEST(tier_that_cannot_filter_is_not_chosen_where_there_is_a_filter),
+		TEST(what_a_tier_that_cannot_count_has_sent_is_not_known),
+		TEST(all_are_put_again_a_few_at_a_time_when_a_tier_has_lost_them),
 		TEST(counts_are_the_bindings_own_and_the_fast_tiers),
 		TEST(without_a_fast_tier_all_goes_on),
 		TEST(configuration_chooses_the_tier),
