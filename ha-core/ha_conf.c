@@ -357,7 +357,12 @@ const struct conf_key ha_conf_rows[] = {
 	{ "registration.message-strings", CONF_BOOL, FIELD(registration.message_strings),
 	  .dflt = "false", .doc = "Tell nodes in words why a request is denied (RFC 4917)." },
 	{ "tunnel.data-path", CONF_ENUM, FIELD(tunnel.data_path), .choices = data_paths,
-	  .dflt = "auto", .doc = "What carries the traffic; auto takes the fastest there is." },
+	  .dflt = "auto",
+	  .doc = "What carries the traffic; auto takes the fastest there is of xdp, tc and tun. "
+		 "kernel is the kernel's own ipip and gre devices, without BPF: packets to nodes "
+		 "by those, all others by tun. It wants tunnel.mss-clamp: udp or off and no "
+		 "filter (forwarding.policy: any), copies congestion marks, and cannot tell how "
+		 "many packets one node was sent." },
 	{ "tunnel.interfaces", CONF_STRING_LIST, FIELD2(tunnel.interfaces, tunnel.interface_cnt),
 	  .check = check_interface_item,
 	  .doc = "Where the fast path attaches; by default every interface but loopback." },

@@ -76,7 +76,7 @@ int sink_open(struct rtnl *r, const char *device, const char *kind, struct in_ad
 	name_of(device, kind, name);
 	if (rtnl_link_get(r, name, &link) == 0) {
 		if (link.flags & IFF_UP)
-			return 0;
+			return 1;
 		(void)rtnl_link_del(r, name);
 	}
 	err = rtnl_tunnel_add(r, name, kind, local);

@@ -16,6 +16,7 @@ bool sink_is_needed(const char *kind);
 
 /**
  * There is a sink of this kind, beside `device`, for packets to `local`. One that is there stays.
+ * @return 1: it was there; 0: it is made now
  * @retval -EBUSY   net.ipv4.conf.all.rp_filter is 2, with which it would not hold
  * @retval -EEXIST  somebody else has a device for the same packets
  */

@@ -307,7 +307,9 @@ void tunnel_renew(struct tunnel *t, struct binding_key key)
 {
 	struct binding *first = binding_find(t->conf.cache, key);
 
-	if (first)
+	if (!first || !t->fast)
+		return;
+	if (t->fast_ops->carried == 0 || first->fast_slot != t->fast_ops->carried)
 		fast_put(t, first);
 }
 

@@ -200,6 +200,11 @@ struct tunnel_ops {
 			  struct in_addr src, uint16_t src_port, struct in_addr dst);
 	struct tunnel_soft (*soft)(struct tunnel_dp *dp, struct in_addr peer);
 	/* Of a fast tier only: */
+	/**
+	 * binding.fast_slot of one that it carries, if it does so until del() and cares for no time:
+	 * it is not told then that such a one was renewed. 0: it is told.
+	 */
+	uint32_t carried;
 	/** Removes what a tier left behind that is not open now and will not be. */
 	void (*clean)(const struct tunnel_conf *conf);
 	void (*reconcile)(struct tunnel_dp *dp);

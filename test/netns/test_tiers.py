@@ -11,6 +11,7 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures.programs import Counting
+from fixtures.wait import until
 
 
 @pytest.fixture
@@ -31,17 +32,29 @@ def trip(campus, desk, server):
     return both_ways
 
 
+def takes(ihad, trip):
+    """Did the fast path carry of this packet there and back?"""
+    counting = Counting(ihad)
+    trip(b"is it fast?")
+    return counting["fast-path-packets"] > 0
+
+
 def carries(ihad, desk, trip, tier):
     desk.register()
     desk.listen_ipip()
     assert ihad.status()["data-path"] == tier, ihad.log()
     trip(b"neighbours are known from here on")
+    if tier == "kernel":        # it is given the bindings of an earlier run a moment later
+        until(lambda: takes(ihad, trip), "the kernel carries")
     binding, counting = ihad.binding(desk.home), Counting(ihad)
     for i in range(8):
         trip(b"%d" % i)
     assert counting["packets-to-nodes"] == counting["packets-from-nodes"] == 8
     after = ihad.binding(desk.home)
-    assert after["packets-to-node"] - binding["packets-to-node"] == 8
+    if tier == "kernel":        # it counts by device
+        assert after["packets-to-node"] is None
+    else:
+        assert after["packets-to-node"] - binding["packets-to-node"] == 8
     assert after["packets-from-node"] - binding["packets-from-node"] == 8
     return counting["fast-path-packets"]
 
@@ -50,7 +63,10 @@ def test_each_tier_carries_and_counts_and_does_so_after_a_restart(net, campus, r
                                                                   trip):
     net.prepare_for_bpf()
     ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf, start=False)
-    for tier in ("tun", "tc", "xdp"):
+    tiers = ["tun", "tc", "xdp"]
+    if campus.ha.has_kernel_tunnels():       # Debian's kernel has, test/vm looks at it there
+        tiers.append("kernel")
+    for tier in tiers:
         ihad.write_config(ihad.conf | {"tunnel": ihad.conf["tunnel"] | {"data-path": tier}})
         ihad.start()
         fast = carries(ihad, desk, trip, tier)

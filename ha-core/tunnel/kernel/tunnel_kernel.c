@@ -40,7 +40,7 @@
  *			is not known once this tier has carried for it (tunnel_knows_sent()).
  *	TCP MSS		is not clamped: with mss-clamp: all the tier is not chosen.
  *
- * binding.fast_slot is 1 for one that this tier has carried for. Until tunnel_reconcile() nothing
+ * binding.fast_slot is 0 for one that this tier has never carried for, then one of enum slot. Until tunnel_reconcile() nothing
  * is laid down, and then, as after a loss, all of it a few routes at a time (tunnel.c): a start with
  * many bindings does not wait for it.
  */
@@ -65,6 +65,8 @@
 #define SETTLE_MS     50   /* a burst of changes costs one look */
 #define RETRY_MS      1000 /* while something cannot be put back */
 
+enum slot { SLOT_NONE, SLOT_WAS_CARRIED, SLOT_IS_CARRIED };
+
 static const struct kind {
 	const char *kind, *suffix, *why;
 	uint8_t mode; /* enum encap_mode */
@@ -76,7 +78,8 @@ static const struct kind {
 
 struct device {
 	char name[IF_NAMESIZE];
-	unsigned int index; /* 0: it could not be had */
+	unsigned int index; /* 0: it is not there */
+	bool wanted;        /* it could be had at the start, so it is put back */
 	struct rtnl_sent seen;
 };
 
@@ -94,6 +97,7 @@ struct tunnel_dp {
 	struct loop_timer *timer;
 	bool armed;      /* a look is due already */
 	bool lost;       /* routes, since the last look */
+	bool changed;    /* something else was put back by this one */
 	bool incomplete; /* the last look could not put everything back */
 };
 
@@ -143,12 +147,13 @@ static struct rtnl_rule rule_of(const struct tunnel_conf *conf)
 	};
 }
 
+/* @return 1: it was not there; 0: it was */
 static int rule_on(struct tunnel_dp *dp)
 {
 	const struct rtnl_rule rule = rule_of(dp->conf);
 	int err = rtnl_rule_add(dp->rtnl, &rule);
 
-	return err == -EEXIST ? 0 : err;
+	return err == -EEXIST ? 0 : err == 0 ? 1 : err;
 }
 
 static int rule_off(struct tunnel_dp *dp)
@@ -217,7 +222,7 @@ static int device_open(struct tunnel_dp *dp, size_t i)
 	err = sink_disarm(device->name);
 	if (err == 0)
 		err = sink_open(dp->rtnl, dp->conf->device, kind->kind, dp->conf->home_agent);
-	if (err == 0)
+	if (err >= 0)
 		err = rtnl_link_get(dp->rtnl, device->name, &link);
 	if (err == 0)
 		err = rtnl_link_up(dp->rtnl, link.index,
@@ -288,14 +293,15 @@ static int repair_device(struct tunnel_dp *dp, size_t i)
 	struct device *device = &dp->devices[i];
 	int err;
 
-	if (device->index == 0) /* never had, or not put back yet */
-		return dp->incomplete ? device_open(dp, i) : 0;
-	if (index_of(dp, device) == device->index) {
+	if (!device->wanted)
+		return 0;
+	if (device->index != 0 && index_of(dp, device) == device->index) {
 		err = sink_open(dp->rtnl, dp->conf->device, kinds[i].kind, dp->conf->home_agent);
 		if (err < 0) { /* what is not kept from packets must not be there */
 			(void)rtnl_link_del(dp->rtnl, device->name);
 			device->index = 0;
 		}
+		dp->changed |= err == 0;
 		return err;
 	}
 	dp->lost = true;
@@ -315,8 +321,10 @@ static int repair(struct tunnel_dp *dp)
 		one = repair_device(dp, i);
 		err = err < 0 ? err : one;
 	}
-	if (err == 0 && !dp->obstacle)
+	if (err >= 0 && !dp->obstacle) {
 		err = rule_on(dp);
+		dp->changed |= err > 0;
+	}
 	return err;
 }
 
@@ -330,6 +338,7 @@ static void look(void *ctx)
 	int err;
 
 	dp->armed = false;
+	dp->changed = false;
 	err = repair(dp);
 	if (err < 0) {
 		dp->incomplete = true;
@@ -345,11 +354,11 @@ static void look(void *ctx)
 	lost = dp->lost || dp->incomplete;
 	dp->lost = false;
 	dp->incomplete = false;
-	if (!lost)
-		return;
-	log_notice("the fast path is put back as it should be",
-		   "event=data-path-repaired data-path=kernel");
-	dp->conf->lost(dp->conf->learnt_ctx);
+	if (lost || dp->changed)
+		log_notice("the fast path is put back as it should be",
+			   "event=data-path-repaired data-path=kernel");
+	if (lost)
+		dp->conf->lost(dp->conf->learnt_ctx);
 }
 
 static bool is_ours(const struct tunnel_dp *dp, const char *name)
@@ -452,6 +461,7 @@ static int open_devices(struct tunnel_dp *dp)
 	for (i = 0; i < KIND_CNT; i++) {
 		name_of(dp->conf, kinds[i].suffix, dp->devices[i].name);
 		err = device_open(dp, i);
+		dp->devices[i].wanted = err == 0;
 		if (err == 0)
 			continue;
 		if (kinds[i].mode == ENCAP_IPIP)
@@ -520,6 +530,8 @@ static int kernel_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp
 		err = rule_on(dp);
 	if (err < 0)
 		(void)refuse("lead packets to its table", err);
+	else
+		err = 0;
 out:
 	if (err < 0) {
 		kernel_close(dp);
@@ -543,6 +555,18 @@ static const struct device *device_of(const struct tunnel_dp *dp, uint8_t mode)
 	return NULL;
 }
 
+static int kernel_del(struct tunnel_dp *dp, struct binding_key key)
+{
+	struct binding *b;
+
+	if (!dp->reconciled)
+		return 0;
+	for (b = binding_find(dp->conf->cache, key); b; b = b->sibling)
+		if (b->fast_slot == SLOT_IS_CARRIED)
+			b->fast_slot = SLOT_WAS_CARRIED;
+	return route_del(dp, key.home_addr);
+}
+
 static int kernel_put(struct tunnel_dp *dp, struct binding *first, struct tunnel_soft soft)
 {
 	const struct device *device = device_of(dp, first->tunnel.encap);
@@ -551,17 +575,12 @@ static int kernel_put(struct tunnel_dp *dp, struct binding *first, struct tunnel
 	if (!dp->reconciled)
 		return 0;                       /* its turn comes */
 	if (!device || dp->lifeline.index == 0) /* that has been told: tun carries it */
-		return route_del(dp, first->key.home_addr);
+		return kernel_del(dp, first->key);
 	err = route_put(dp, device, first->key.home_addr, first->tunnel.peer,
 			soft.mtu - (uint32_t)encap_overhead(first->tunnel.encap, false));
 	if (err == 0)
-		first->fast_slot = 1;
+		first->fast_slot = SLOT_IS_CARRIED;
 	return err;
-}
-
-static int kernel_del(struct tunnel_dp *dp, struct binding_key key)
-{
-	return dp->reconciled ? route_del(dp, key.home_addr) : 0;
 }
 
 static void kernel_reconcile(struct tunnel_dp *dp)
@@ -640,6 +659,7 @@ static void kernel_for_each_port(struct tunnel_dp *dp,
 const struct tunnel_ops tunnel_kernel = {
 	.name = "kernel",
 	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_GRE,
+	.carried = SLOT_IS_CARRIED,
 	.open = kernel_open,
 	.close = kernel_close,
 	.put = kernel_put,

@@ -169,7 +169,7 @@ static void open_sinks(struct tun_host *h)
 			continue;
 		(void)sink_close(h->rtnl, h->conf->device, kind); /* an earlier run's */
 		err = sink_open(h->rtnl, h->conf->device, kind, h->conf->home_agent);
-		if (err == 0)
+		if (err >= 0)
 			log_info("the kernel's own tunnels are kept from our packets",
 				 "event=kernel-tunnels-kept-off kind=%s", kind);
 		else

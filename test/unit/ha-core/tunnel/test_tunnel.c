@@ -172,6 +172,7 @@ static const char *kernel_tier(struct tunnel_dp *dp)
 const struct tunnel_ops tunnel_kernel = {
 	.name = "kernel",
 	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_GRE,
+	.carried = 2,
 	.open = kernel_open,
 	.close = tier_close,
 	.put = tier_put,
@@ -468,6 +469,22 @@ static void what_a_tier_that_cannot_count_has_sent_is_not_known(void **state)
 	assert_true(tunnel_knows_sent(f.tunnel, b)); /* by that slot */
 }
 
+static void tier_without_time_is_not_told_of_renewals_of_what_it_carries(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	f.conf.choice = TUNNEL_KERNEL;
+	open_tunnel();
+	b = make(1, 1);
+	b->fast_slot = 2;
+	tunnel_renew(f.tunnel, b->key);
+	assert_int_equal(fast.put_cnt, 0);
+	b->fast_slot = 1; /* it was taken from it before: the way may be a better one now */
+	tunnel_renew(f.tunnel, b->key);
+	assert_int_equal(fast.put_cnt, 1);
+}
+
 static void stop_when_all_are_put(void *ctx)
 {
 	const uint32_t *cnt = ctx;
@@ -517,6 +534,7 @@ int main(void)
 		TEST(all_that_end_where_something_was_learnt_are_put_anew),
 		TEST(tier_that_cannot_filter_is_not_chosen_where_there_is_a_filter),
 		TEST(what_a_tier_that_cannot_count_has_sent_is_not_known),
+		TEST(tier_without_time_is_not_told_of_renewals_of_what_it_carries),
 		TEST(all_are_put_again_a_few_at_a_time_when_a_tier_has_lost_them),
 		TEST(counts_are_the_bindings_own_and_the_fast_tiers),
 		TEST(without_a_fast_tier_all_goes_on),
