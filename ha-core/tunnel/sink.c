@@ -7,7 +7,8 @@
  * and which leads nowhere: it does not forward, and no route leads to it, so that to a strict
  * reverse path filter no source is right.
  *
- * The base tier opens them for modules that are loaded, the tier "kernel" for those that it loads.
+ * The base tier opens them for modules that are loaded, or are later, and puts them back; the tier
+ * "kernel" for those that it loads.
  */
 #include "ha-core/tunnel/sink.h"
 
@@ -20,9 +21,10 @@
 
 static const struct sink {
 	const char *kind, *module, *suffix;
+	const char *first; /* the link that the module brings */
 } sinks[] = {
-	{ "ipip", "/sys/module/ipip", "-ipip" },
-	{ "gre", "/sys/module/ip_gre", "-gre" },
+	{ "ipip", "/sys/module/ipip", "-ipip", "tunl0" },
+	{ "gre", "/sys/module/ip_gre", "-gre", "gre0" },
 };
 #define SINK_CNT (sizeof(sinks) / sizeof(sinks[0]))
 
@@ -49,6 +51,19 @@ bool sink_is_needed(const char *kind)
 static void name_of(const char *device, const char *kind, char name[IF_NAMESIZE])
 {
 	(void)snprintf(name, IF_NAMESIZE, "%.9s%s", device, sink_of(kind)->suffix);
+}
+
+bool sink_concerns(const char *device, const char *name)
+{
+	char own[IF_NAMESIZE];
+	size_t i;
+
+	for (i = 0; i < SINK_CNT; i++) {
+		name_of(device, sinks[i].kind, own);
+		if (strcmp(name, own) == 0 || strcmp(name, sinks[i].first) == 0)
+			return true;
+	}
+	return false;
 }
 
 int sink_disarm(const char *name)

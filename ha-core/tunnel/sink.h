@@ -14,6 +14,9 @@ const char *sink_kind(size_t i);
 /** Is the kind's module loaded? */
 bool sink_is_needed(const char *kind);
 
+/** Is this link a sink beside `device`, or one that a module brings with it? */
+bool sink_concerns(const char *device, const char *name);
+
 /**
  * There is a sink of this kind, beside `device`, for packets to `local`. One that is there stays.
  * @return 1: it was there; 0: it is made now

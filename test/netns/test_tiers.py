@@ -63,10 +63,8 @@ def test_each_tier_carries_and_counts_and_does_so_after_a_restart(net, campus, r
                                                                   trip):
     net.prepare_for_bpf()
     ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf, start=False)
-    tiers = ["tun", "tc", "xdp"]
-    if campus.ha.has_kernel_tunnels():       # Debian's kernel has, test/vm looks at it there
-        tiers.append("kernel")
-    for tier in tiers:
+
+    def use(tier):
         ihad.write_config(ihad.conf | {"tunnel": ihad.conf["tunnel"] | {"data-path": tier}})
         ihad.start()
         fast = carries(ihad, desk, trip, tier)
@@ -76,7 +74,12 @@ def test_each_tier_carries_and_counts_and_does_so_after_a_restart(net, campus, r
         carries(ihad, desk, trip, tier)
         desk.deregister()
         ihad.stop()
+
+    for tier in ("tun", "tc", "xdp"):
+        use(tier)
     assert not ihad.events("data-path-degraded")
+    if campus.ha.has_kernel_tunnels():      # Debian's kernel has, and test/vm looks at it there
+        use("kernel")
 
 
 @pytest.fixture
@@ -113,3 +116,14 @@ def test_modules_of_the_kernel_neither_answer_tunnels_nor_unpack_them(
     ihad.start()
     ihad.stop()
     assert "ihad0" not in campus.ha.ip_show("link")
+
+
+def test_a_sink_that_is_taken_away_is_put_back(with_modules, run_daemon, desk, trip):
+    campus = with_modules
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf | {"tunnel": {"data-path": "tun"}})
+    for sink in ("ihad0-ipip", "ihad0-gre"):
+        assert sink in campus.ha.ip_show("link")
+        campus.ha.ip(f"link del {sink}")
+        until(lambda: sink in campus.ha.ip_show("link", "show", "up"), f"{sink} is back")
+    assert ihad.wait_event("data-path-repaired", 2)
+    carries(ihad, desk, trip, "tun")

@@ -462,6 +462,11 @@ int tun_host_route(struct tun_host *h, struct addr_prefix network, bool on)
 	return on ? put_route(h, network) : del_route(h, network);
 }
 
+uint32_t tun_host_port(const struct tun_host *h)
+{
+	return rtnl_port(h->rtnl);
+}
+
 /* @return 1: it was missing; 0: it is there; or -errno */
 static int ensure_route(struct tun_host *h, struct addr_prefix dst)
 {
@@ -490,6 +495,20 @@ int tun_host_remake_device(struct tun_host *h)
 	if (err == 0)
 		set_device(h->conf);
 	return err;
+}
+
+/* What cannot be put back has been told at the start, or is told by the tier that needs it. */
+static int ensure_sinks(struct tun_host *h)
+{
+	const char *kind;
+	int done = 0;
+	size_t i;
+
+	for (i = 0; (kind = sink_kind(i)); i++)
+		if (sink_is_needed(kind) &&
+		    sink_open(h->rtnl, h->conf->device, kind, h->conf->home_agent) == 0)
+			done++;
+	return done;
 }
 
 static int ensure_device_is_up(struct tun_host *h)
@@ -528,6 +547,7 @@ int tun_host_repair(struct tun_host *h)
 		err = ensure_route(h, behind->prefix);
 		done += err > 0;
 	}
+	done += ensure_sinks(h);
 	return err < 0 ? err : done;
 }
 

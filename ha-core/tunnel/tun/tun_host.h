@@ -36,9 +36,12 @@ bool tun_host_device_is_gone(struct tun_host *h);
 /** Makes it anew: tun_host_fd() is another one then, and nobody may watch the old one any more. */
 int tun_host_remake_device(struct tun_host *h);
 
+/** rtnl_port() of what it does itself. */
+uint32_t tun_host_port(const struct tun_host *h);
+
 /**
- * Looks at the device and all routes, and puts back what is missing.
- * @return how many routes were put back, or the -errno of what could not be
+ * Looks at the device, all routes and the sinks, and puts back what is missing.
+ * @return how many routes and sinks were put back, or the -errno of what could not be
  */
 int tun_host_repair(struct tun_host *h);
 

@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "ha-core/tunnel/rtnl.h"
+#include "ha-core/tunnel/sink.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -96,11 +97,16 @@ static bool is_of_home(const struct tunnel_conf *conf, struct addr_prefix dst)
 	return network_table_get(conf->networks, dst) != NULL;
 }
 
-static bool concerns_us(const struct tunnel_conf *conf, const struct rtnl_change *change)
+static bool concerns_us(const struct tun_watch *w, const struct rtnl_change *change)
 {
+	const struct tunnel_conf *conf = w->conf;
+
 	switch (change->event) {
 	case RTNL_LINK:
-		return strcmp(change->link.name, conf->device) == 0;
+		if (strcmp(change->link.name, conf->device) == 0)
+			return true;
+		return change->port != tun_host_port(w->host) &&
+		       sink_concerns(conf->device, change->link.name);
 	case RTNL_ADDR:
 		return addr_eq(change->addr.addr, conf->home_agent);
 	case RTNL_RULE:
@@ -118,7 +124,7 @@ static void on_change(void *ctx, const struct rtnl_change *change)
 {
 	struct tun_watch *w = ctx;
 
-	if (concerns_us(w->conf, change))
+	if (concerns_us(w, change))
 		look_in(w, SETTLE_MS);
 }
 
