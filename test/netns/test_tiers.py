@@ -127,3 +127,22 @@ def test_a_sink_that_is_taken_away_is_put_back(with_modules, run_daemon, desk, t
         until(lambda: sink in campus.ha.ip_show("link", "show", "up"), f"{sink} is back")
     assert ihad.wait_event("data-path-repaired", 2)
     carries(ihad, desk, trip, "tun")
+
+
+@pytest.mark.parametrize("tier", ["tc", "xdp"])
+def test_ipsec_policies_of_the_host_switch_the_fast_path_off(net, campus, run_daemon, desk, trip,
+                                                             tier):
+    """A packet that BPF carries would never meet them, and leave in the clear."""
+    if campus.ha.run(["ip", "xfrm", "policy"], check=False).returncode != 0:
+        pytest.skip("this kernel has no IPsec; test/vm/run has one that does")
+    net.prepare_for_bpf()
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf | {"tunnel": {"data-path": tier}})
+    carries(ihad, desk, trip, tier)
+    campus.ha.ip("xfrm policy add src 10.98.0.0/16 dst 10.99.0.0/16 dir out "
+                 "tmpl src 10.0.0.2 dst 10.0.0.1 proto esp mode tunnel")
+    until(lambda: ihad.status()["data-path"] == "tun", "it is off")
+    assert "IPsec" in ihad.status()["data-path-eth0"]
+    assert not takes(ihad, trip)
+    campus.ha.ip("xfrm policy flush")
+    until(lambda: ihad.status()["data-path"] == tier, "it is on again")
+    assert ihad.events("data-path-restored") and takes(ihad, trip)
