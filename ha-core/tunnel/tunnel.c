@@ -26,7 +26,7 @@
 #define PEER_WALK_MAX 1024 /* bindings of one tunnel end that are put anew: some ms of work */
 #define HELD_MAX      64   /* tunnel ends out of reach that are looked at again by a timer */
 #define HELD_CHECK_MS 1000
-#define WALK_STEP     64 /* home addresses that are put again at a time: a millisecond's work */
+#define WALK_STEP     32 /* home addresses that are put again at a time: a millisecond's work */
 #define WALK_MS       2
 
 struct tunnel {
