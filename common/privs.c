@@ -156,7 +156,12 @@ static void make_dirs(const struct privs_conf *conf, const struct identity *id)
 	int rc;
 
 	for (i = 0; i < conf->dir_cnt; i++) {
-		rc = *conf->dirs[i].path == '/' ? make_dir(&conf->dirs[i], id) : 0;
+		if (*conf->dirs[i].path != '/')
+			continue;
+		rc = conf->dirs[i].mode != 0 ? make_dir(&conf->dirs[i], id) : 0;
+		if (conf->dirs[i].out_fd)
+			*conf->dirs[i].out_fd = open(conf->dirs[i].path,
+						     O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (rc < 0) /* who uses it will say whether that matters */
 			log_debug("a directory could not be made",
 				  "event=directory-failed directory=%s error=\"%s\"",
@@ -221,6 +226,9 @@ int privs_drop(const struct privs_conf *conf)
 	char caps[128];
 	int rc;
 
+	for (size_t i = 0; i < conf->dir_cnt; i++)
+		if (conf->dirs[i].out_fd)
+			*conf->dirs[i].out_fd = -1;
 	rc = find_user(conf, &id);
 	if (rc == 0)
 		rc = join_groups(conf, &id);

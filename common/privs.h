@@ -13,7 +13,12 @@
 /** A directory that the user we become needs; made, with what leads to it, if it is missing. */
 struct privs_dir {
 	const char *path; /* not absolute: none */
-	mode_t mode;
+	mode_t mode;      /* 0: not made */
+	/**
+	 * NULL, or gets a descriptor (O_PATH, the caller's) by which /proc/self/fd leads there even
+	 * where the new user may not enter what leads to it; -1 where there is none, or no need.
+	 */
+	int *out_fd;
 };
 
 struct privs_conf {

@@ -29,6 +29,7 @@
 #include "ha-core/wire/advert.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +52,8 @@ struct ha {
 	struct ha_conf *started; /* what belongs to this run is as it says; the first conf */
 	void *daemon_conf;
 	struct ha_reload *reload;
+	int bpffs_fd; /* of tunnel.bpffs; -1: its name will do */
+	char bpffs_way[sizeof("/proc/self/fd/-2147483648")];
 
 	struct loop *loop;
 	struct loop_signal *sigterm, *sigint, *sighup;
@@ -1000,6 +1003,7 @@ static int open_tunnel(struct ha *ha)
 		.loop = ha->loop,
 		.choice = choice_of(ha->conf->tunnel.data_path),
 		.bpffs = ha->conf->tunnel.bpffs,
+		.bpffs_way = ha->bpffs_fd >= 0 ? ha->bpffs_way : NULL,
 		.interfaces = (const char *const *)ha->conf->tunnel.interfaces,
 		.interface_cnt = ha->conf->tunnel.interface_cnt,
 		.fast_nodes = fast_nodes_of(ha->conf),
@@ -1101,15 +1105,33 @@ static bool needs_bpf(const struct ha_conf *conf)
 #endif
 }
 
+/*
+ * /sys/fs/bpf is usually closed to all but root. Who was root when we started and is no longer gets
+ * to the daemon's own directory there by a descriptor from before.
+ */
+static void find_way_to_bpffs(struct ha *ha)
+{
+	const char *dir = ha->conf->tunnel.bpffs;
+
+	if (ha->bpffs_fd < 0)
+		return;
+	if (faccessat(AT_FDCWD, dir, R_OK | W_OK | X_OK, AT_EACCESS) == 0) {
+		(void)close(ha->bpffs_fd);
+		ha->bpffs_fd = -1;
+		return;
+	}
+	(void)snprintf(ha->bpffs_way, sizeof(ha->bpffs_way), "/proc/self/fd/%d", ha->bpffs_fd);
+}
+
 /* First of all: what is started and opened from here on has no more than what serving takes. */
-static int drop_privileges(const struct ha *ha)
+static int drop_privileges(struct ha *ha)
 {
 	const struct ha_conf *conf = ha->conf;
 	char run_dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	const struct privs_dir dirs[] = {
-		{ run_dir, 0755 }, /* the socket's own mode says who may use it */
-		{ conf->state.directory, 0700 },
-		{ needs_bpf(conf) ? conf->tunnel.bpffs : "", 0700 },
+		{ run_dir, 0755, NULL }, /* the socket's own mode says who may use it */
+		{ conf->state.directory, 0700, NULL },
+		{ conf->tunnel.bpffs, needs_bpf(conf) ? 0700 : 0, &ha->bpffs_fd },
 	};
 	const struct privs_conf privs = {
 		.user = conf->privileges.user,
@@ -1119,10 +1141,14 @@ static int drop_privileges(const struct ha *ha)
 		.dirs = dirs,
 		.dir_cnt = sizeof(dirs) / sizeof(dirs[0]),
 	};
+	int rc;
 
 	(void)snprintf(run_dir, sizeof(run_dir), "%s", conf->control.socket);
 	*strrchr(run_dir, '/') = '\0';
-	return privs_drop(&privs);
+	rc = privs_drop(&privs);
+	if (rc == 0)
+		find_way_to_bpffs(ha);
+	return rc;
 }
 
 static int open_events(struct ha *ha)
@@ -1149,6 +1175,8 @@ static void close_all(struct ha *ha)
 	home_link_close(ha->home_link);
 	reg_socket_close(ha->socket);
 	ha->tunnel = tunnel_close(ha->tunnel);
+	if (ha->bpffs_fd >= 0)
+		(void)close(ha->bpffs_fd);
 	ha_state_close(ha->state);
 	engine_done(&ha->engine);
 	loop_timer_free(ha->revocations);
@@ -1231,7 +1259,7 @@ static int serve(struct ha *ha)
 
 int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
 {
-	struct ha ha = { .daemon = daemon };
+	struct ha ha = { .daemon = daemon, .bpffs_fd = -1 };
 	int rc;
 
 	/* What a reload's thread has read and freed is to be given back, or to be of use to us. */

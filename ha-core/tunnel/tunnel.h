@@ -77,6 +77,7 @@ struct tunnel_conf {
 	struct loop *loop;
 	/* Of a fast tier; the strings need to live while it is opened only. */
 	const char *bpffs;             /* directory for what outlives us, on a BPF file system */
+	const char *bpffs_way;         /* how we get there, if not by its name; NULL: by its name */
 	const char *const *interfaces; /* where it attaches; none: every one but loopback */
 	size_t interface_cnt;
 	uint32_t fast_nodes;  /* home addresses that it carries at most */

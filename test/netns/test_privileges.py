@@ -115,6 +115,41 @@ def test_user_that_it_becomes_suffices_from_start_to_end(campus, as_nobody, desk
     assert not os.path.exists(as_nobody.socket)
 
 
+@pytest.mark.parametrize("tier", ["tc", "xdp"])
+def test_bpf_file_system_that_only_root_may_enter_does_for_the_fast_path(
+        net, campus, as_nobody, desk, correspondent, workdir, tier):
+    """As systemd mounts /sys/fs/bpf; a daemon after it takes over what it left there."""
+    net.prepare_for_bpf()
+    bpffs = os.path.join(workdir, "bpf")
+    os.chmod(bpffs, 0o700)
+    as_nobody.conf["tunnel"] |= {"data-path": tier, "bpffs": f"{bpffs}/ihad"}
+    as_nobody.write_config(as_nobody.conf)
+    os.chmod(as_nobody.config_path, 0o640)
+    as_nobody.start()
+    remains(as_nobody, NETWORK | BPF, pwd.getpwnam("nobody").pw_uid)
+    assert as_nobody.status()["data-path"] == tier, as_nobody.log()
+    server = correspondent(campus.server, campus.server_address)
+    desk.register()
+    desk.listen_ipip()
+
+    def reached(text):
+        server.send(text, (campus.home, 7000))
+        assert desk.receive_ipip()[1].data == text
+
+    reached(b"neighbours are known from here on")
+    before = as_nobody.counter("fast-path-packets")
+    reached(b"to the node")
+    assert as_nobody.counter("fast-path-packets") > before
+    as_nobody.kill()
+    reached(b"with nobody there")
+    as_nobody.start()
+    assert as_nobody.status()["data-path"] == tier
+    assert not as_nobody.events("data-path-laid-anew")
+    reached(b"of the next one")
+    as_nobody.stop()
+    os.rmdir(f"{bpffs}/ihad")               # empty; the directory above it is root's
+
+
 def test_configuration_that_the_user_cannot_read_again_is_told_at_the_start(campus, as_nobody):
     os.chmod(as_nobody.config_path, 0o600)
     as_nobody.start()

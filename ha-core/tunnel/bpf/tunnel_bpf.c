@@ -197,13 +197,19 @@ static void clean_dir(const char *dir)
 	}
 }
 
+/* By which the directory is reached: its name, or what ha.c found for a user that it is closed to. */
+static const char *way_to_dir(const struct tunnel_conf *conf)
+{
+	return conf->bpffs_way ? conf->bpffs_way : conf->bpffs;
+}
+
 static void bpf_clean(const struct tunnel_conf *conf)
 {
 	int fd;
 
-	if (lock_dir(conf->bpffs, &fd) < 0)
+	if (lock_dir(way_to_dir(conf), &fd) < 0)
 		return; /* there is none, or it is in use */
-	clean_dir(conf->bpffs);
+	clean_dir(way_to_dir(conf));
 	(void)rmdir(conf->bpffs);
 	(void)close(fd);
 	log_info("a fast path that was left in place is taken away",
@@ -303,8 +309,8 @@ static void look_for_pinned(struct tunnel_dp *dp)
 	dp->selected = 0;
 	if (err != -ENOENT)
 		log_notice("the fast path of an earlier daemon is of no use here and is laid anew",
-			   "event=data-path-laid-anew directory=%s layout=%u slots=%u", dp->dir,
-			   pinned.layout, pinned.slot_cnt);
+			   "event=data-path-laid-anew directory=%s layout=%u slots=%u",
+			   dp->conf->bpffs, pinned.layout, pinned.slot_cnt);
 	clean_dir(dp->dir);
 }
 
@@ -351,7 +357,7 @@ static int load(struct tunnel_dp *dp)
 		log_notice(
 			"the fast path of an earlier daemon cannot be taken over and is laid anew",
 			"event=data-path-laid-anew directory=%s error=\"%s\" detail=\"%s\"",
-			dp->dir, err_text(err), complaint);
+			dp->conf->bpffs, err_text(err), complaint);
 		complaint[0] = '\0';
 		clean_dir(dp->dir);
 		dp->adopted = false;
@@ -548,7 +554,7 @@ static int open_dir(struct tunnel_dp *dp)
 {
 	int err;
 
-	dp->dir = strdup(dp->conf->bpffs);
+	dp->dir = strdup(way_to_dir(dp->conf));
 	if (!dp->dir)
 		return -ENOMEM;
 	err = make_dir(dp->dir);
@@ -617,7 +623,7 @@ out:
 	}
 	log_info("the fast path is in place",
 		 "event=data-path-opened data-path=%s directory=%s nodes=%u adopted=%s",
-		 bpf_ports_tier(dp->ports), dp->dir, conf->fast_nodes,
+		 bpf_ports_tier(dp->ports), conf->bpffs, conf->fast_nodes,
 		 dp->adopted ? "true" : "false");
 	*ret_dp = dp;
 	return 0;
