@@ -54,6 +54,7 @@ static const char *const type_names[] = {
 	[CTL_STRING] = "string",
 	[CTL_NUMBER] = "number",
 	[CTL_BOOL] = "bool",
+	[CTL_LIST] = "list",
 };
 
 /*
@@ -418,7 +419,7 @@ void ctl_null(struct ctl_reply *r)
 
 void ctl_octets(struct ctl_reply *r, const void *value, size_t len)
 {
-	assert(reply_expects(r, CTL_STRING));
+	assert(reply_expects(r, CTL_STRING) || reply_expects(r, CTL_LIST));
 	reply_put(r, "\t");
 	reply_put_escaped(r, value, len);
 	reply_value_done(r);
@@ -1172,6 +1173,7 @@ static int parse_value(char *text, enum ctl_type type, struct ctl_value *out_val
 	*out_value = (struct ctl_value){ .text = text, .len = (size_t)len };
 	switch (type) {
 	case CTL_STRING:
+	case CTL_LIST:
 		return 0;
 	case CTL_NUMBER:
 		return len > 0 && strspn(text, "0123456789") == (size_t)len &&

@@ -15,7 +15,7 @@
  *	          ctl/1 live SENTENCE NAME:TYPE[:detail] ...    a table whose rows come as things happen
  *	row       row VALUE ...              of a table: one value a column
  *	          row NAME:TYPE VALUE        of a record: one field
- *	TYPE      string, number (0..2^64-1), bool (true, false)
+ *	TYPE      string, number (0..2^64-1), bool (true, false), list (words, a blank between two)
  *	VALUE     \N is null; \\ \t \n \xNN stand for octets that would break a line or a field
  *
  * An answer without its end line was cut off. The order of a table's rows means nothing. A detail
@@ -35,7 +35,7 @@
 #define CTL_WORD_MAX    16    /* words of a request */
 #define CTL_COLUMN_MAX  32    /* columns of a table */
 
-enum ctl_type { CTL_STRING, CTL_NUMBER, CTL_BOOL };
+enum ctl_type { CTL_STRING, CTL_NUMBER, CTL_BOOL, CTL_LIST };
 
 /* ---- The daemon's end ---- */
 
@@ -119,7 +119,7 @@ void ctl_live(struct ctl_reply *r, const struct ctl_column *columns, size_t colu
 void ctl_wake(struct ctl_reply *r);
 
 /** The next value, of the type its column or field says. */
-void ctl_string(struct ctl_reply *r, const char *value);             /* NULL: null */
+void ctl_string(struct ctl_reply *r, const char *value);             /* NULL: null; or a list */
 void ctl_octets(struct ctl_reply *r, const void *value, size_t len); /* a string, any octets */
 void ctl_number(struct ctl_reply *r, uint64_t value);
 void ctl_bool(struct ctl_reply *r, bool value);

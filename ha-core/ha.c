@@ -981,6 +981,13 @@ static uint32_t fast_nodes_of(const struct ha_conf *conf)
 	return (uint32_t)(cnt + cnt / 4 + 256);
 }
 
+static void on_keepalive(void *ctx, const struct binding *b, struct in_addr src, uint16_t port)
+{
+	const struct ha *ha = ctx;
+
+	ha_ctl_keepalive(ha->ctl, b, src, port);
+}
+
 static int open_tunnel(struct ha *ha)
 {
 	const enum ha_conf_mss_clamp clamp = ha->conf->tunnel.mss_clamp;
@@ -1008,6 +1015,8 @@ static int open_tunnel(struct ha *ha)
 		.interface_cnt = ha->conf->tunnel.interface_cnt,
 		.fast_nodes = fast_nodes_of(ha->conf),
 		.keep_forwarding = ha->conf->tunnel.keep_forwarding,
+		.keepalive = on_keepalive,
+		.keepalive_ctx = ha,
 		.udp_checksums = ha->conf->tunnel.udp_checksums,
 		.contacted = note_contact,
 		.contacted_ctx = ha,

@@ -111,12 +111,12 @@ static const struct ctl_column binding_columns[] = {
 	{ "bytes-to-node", CTL_NUMBER, .detail = true },
 	{ "packets-from-node", CTL_NUMBER, .detail = true },
 	{ "bytes-from-node", CTL_NUMBER, .detail = true },
-	{ "mobile-networks", CTL_STRING, .detail = true },
+	{ "mobile-networks", CTL_LIST, .detail = true },
 };
 
 #define BINDING_COLUMN_CNT (sizeof(binding_columns) / sizeof(binding_columns[0]))
 
-/* "10.60.1.0/24 10.60.2.0/24"; null if there are none. */
+/* "10.60.1.0/24 10.60.2.0/24": a list; null if there are none. */
 static void put_networks(struct ctl_reply *r, const struct binding *b)
 {
 	char text[NETWORK_MAX * sizeof("255.255.255.255/32")];
@@ -184,8 +184,13 @@ static bool is_nai(const char *text)
 	return text[strspn(text, "0123456789./")] && !text[strcspn(text, " \t\n\r")];
 }
 
-/* Those of one home address. A person who mistyped it is told more than "none". */
-static void show_bindings_of(const struct ha_ctl *c, struct ctl_reply *r, const char *target)
+/*
+ * The home address of a node, which an operator names by it or by its NAI; 0.0.0.0 if it has none
+ * now. A person who mistyped it is told more than "none".
+ * @return false: there is no such node, and the answer says so
+ */
+static bool find_node(const struct ha_ctl *c, struct ctl_reply *r, const char *target,
+		      struct in_addr *ret_addr)
 {
 	const struct sa_table *nodes = &c->env.engine->nodes;
 	const struct sa_peer *node;
@@ -198,13 +203,29 @@ static void show_bindings_of(const struct ha_ctl *c, struct ctl_reply *r, const 
 			  "\"%s\" is neither an IPv4 address nor an NAI; try 192.0.2.7 or "
 			  "user@realm",
 			  target);
-		return;
+		return false;
 	} else {
 		node = sa_peer_find_nai(nodes, (const uint8_t *)target, strlen(target));
-		addr = node ? node->addr : (struct in_addr){ INADDR_ANY };
 	}
-	ctl_table(r, binding_columns, BINDING_COLUMN_CNT, "no binding: %s is %s", target,
-		  node ? "not registered here" : "not a mobile node of this home agent");
+	if (!node) {
+		ctl_error(r,
+			  "no binding: %s is not a mobile node of this home agent; see show "
+			  "mobile-nodes",
+			  target);
+		return false;
+	}
+	*ret_addr = node->addr;
+	return true;
+}
+
+static void show_bindings_of(const struct ha_ctl *c, struct ctl_reply *r, const char *target)
+{
+	struct in_addr addr;
+
+	if (!find_node(c, r, target, &addr))
+		return;
+	ctl_table(r, binding_columns, BINDING_COLUMN_CNT, "no binding: %s is not registered here",
+		  target);
 	put_bindings_of(c, r, binding_find(&c->env.engine->cache, key_of(c, addr)));
 }
 
@@ -558,6 +579,13 @@ void ha_ctl_sent(const struct ha_ctl *c, const uint8_t *msg, size_t len, struct 
 		ha_trace_sent(&c->traces, msg, len, dst, port, NULL);
 }
 
+void ha_ctl_keepalive(const struct ha_ctl *c, const struct binding *b, struct in_addr src,
+		      uint16_t port)
+{
+	if (c)
+		ha_trace_keepalive(&c->traces, b, src, port);
+}
+
 /* ---- clear binding, log-level ---- */
 
 static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
@@ -567,10 +595,8 @@ static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	size_t cnt;
 
 	(void)argc;
-	if (addr_parse(argv[0], &addr) < 0) {
-		ctl_error(r, "\"%s\" is not a home address, such as 192.0.2.7", argv[0]);
+	if (!find_node(c, r, argv[0], &addr))
 		return;
-	}
 	cnt = engine_clear(c->env.engine, key_of(c, addr));
 	if (cnt == 0) {
 		ctl_error(r, "%s has no binding; see show bindings", argv[0]);
@@ -578,8 +604,8 @@ static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	}
 	(void)ha_state_commit(c->env.state); /* who is told so may rely on it; it logs a failure */
 	log_notice("binding cleared by an operator",
-		   "event=binding-cleared home-address=%s bindings=%zu uid=%u", argv[0], cnt,
-		   ctl_uid(r));
+		   "event=binding-cleared home-address=%s bindings=%zu uid=%u", addr_text(addr).s,
+		   cnt, ctl_uid(r));
 	ctl_message(r, "cleared %zu binding%s of %s", cnt, cnt == 1 ? "" : "s", argv[0]);
 }
 
@@ -690,7 +716,7 @@ const struct ctl_command ha_ctl_commands[] = {
 	{ "show config", "[KEY]", "the configuration in force, without secrets", show_config },
 	{ "trace", "HOME-ADDRESS|NAI", "each message of a node as it comes, and why what was done",
 	  trace },
-	{ "clear binding", "HOME-ADDRESS", "end all bindings of a home address", clear_binding },
+	{ "clear binding", "HOME-ADDRESS|NAI", "end all bindings of a node", clear_binding },
 	{ "drain", "[off]", "revoke bindings, refuse registrations; off: serve again", drain },
 	{ "state check", "", "read the database through: is it sound?", check_state },
 	{ "state export", "", "what is remembered of every node, JSON lines", export_state },
@@ -715,6 +741,7 @@ int ha_ctl_open(const struct ha_ctl_env *env, const char *socket, const char *gr
 	if (!c)
 		return -ENOMEM;
 	c->env = *env;
+	c->traces.nodes = &env->engine->nodes;
 	c->started_mono_ms = loop_now(env->loop)->mono_ms;
 	if (gmtime_r(&now, &tm))
 		(void)strftime(c->started_at, sizeof(c->started_at), "%Y-%m-%dT%H:%M:%SZ", &tm);

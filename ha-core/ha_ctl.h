@@ -55,6 +55,9 @@ void ha_ctl_received(const struct ha_ctl *c, const uint8_t *msg, size_t len,
 void ha_ctl_sent(const struct ha_ctl *c, const uint8_t *msg, size_t len, struct in_addr dst,
 		 uint16_t port);
 
+void ha_ctl_keepalive(const struct ha_ctl *c, const struct binding *b, struct in_addr src,
+		      uint16_t port);
+
 /** The commands, for the manual and the shells' completion; a zero row ends them. */
 extern const struct ctl_command ha_ctl_commands[];
 

@@ -42,6 +42,7 @@ struct trace_row {
 	const char *message; /* static, as the three below */
 	const char *verdict, *reason;
 	bool received;
+	bool has_code;
 	uint8_t code;
 	char peer[32];
 	char interface[IF_NAMESIZE];
@@ -66,7 +67,8 @@ struct identity {
 	size_t nai_len;
 };
 
-static struct identity identity_of(const uint8_t *msg, size_t len, const struct sa_peer *node)
+static struct identity identity_of(const struct sa_table *nodes, const uint8_t *msg, size_t len,
+				   const struct sa_peer *node)
 {
 	struct identity id = { { INADDR_ANY }, NULL, 0 };
 	struct wire_reader r = wire_reader(msg, len);
@@ -95,6 +97,8 @@ static struct identity identity_of(const uint8_t *msg, size_t len, const struct 
 		id.nai_len = ext.len;
 		break;
 	}
+	if (!node && !addr_is_any(id.home_addr)) /* of a revocation, or of what was discarded */
+		node = sa_peer_find(nodes, id.home_addr);
 	if (!id.nai && node) {
 		id.nai = sa_peer_nai(node);
 		id.nai_len = sa_peer_nai_len(node);
@@ -134,21 +138,32 @@ static void set_time(char *buf, size_t size)
 }
 
 /* Makes a row; NULL: no memory, and the client is told of one message less. */
-static struct trace_row *row_new(const uint8_t *msg, size_t len, struct in_addr peer, uint16_t port)
+static struct trace_row *row_new(const char *message, const char *fields, struct in_addr peer,
+				 uint16_t port)
 {
-	char text[DESCRIBE_MAX];
-	size_t text_len = describe_message(msg, len, text, sizeof(text));
-	struct trace_row *row = calloc(1, sizeof(*row) + text_len + 1);
+	struct trace_row *row = calloc(1, sizeof(*row) + strlen(fields) + 1);
 
 	if (!row)
 		return NULL;
-	memcpy(row->fields, text, text_len);
-	row->message = len > 0 ? describe_message_name(msg[0]) : NULL;
-	if (!row->message)
-		row->message = "Unknown message";
-	row->octets = len;
+	strcpy(row->fields, fields);
+	row->message = message;
 	set_time(row->time, sizeof(row->time));
 	(void)snprintf(row->peer, sizeof(row->peer), "%s:%u", addr_text(peer).s, port);
+	return row;
+}
+
+/* ... of a message, decoded. */
+static struct trace_row *message_row(const uint8_t *msg, size_t len, struct in_addr peer,
+				     uint16_t port)
+{
+	const char *name = len > 0 ? describe_message_name(msg[0]) : NULL;
+	char text[DESCRIBE_MAX + 1];
+	struct trace_row *row;
+
+	text[describe_message(msg, len, text, DESCRIBE_MAX)] = '\0';
+	row = row_new(name ? name : "Unknown message", text, peer, port);
+	if (row)
+		row->octets = len;
 	return row;
 }
 
@@ -176,15 +191,16 @@ void ha_trace_received(const struct ha_trace_list *list, const uint8_t *msg, siz
 
 	if (!list->first)
 		return;
-	id = identity_of(msg, len, res->node);
+	id = identity_of(list->nodes, msg, len, res->node);
 	for (struct ha_trace *t = list->first; t; t = t->next) {
 		if (!is_of(t, &id))
 			continue;
-		row = row_new(msg, len, from->src, from->src_port);
+		row = message_row(msg, len, from->src, from->src_port);
 		if (row) {
 			row->received = true;
 			row->verdict = verdicts[res->outcome.verdict];
 			row->code = res->outcome.code;
+			row->has_code = res->outcome.verdict != REG_DISCARD;
 			row->reason = reg_reason_text(res->outcome.reason);
 			memcpy(row->interface, from->interface, sizeof(row->interface));
 		}
@@ -199,10 +215,39 @@ void ha_trace_sent(const struct ha_trace_list *list, const uint8_t *msg, size_t 
 
 	if (!list->first)
 		return;
-	id = identity_of(msg, len, node);
+	id = identity_of(list->nodes, msg, len, node);
 	for (struct ha_trace *t = list->first; t; t = t->next)
 		if (is_of(t, &id))
-			row_queue(t, row_new(msg, len, dst, port));
+			row_queue(t, message_row(msg, len, dst, port));
+}
+
+void ha_trace_keepalive(const struct ha_trace_list *list, const struct binding *b,
+			struct in_addr src, uint16_t port)
+{
+	struct identity id = { b->key.home_addr, NULL, 0 };
+	struct trace_row *row;
+	char text[128];
+
+	if (!list->first)
+		return;
+	if (b->node) {
+		id.nai = sa_peer_nai(b->node);
+		id.nai_len = sa_peer_nai_len(b->node);
+	}
+	(void)snprintf(text, sizeof(text),
+		       "ICMP Echo Request in the UDP tunnel\nHome Address: %s\nCare-of Address: %s",
+		       addr_text(b->key.home_addr).s, addr_text(b->care_of).s);
+	for (struct ha_trace *t = list->first; t; t = t->next) {
+		if (!is_of(t, &id))
+			continue;
+		row = row_new("Keepalive", text, src, port);
+		if (row) {
+			row->received = true;
+			row->verdict = "answered";
+			row->reason = "it keeps the mapping of a NAT (RFC 3519 section 4.9)";
+		}
+		row_queue(t, row);
+	}
 }
 
 /* What was decided, as the last of the lines: "Decision: denied, Code 133 (...): because". */
@@ -212,7 +257,10 @@ static void put_fields(struct ctl_reply *r, const struct trace_row *row)
 
 	if (!row->verdict)
 		(void)snprintf(text, sizeof(text), "%s", row->fields);
-	else if (strcmp(row->verdict, "discarded") == 0)
+	else if (!row->has_code && row->received && strcmp(row->verdict, "discarded") != 0)
+		(void)snprintf(text, sizeof(text), "%s\nDecision: %s: %s", row->fields,
+			       row->verdict, row->reason);
+	else if (!row->has_code)
 		(void)snprintf(text, sizeof(text), "%s\nDecision: discarded in silence: %s",
 			       row->fields, row->reason);
 	else
@@ -232,7 +280,7 @@ static void put_row(struct ctl_reply *r, const struct trace_row *row)
 	ctl_string(r, row->interface[0] ? row->interface : NULL);
 	ctl_number(r, row->octets);
 	ctl_string(r, row->verdict);
-	if (row->verdict && strcmp(row->verdict, "discarded") != 0)
+	if (row->has_code)
 		ctl_number(r, row->code);
 	else
 		ctl_null(r);

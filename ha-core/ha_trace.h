@@ -14,6 +14,7 @@ struct ha_trace; /* one client's */
 /** Those who trace; zero-initialised is nobody. A client that goes takes itself off the list. */
 struct ha_trace_list {
 	struct ha_trace *first;
+	const struct sa_table *nodes; /* tells the NAI of a node that a message names by address */
 };
 
 /**
@@ -29,5 +30,9 @@ void ha_trace_received(const struct ha_trace_list *list, const uint8_t *msg, siz
 /** A message of ours: the reply to that one (node as of its result), or one that answers none. */
 void ha_trace_sent(const struct ha_trace_list *list, const uint8_t *msg, size_t len,
 		   struct in_addr dst, uint16_t port, const struct sa_peer *node);
+
+/** A keepalive in the node's UDP tunnel, which was answered (RFC 3519 §4.9). */
+void ha_trace_keepalive(const struct ha_trace_list *list, const struct binding *b,
+			struct in_addr src, uint16_t port);
 
 #endif

@@ -59,7 +59,8 @@ struct table {
 	const struct ctl_head *head;
 	struct row *rows; /* held */
 	size_t row_cnt;
-	bool whole; /* the held rows are all there are */
+	bool whole;    /* the held rows are all there are */
+	bool filtered; /* some rows are not shown */
 };
 
 /* What the command line asks for beyond the words. */
@@ -140,11 +141,30 @@ static void json_string(const char *text, size_t len)
 	putchar('"');
 }
 
+/* Words of a list, an array: none is no null. */
+static void json_list(const struct ctl_value *value)
+{
+	const char *end = value->text + value->len, *p, *blank;
+
+	putchar('[');
+	for (p = value->text; p < end; p = blank + 1) {
+		blank = memchr(p, ' ', (size_t)(end - p));
+		if (!blank)
+			blank = end;
+		if (p > value->text)
+			fputs(", ", stdout);
+		json_string(p, (size_t)(blank - p));
+	}
+	putchar(']');
+}
+
 static void json_pair(const struct ctl_column *column, const struct ctl_value *value)
 {
 	json_string(column->name, strlen(column->name));
 	fputs(": ", stdout);
-	if (!value->text)
+	if (column->type == CTL_LIST)
+		json_list(value);
+	else if (!value->text)
 		fputs("null", stdout);
 	else if (column->type == CTL_STRING)
 		json_string(value->text, value->len);
@@ -379,7 +399,7 @@ static void text_table_begin(const struct table *t)
 	size_t i, k;
 
 	if (t->row_cnt == 0) {
-		text_message(head->text);
+		text_message(t->filtered ? "none: no row passes the filter" : head->text);
 		return;
 	}
 	for (i = 0; i < head->column_cnt; i++) {
@@ -567,8 +587,10 @@ static int hold_rows(struct ctl_client *c, struct table *t)
 			t->whole = rc == 0;
 			return rc;
 		}
-		if (!is_wanted(t->head, values, &field))
+		if (!is_wanted(t->head, values, &field)) {
+			t->filtered = true;
 			continue;
+		}
 		rc = grow_rows(t, &room);
 		if (rc < 0)
 			return rc;

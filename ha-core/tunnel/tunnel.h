@@ -97,6 +97,9 @@ struct tunnel_conf {
 	 */
 	void (*contacted)(void *ctx, const struct binding *first);
 	void *contacted_ctx;
+	/** A keepalive was answered (RFC 3519 §4.9): for those who look on. NULL: nobody does. */
+	void (*keepalive)(void *ctx, const struct binding *b, struct in_addr src, uint16_t port);
+	void *keepalive_ctx;
 };
 
 /** The whole data path of a daemon. Opaque. */

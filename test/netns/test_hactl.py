@@ -32,6 +32,7 @@ def test_bindings_as_json_are_an_array_of_the_contracts_objects(site):
     assert numbers >= {"source-port", "lifetime", "remaining", "spi", "packets-to-node",
                        "bytes-to-node", "packets-from-node", "bytes-from-node"}
     assert binding["reverse-tunnel"] is True
+    assert binding["mobile-networks"] == []
 
 
 def test_binding_without_an_nai_has_null(site):
@@ -63,6 +64,17 @@ def test_no_bindings_are_told_in_words(site):
     assert text.strip() and site.home not in text
 
 
+def test_no_binding_of_a_node_is_told_in_words(site):
+    assert site.agent.hactl("show", "bindings", site.home, json_output=False) \
+        == f"no binding: {site.home} is not registered here\n"
+
+
+def test_rows_that_no_filter_lets_pass_are_not_said_to_be_absent(site):
+    site.node.register()
+    assert site.agent.hactl("-f", "home-address=192.0.2.*", "show", "bindings", json_output=False) \
+        == "none: no row passes the filter\n"
+
+
 def test_counters_are_one_flat_object_of_numbers(site):
     counters = site.agent.counters()
     assert COUNTERS <= set(counters)
@@ -85,16 +97,18 @@ def test_mobile_nodes_are_listed_without_their_keys(site):
         assert topology.SA.key.hex() not in output.lower()
 
 
-def test_clear_binding_ends_it(site):
+@pytest.mark.parametrize("who", ["address", "nai"])
+def test_clear_binding_ends_it(site, who):
     site.node.register()
-    site.agent.hactl("clear", "binding", site.home, json_output=False)
+    site.agent.hactl("clear", "binding", site.home if who == "address" else "alice@corp.example",
+                     json_output=False)
     assert site.agent.bindings() == []
     site.node.register()
 
 
 @pytest.mark.parametrize("words, code", [
     (["show", "nonsense"], 2), (["clear", "binding"], 2), (["show", "bindings", "not an address"], 1),
-    (["clear", "binding", "192.0.2.1"], 1)])
+    (["clear", "binding", "192.0.2.1"], 1), (["show", "bindings", "nobody"], 1)])
 def test_bad_command_exits_2_refused_one_1_and_says_why(site, words, code):
     done = site.agent.hactl(*words, json_output=False, check=False)
     assert done.returncode == code

@@ -90,6 +90,30 @@ def test_trace_says_why_a_request_is_denied_or_dropped(site, trace):
     assert t.interrupt() == 0
 
 
+@pytest.mark.parametrize("who", ["address", "nai"])
+def test_trace_shows_the_revocation_of_a_binding(site, trace, who):
+    """A message that names the node by its address alone is the node's by its NAI as well."""
+    site.node.register(extensions=mip.revocation_support())
+    t = trace(site.home if who == "address" else "alice@corp.example")
+    site.agent.hactl("clear", "binding", site.home, json_output=False)
+    text = t.read_until("Registration Revocation", "Mobile-Home Authentication")
+    assert "sent  Registration Revocation" in text
+    assert f"    Home Address: {site.home}\n" in text
+    assert t.interrupt() == 0
+
+
+def test_trace_shows_keepalives_in_the_tunnel(site, trace):
+    site.node.register(extensions=mip.udp_tunnel_request(forced=True))
+    t = trace("alice@corp.example", flags=["--json"])
+    site.node.send_udp(mip.echo_request(site.home, site.agent.address))
+    t.read_until('"message": "Keepalive"')
+    (row,) = (json.loads(line) for line in t.seen.decode().splitlines())
+    assert (row["direction"], row["verdict"], row["code"]) == ("received", "answered", None)
+    assert row["peer"] == f"{site.care_of}:{site.node.port}"
+    assert f"Home Address: {site.home}" in row["fields"].splitlines()
+    assert t.interrupt() == 0
+
+
 def test_a_trace_that_ends_leaves_the_daemon_alone(site, trace):
     for _ in range(3):
         trace(site.home).process.kill()

@@ -70,7 +70,7 @@ def test_a_network_is_registered_routed_and_shown(campus, router, capture, workd
     reply = router.register(extensions=ask_for(NETWORK))
     assert acks(reply) == [(1, 0, NETWORK)]
     assert reply.types == [EXT_MOBILE_NETWORK, mip.EXT_TNC, mip.EXT_MHAE]
-    assert router.ihad.binding(campus.home)["mobile-networks"] == NETWORK
+    assert router.ihad.binding(campus.home)["mobile-networks"] == [NETWORK]
     assert "ihad0" in routes(campus.ha, NETWORK) and routes(campus.ha, OTHER_NETWORK) == []
     assert router.ihad.wait_event("mobile-network-registered")[0]["network"] == NETWORK
 
@@ -222,7 +222,7 @@ def test_a_reload_ends_what_is_no_longer_configured(campus, router):
     router.register(extensions=ask_for(NETWORK, OTHER_NETWORK))
     router.ihad.write_config(with_networks(router.ihad.conf, campus.home, OTHER_NETWORK))
     router.ihad.reload()
-    assert router.ihad.binding(campus.home)["mobile-networks"] == OTHER_NETWORK
+    assert router.ihad.binding(campus.home)["mobile-networks"] == [OTHER_NETWORK]
     assert routes(campus.ha, NETWORK) == [] and "ihad0" in routes(campus.ha, OTHER_NETWORK)
     assert router.ask(extensions=ask_for(NETWORK)).code == 147
 
@@ -241,7 +241,7 @@ def test_implicit_mode_gives_all_of_them(campus, run_daemon, desk):
                          **{"mobile-network-mode": "implicit"})
     ihad = run_daemon(campus.ha, "ihad", conf)
     assert acks(desk.register()) == [(2, 0, NETWORK), (2, 0, OTHER_NETWORK)]
-    assert ihad.binding(campus.home)["mobile-networks"] == f"{NETWORK} {OTHER_NETWORK}"
+    assert ihad.binding(campus.home)["mobile-networks"] == [NETWORK, OTHER_NETWORK]
 
 
 def test_ipsec_only_holds_for_networks_too(internet, run_daemon, peer, correspondent):
@@ -294,4 +294,4 @@ def test_a_host_behind_the_router_is_reached_wherever_the_router_is(net, company
     laptop.move("floor2")
     mn.wait_state("inside", laptop.address)
     talk()
-    assert company.ihad.binding(company.home)["mobile-networks"] == NETWORK
+    assert company.ihad.binding(company.home)["mobile-networks"] == [NETWORK]

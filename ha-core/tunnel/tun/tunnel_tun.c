@@ -970,6 +970,8 @@ static void answer_keepalive(struct tunnel_dp *dp, struct binding *b, const stru
 	dp->conf.stats->keepalives++;
 	len = icmp_echo_reply(inner->packet, inner->len, 0, &reply);
 	send_to_node(dp, b, NULL, false, reply, len);
+	if (dp->conf.keepalive)
+		dp->conf.keepalive(dp->conf.keepalive_ctx, b, a->src, a->src_port);
 }
 
 /*

@@ -218,7 +218,7 @@ static struct binding *bind_node(struct fixture *f, const char *home_addr, const
 	"\tlifetime:number:detail\tremaining:number\tspi:number:detail"                  \
 	"\tpackets-to-node:number:detail\tbytes-to-node:number:detail"                   \
 	"\tpackets-from-node:number:detail\tbytes-from-node:number:detail"               \
-	"\tmobile-networks:string:detail\n"
+	"\tmobile-networks:list:detail\n"
 
 /* ---- show bindings ---- */
 
@@ -327,12 +327,20 @@ static void nobody_there_is_an_empty_table_that_says_why(void **state)
 	assert_string_equal(
 		ask(f, "show bindings dynamic@corp.example"),
 		HEAD("no binding: dynamic@corp.example is not registered here") "end\n");
-	assert_string_equal(
-		ask(f, "show bindings 10.50.0.9"),
-		HEAD("no binding: 10.50.0.9 is not a mobile node of this home agent") "end\n");
-	assert_string_equal(ask(f, "show bindings eve@corp.example"),
-			    HEAD("no binding: eve@corp.example is not a mobile node of this home "
-				 "agent") "end\n");
+}
+
+static void who_is_no_node_is_refused_by_name(void **state)
+{
+	struct fixture *f = *state;
+
+	add_node(f, "10.50.0.7", "alice@corp.example", 256);
+	assert_string_equal(ask(f, "show bindings 10.50.0.9"),
+			    "ctl/1\terror\tno binding: 10.50.0.9 is not a mobile node of this home "
+			    "agent; see show mobile-nodes\nend\n");
+	assert_non_null(strstr(ask(f, "show bindings eve@corp.example"),
+			       "\terror\tno binding: eve@corp.example is not a mobile node "));
+	assert_non_null(strstr(ask(f, "show bindings nobody"), "\terror\tno binding: nobody is "));
+	assert_non_null(strstr(ask(f, "clear binding eve@corp.example"), "\terror\tno binding: "));
 }
 
 static void what_is_neither_address_nor_nai_is_refused(void **state)
@@ -512,12 +520,26 @@ static void clear_ends_all_bindings_of_the_address_and_no_other(void **state)
 			    "ctl/1\tmessage\tcleared 1 binding of 10.50.0.8\nend\n");
 }
 
-static void clear_refuses_what_is_no_address(void **state)
+static void clear_takes_an_nai_too(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_non_null(strstr(ask(f, "clear binding alice"), "\terror\t\"alice\" is not a home"));
-	assert_non_null(strstr(ask(f, "clear binding"), "usage: clear binding HOME-ADDRESS\n"));
+	add_node(f, "10.50.0.7", "alice@corp.example", 256);
+	(void)bind_node(f, "10.50.0.7", "10.1.0.10");
+	assert_string_equal(ask(f, "clear binding alice@corp.example"),
+			    "ctl/1\tmessage\tcleared 1 binding of alice@corp.example\nend\n");
+	assert_int_equal(f->engine.cache.cnt, 0);
+	assert_non_null(strstr(ask(f, "clear binding alice@corp.example"), "has no binding"));
+}
+
+static void clear_refuses_what_is_no_node(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_non_null(strstr(ask(f, "clear binding alice"),
+			       "\terror\tno binding: alice is not a mobile"));
+	assert_non_null(strstr(ask(f, "clear binding 10.0.0.0/8"), "\terror\t\"10.0.0.0/8\" is "));
+	assert_non_null(strstr(ask(f, "clear binding"), "usage: clear binding HOME-ADDRESS|NAI\n"));
 	assert_int_equal(f->changes, 0);
 }
 
@@ -567,6 +589,7 @@ int main(void)
 		HA_CTL_TEST(remaining_counts_down_and_never_below_zero),
 		HA_CTL_TEST(bindings_of_one_node_by_address_or_nai),
 		HA_CTL_TEST(nobody_there_is_an_empty_table_that_says_why),
+		HA_CTL_TEST(who_is_no_node_is_refused_by_name),
 		HA_CTL_TEST(what_is_neither_address_nor_nai_is_refused),
 		HA_CTL_TEST(each_binding_that_stays_is_shown_once_whatever_else_changes),
 		HA_CTL_TEST(mobile_nodes_are_listed_without_keys),
@@ -575,7 +598,8 @@ int main(void)
 		HA_CTL_TEST(status_says_who_where_and_since_when),
 		HA_CTL_TEST(reload_tells_what_came_of_it),
 		HA_CTL_TEST(clear_ends_all_bindings_of_the_address_and_no_other),
-		HA_CTL_TEST(clear_refuses_what_is_no_address),
+		HA_CTL_TEST(clear_takes_an_nai_too),
+		HA_CTL_TEST(clear_refuses_what_is_no_node),
 		HA_CTL_TEST(log_level_is_set_or_refused),
 		HA_CTL_TEST(drain_is_switched_on_and_off),
 		HA_CTL_TEST(help_knows_every_command),
