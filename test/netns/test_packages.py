@@ -8,11 +8,13 @@ import glob
 import os
 import re
 import shutil
+import stat
 import subprocess
 import threading
 
 import pytest
 
+from fixtures import mobileip as mip
 from fixtures.namespaces import run
 from fixtures.packages import Root, sandboxed, unit_of
 from fixtures.programs import Daemon
@@ -85,17 +87,17 @@ def install_rpms(root, directory):
 
 
 @pytest.fixture
-def serve(campus, run_daemon, workdir, bindir):
-    """serve(root): ihad of that host, started as its unit would, on the campus."""
+def install(run_daemon, workdir):
+    """install(root, host, name, conf): a daemon of that root, on that host, as its unit would start it."""
     os.chmod(workdir, 0o711)
 
-    def make(root, name="ihad", **tunnel):
-        conf = campus.ihad_conf | {
+    def make(root, host, name, conf, **tunnel):
+        conf = conf | {
             "control": {"socket": f"/run/home-agent/{name}.sock"},
             "state": {"directory": f"/var/lib/home-agent/{name}"},
             "privileges": {"system-call-filter": True}, "log": {"level": "debug"},
             "tunnel": {"bpffs": f"/sys/fs/bpf/home-agent/{name}"} | tunnel}
-        daemon = run_daemon(campus.ha, name, conf, start=False)
+        daemon = run_daemon(host, name, conf, start=False)
         daemon.config_path = root.at(f"/etc/home-agent/{name}.yaml")
         daemon.write_config(daemon.conf)    # its group is the directory's
         os.chmod(daemon.config_path, 0o640)
@@ -105,6 +107,12 @@ def serve(campus, run_daemon, workdir, bindir):
         return daemon
 
     return make
+
+
+@pytest.fixture
+def serve(campus, install):
+    """serve(root): ihad of that root, on the campus."""
+    return lambda root, **tunnel: install(root, campus.ha, "ihad", campus.ihad_conf, **tunnel)
 
 
 # --- as they are ---
@@ -186,6 +194,8 @@ def test_both_formats_have_the_same_content(debs, rpms, workdir, name):
          if not ONLY_RPM.match(path)}
     assert set(d) == set(r) and d
     for path in d:
+        a, b = (stat.S_IMODE(os.lstat(file).st_mode) for file in (d[path], r[path]))
+        assert a == b, f"{path}: {a:o} in the deb, {b:o} in the rpm"
         if path.endswith((".service", ".conf", ".yaml", ".txt")):
             with open(d[path], "rb") as a, open(r[path], "rb") as b:
                 assert a.read() == b.read(), path
@@ -218,6 +228,15 @@ def test_unit_is_sound_and_its_exposure_small(debs, root):
         assert name not in verify.stderr + verify.stdout, verify.stderr
         root.run("systemd-analyze", "security", "--offline=yes", f"--threshold={EXPOSURE_MAX}",
                  f"/lib/systemd/system/{name}.service")
+
+
+def test_conffiles_are_the_apparmor_profiles_and_nothing_else(debs, workdir):
+    """An operator's configuration is nobody's conffile: no upgrade ever asks about it."""
+    for name in NAMES:
+        run(["dpkg-deb", "-e", deb(debs, name), f"{workdir}/{name}"])
+        path = f"{workdir}/{name}/conffiles"
+        listed = open(path, encoding="utf-8").read().split() if os.path.exists(path) else []
+        assert listed == ([f"/etc/apparmor.d/usr.sbin.{name}"] if name in ("ihad", "xhad") else [])
 
 
 def test_apparmor_takes_the_profiles(debs, root):
@@ -253,6 +272,27 @@ def test_installed_program_serves_in_the_sandbox_of_its_unit(kind, request, root
     ihad.reload()
     assert ihad.events("reloaded") and len(ihad.bindings()) == 1
     ihad.stop()
+
+
+@pytest.mark.parametrize("kind", ["deb", "rpm"])
+def test_external_home_agent_of_the_package_serves_in_the_sandbox_of_its_unit(kind, request, root,
+                                                                              install, internet, peer):
+    directory = request.getfixturevalue(kind + "s")
+    (install_debs if kind == "deb" else install_rpms)(root, directory)
+    xhad = install(root, internet.xha, "xhad", internet.xhad_conf
+                   | {"inside": {"interfaces": ["dmz1"]}}).start()
+    assert not xhad.events("privileges-root")
+    roamer = peer(internet.roamer, internet.roamer_address, internet.home, internet.agent)
+    roamer.register(extensions=mip.udp_tunnel_request(forced=True))
+    assert xhad.binding(internet.home)["encapsulation"] == "udp"
+    roamer.send_udp(mip.echo_request(internet.home, internet.agent))
+    assert roamer.receive_udp().icmp == (0, 0)
+    inside = peer(internet.inside, internet.inside_address, internet.other_home, internet.agent)
+    inside.send(inside.build())
+    xhad.wait_event("inside-rrq")
+    xhad.reload()
+    assert len(xhad.bindings()) == 1
+    xhad.stop()
 
 
 def calls_after_exec(trace, program):
