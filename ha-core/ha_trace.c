@@ -257,15 +257,14 @@ static void put_fields(struct ctl_reply *r, const struct trace_row *row)
 
 	if (!row->verdict)
 		(void)snprintf(text, sizeof(text), "%s", row->fields);
-	else if (!row->has_code && row->received && strcmp(row->verdict, "discarded") != 0)
-		(void)snprintf(text, sizeof(text), "%s\nDecision: %s: %s", row->fields,
-			       row->verdict, row->reason);
-	else if (!row->has_code)
-		(void)snprintf(text, sizeof(text), "%s\nDecision: discarded in silence: %s",
-			       row->fields, row->reason);
-	else
+	else if (row->has_code)
 		(void)snprintf(text, sizeof(text), "%s\nDecision: %s, Code %u (%s): %s",
 			       row->fields, row->verdict, row->code, reg_code_text(row->code),
+			       row->reason);
+	else
+		(void)snprintf(text, sizeof(text), "%s\nDecision: %s%s: %s", row->fields,
+			       row->verdict,
+			       strcmp(row->verdict, "discarded") == 0 ? " in silence" : "",
 			       row->reason);
 	ctl_string(r, text);
 }
