@@ -140,6 +140,6 @@ boot() {
 		{ echo "${0##*/}: not done in $timeout s" >&2; exit 124; }
 	code=$(sed -n 's/^vm: exit \([0-9]*\)$/\1/p' "$work/console" | tail -n 1)
 	[ -n "$code" ] ||
-		{ cat "$work"/*.log >&2; echo "${0##*/}: the machine died" >&2; exit 125; }
+		{ cat "$work"/*.log 2>/dev/null >&2; echo "${0##*/}: the machine died" >&2; exit 125; }
 	exit "$code"
 }
