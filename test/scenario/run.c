@@ -301,8 +301,8 @@ static void put_fixed_part(struct wire_writer *w, const struct reg_request *req)
  *
  * Second pass: extensions, in the order in which they stand; `then` signs for the node.
  *
- *	nai TEXT, ext HEX, net PREFIX, udp ..., support [inform], mhae, bad-mhae, mhae-of NAME, fhae NAME, bad-fhae NAME,
- *	fhae-spi NAME SPI
+ *	nai TEXT, ext HEX, net PREFIX, udp ..., support [inform], mhae, bad-mhae, mhae-of NAME,
+ *	fhae NAME, bad-fhae NAME, fhae-spi NAME SPI
  */
 static void build_request(struct script *s, char **words, size_t cnt)
 {

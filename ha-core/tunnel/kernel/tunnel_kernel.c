@@ -40,9 +40,9 @@
  *			is not known once this tier has carried for it (tunnel_knows_sent()).
  *	TCP MSS		is not clamped: with mss-clamp: all the tier is not chosen.
  *
- * binding.fast_slot is 0 for one that this tier has never carried for, then one of enum slot. Until tunnel_reconcile() nothing
- * is laid down, and then, as after a loss, all of it a few routes at a time (tunnel.c): a start with
- * many bindings does not wait for it.
+ * binding.fast_slot is 0 for one that this tier has never carried for, then one of enum slot. Until
+ * tunnel_reconcile() nothing is laid down, and then, as after a loss, all of it a few routes at a
+ * time (tunnel.c): a start with many bindings does not wait for it.
  */
 #include "common/err.h"
 #include "common/log.h"

@@ -19,8 +19,9 @@
  * open. All of it is one thread's; the binding cache is read as it stands.
  *
  * RFC 2003 (§3.2 loops, §4 errors from inside, §5.1 sizes), RFC 3024 §4.3.2 (who may send what),
- * RFC 5177 §7 (networks behind mobile routers), RFC 3519 §4.2 to §4.9 (UDP tunnels, keepalives), RFC 5944 §4.2.3 (one copy for each binding),
- * §4.3 (broadcasts), RFC 5265 §4.3 (registrations never come out of a tunnel).
+ * RFC 5177 §7 (networks behind mobile routers), RFC 3519 §4.2 to §4.9 (UDP tunnels, keepalives),
+ * RFC 5944 §4.2.3 (one copy for each binding), §4.3 (broadcasts), RFC 5265 §4.3 (registrations never
+ * come out of a tunnel).
  */
 #include "common/err.h"
 #include "common/log.h"
