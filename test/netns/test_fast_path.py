@@ -5,6 +5,7 @@ place while its daemon is away and no longer than that. That it does the same as
 the other tests, run with HA_DATA_PATH=tc and =xdp.
 """
 
+import json
 import os
 import signal
 import time
@@ -312,23 +313,34 @@ def test_maps_full(campus, tier, run_daemon, desk, server, peer):
     assert ihad.counter("fast-path-refusals") == 1
 
 
-def test_pinned_maps_of_another_layout_are_laid_anew(campus, tier, run_daemon, desk, server,
-                                                     workdir):
-    directory = bpffs_of(workdir, "ihad")
-    os.mkdir(directory)
-    for name, size, entries in (("ha_select", 4, 1), ("ha_config", 432, 2), ("ha_nodes", 8, 9)):
-        kind = "hash" if name == "ha_nodes" else "array"
-        run(["bpftool", "map", "create", f"{directory}/{name}", "type", kind, "key", "4",
-             "value", str(size), "entries", str(entries), "name", name])
-    run(["bpftool", "map", "update", "pinned", f"{directory}/ha_config", "key", "0", "0", "0", "0",
-         "value", "99", *["0"] * 431])
-    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier))
-    assert ihad.events("data-path-laid-anew")[0]["layout"] == "99"
-    desk.register()
-    desk.listen_ipip()
-    server.send(b"again", (campus.home, 6000))
-    assert desk.receive_ipip()[1].data == b"again"
-    assert ihad.events("data-path-opened")[0]["adopted"] == "false"
+def of_another_layout(directory):
+    """The number alone is another: where it is kept has not moved."""
+    config = f"{directory}/ha_config"
+    shown = run(["bpftool", "--json", "map", "show", "pinned", config]).stdout
+    size = json.loads(shown)["bytes_value"]
+    for slot in ("0", "1"):
+        run(["bpftool", "map", "update", "pinned", config, "key", slot, "0", "0", "0",
+             "value", "99", *["0"] * (size - 1)])
+    return "99"
+
+
+def of_another_size(directory):
+    """Of a time whose configuration was longer or shorter: what it holds cannot be read."""
+    os.unlink(f"{directory}/ha_config")
+    run(["bpftool", "map", "create", f"{directory}/ha_config", "type", "array", "key", "4",
+         "value", "8", "entries", "2", "name", "ha_config"])
+    return "0"
+
+
+@pytest.mark.parametrize("change", [of_another_layout, of_another_size])
+def test_pinned_maps_of_another_layout_are_laid_anew(fast, campus, change):
+    fast.ihad.kill()
+    layout = change(fast.directory)
+    fast.ihad.start()
+    assert fast.ihad.events("data-path-laid-anew")[0]["layout"] == layout
+    fast.desk.register()
+    fast.both_ways(2)
+    assert attached(campus.ha) == {fast.tier}
 
 
 def test_maps_that_have_become_too_small_are_laid_anew(fast, campus):
