@@ -179,6 +179,13 @@ struct sa_denials *sa_peer_denials(struct sa_table *t, struct sa_peer *peer)
 	return more ? more->denials : NULL;
 }
 
+struct sa_shared *sa_peer_shared(struct sa_table *t, struct sa_peer *peer)
+{
+	if (!peer->shared)
+		peer->shared = arena_get(&t->arena, sizeof(*peer->shared));
+	return peer->shared;
+}
+
 struct sa_peer *sa_peer_add(struct sa_table *t, struct in_addr addr, const uint8_t *nai,
 			    size_t nai_len)
 {
@@ -407,6 +414,7 @@ void sa_peer_del(struct sa_table *t, struct sa_peer *before, struct sa_peer *pee
 	t->cnt--;
 	put_more(t, more);
 	put_sas(t, peer->sas);
+	arena_put(&t->arena, peer->shared, sizeof(*peer->shared));
 	arena_put(&t->arena, peer, sizeof(*peer));
 }
 

@@ -33,6 +33,14 @@ struct sa_peer_count {
 	uint32_t service_s;        /* it had, before that */
 };
 
+/** Where several home agents share their state: which of two records of a node is newer. */
+struct sa_shared {
+	uint64_t ident;   /* of the last request accepted, by timestamps; 0: none */
+	uint64_t version; /* of the last change; 0: nothing has ever changed */
+	uint32_t scan;    /* the walk that has met it in this version, see ha_cluster.c */
+	bool is_queued;   /* to be shared */
+};
+
 /** What only a node has that was denied something. */
 struct sa_denials {
 	struct limit answered;
@@ -70,7 +78,8 @@ struct sa_peer {
 	struct hash_link by_addr;
 	struct sa_peer *next; /* of the table, in the order of the configuration */
 	struct sa *sas;
-	struct sa_more *more; /* NULL: nothing of it; a dynamic peer has it */
+	struct sa_more *more;     /* NULL: nothing of it; a dynamic peer has it */
+	struct sa_shared *shared; /* NULL: nothing is */
 	struct sa_peer_count count;
 	struct in_addr addr; /* 0.0.0.0: none yet (a dynamic home address not yet assigned) */
 	bool is_dynamic;     /* addr is, or will be, a lease from the pool */
@@ -161,6 +170,15 @@ struct sa_more *sa_peer_more(struct sa_table *t, struct sa_peer *peer);
 
 /** Its account of denials, made if it is not there. NULL: out of memory. */
 struct sa_denials *sa_peer_denials(struct sa_table *t, struct sa_peer *peer);
+
+/** peer->shared, made if it is not there. NULL: out of memory. */
+struct sa_shared *sa_peer_shared(struct sa_table *t, struct sa_peer *peer);
+
+/** NULL, or a version of 0: nothing of it is shared. */
+static inline struct sa_shared *sa_peer_shared_of(const struct sa_peer *peer)
+{
+	return peer->shared;
+}
 
 /** NULL: nothing was ever denied to it. */
 static inline const struct sa_denials *sa_peer_denied(const struct sa_peer *peer)

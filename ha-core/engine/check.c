@@ -218,13 +218,24 @@ static struct reg_outcome check_authentication(struct engine *e, struct exchange
 
 static struct reg_outcome check_identification(struct engine *e, struct exchange *x)
 {
+	struct replay strict;
 	uint32_t nonce = 0;
+	int rc;
 
 	x->replay_before = x->sa->replay;
 	x->ident_checked = true;
 	if (x->sa->replay.style == REPLAY_NONCE)
 		nonce = e->hooks.random(e->hooks.ctx);
-	switch (replay_check(&x->sa->replay, x->req.ident, x->now->ntp, nonce, &x->reply_ident)) {
+	strict = x->sa->replay;
+	if (e->is_distrusting && strict.style == REPLAY_TIMESTAMP &&
+	    (!strict.seen || clock_ntp_diff(e->distrusted_ntp, strict.last_ident) > 0)) {
+		strict.last_ident = e->distrusted_ntp;
+		strict.seen = true;
+	}
+	rc = replay_check(&strict, x->req.ident, x->now->ntp, nonce, &x->reply_ident);
+	if (rc == 0 || strict.style == REPLAY_NONCE)
+		x->sa->replay = strict;
+	switch (rc) {
 	case 0:
 		return outcome_go_on();
 	case ERR_CLOCK_SKEW:

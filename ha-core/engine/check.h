@@ -128,6 +128,9 @@ void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, const 
 /** Its bindings were put back: the data path is told. @return what it said; then there are none */
 int engine_restored(struct engine *e, struct sa_peer *node);
 
+/** Another home agent has changed its bindings: the same, without a word of hooks.touched(). */
+int engine_followed(struct engine *e, struct sa_peer *node);
+
 /** Would the origin of a binding still be admitted? Where it came in is not known any more. */
 bool engine_still_admits(const struct engine *e, const struct binding *b);
 

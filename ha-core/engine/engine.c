@@ -783,8 +783,13 @@ static void tell_touched(struct engine *e, const struct exchange *x)
 
 	e->handled = NULL;
 	e->is_touched = false;
-	if (is_due && x->node)
-		touch(e, x->node);
+	if (!is_due || !x->node)
+		return;
+	if (e->is_shared && x->ident_checked && x->sa->replay.style == REPLAY_TIMESTAMP &&
+	    x->sa->replay.last_ident != x->replay_before.last_ident &&
+	    sa_peer_shared(&e->nodes, x->node))
+		sa_peer_shared_of(x->node)->ident = x->sa->replay.last_ident;
+	touch(e, x->node);
 }
 
 void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struct reg_origin *from,
@@ -870,6 +875,36 @@ int engine_restored(struct engine *e, struct sa_peer *node)
 		(void)tell_change(e, key);
 	}
 	return rc;
+}
+
+int engine_followed(struct engine *e, struct sa_peer *node)
+{
+	const struct binding_key key = { node->addr, e->conf.home_agent };
+	const struct sa_peer *before = e->handled;
+	int rc;
+
+	e->handled = node;
+	rc = tell_change(e, key);
+	if (rc < 0 && binding_find(&e->cache, key)) {
+		end_all(e, key, NULL, NULL);
+		(void)tell_change(e, key);
+	}
+	e->handled = before;
+	e->is_touched = false;
+	return rc;
+}
+
+void engine_distrust(struct engine *e, const struct clock *now)
+{
+	struct sa_peer *node;
+	struct sa *sa;
+
+	e->distrusted_ntp = now->ntp;
+	e->is_distrusting = true;
+	for (node = e->nodes.peers; node; node = node->next)
+		for (sa = node->sas; sa; sa = sa->next)
+			if (sa->replay.style == REPLAY_NONCE)
+				sa->replay.seen = false;
 }
 
 size_t engine_clear(struct engine *e, struct binding_key key)

@@ -110,6 +110,10 @@ struct engine {
 	const struct sa_peer
 		*handled; /* whose request it is: touched() is called once, at the end */
 	bool is_touched;  /* ... and is due */
+	bool is_shared;   /* with other home agents: struct sa_shared is kept */
+	/* Another home agent may have accepted requests from before this that we know nothing of. */
+	bool is_distrusting;
+	uint64_t distrusted_ntp;
 	uint64_t
 		now_ms; /* of the last event, monotonic: for counts that a second more does not harm */
 };
@@ -204,6 +208,12 @@ size_t engine_expire(struct engine *e, const struct clock *now,
 
 /** Which kind of security violation is this? */
 enum engine_violation engine_violation_of(enum reg_reason reason);
+
+/**
+ * This home agent answers from now on, in place of another one whose last answers it may not know:
+ * timestamps from before now, and nonces that it did not give, are no longer fresh (RFC 5944 §5.7).
+ */
+void engine_distrust(struct engine *e, const struct clock *now);
 
 /** Ends one binding, and tells the data path. */
 void engine_end(struct engine *e, struct binding *b);

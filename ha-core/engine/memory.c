@@ -4,6 +4,7 @@
  *
  *	key    'A' home address, or 'N' NAI with its realm in lower case
  *	value  version(1) boot(4) lease(4)
+ *	       in version 2, of a home agent that shares its state: identification(8) change(8)
  *	       associations(1), each: spi(4) bits(1) identification-or-nonce(8)
  *	       bindings(1), each: see put_binding(); the latest first
  *
@@ -39,6 +40,7 @@
 #include <string.h>
 
 #define VERSION         1
+#define VERSION_SHARED  2
 #define ASSOCIATION_MAX 255
 #define BINDING_MAX     64                       /* of a node, as the configuration allows */
 #define STALE_NTP       REPLAY_SECONDS(2 * 3600) /* no tolerance is longer than an hour */
@@ -197,13 +199,19 @@ size_t memory_encode(const struct engine *e, const struct sa_peer *node,
 		     const struct memory_time *at, uint8_t ret_value[MEMORY_VALUE_MAX])
 {
 	struct wire_writer w = wire_writer(ret_value, MEMORY_VALUE_MAX);
+	const struct sa_shared *shared = sa_peer_shared_of(node);
+	const bool is_shared = shared && shared->version != 0;
 	const struct binding *b = bindings_of(e, node);
 	unsigned int cnt = association_cnt(node);
 	const struct sa *sa = node->sas;
 
-	wire_put_u8(&w, VERSION);
+	wire_put_u8(&w, is_shared ? VERSION_SHARED : VERSION);
 	wire_put_u32(&w, at->boot);
 	wire_put_addr(&w, node->is_dynamic ? node->addr : (struct in_addr){ INADDR_ANY });
+	if (is_shared) {
+		wire_put_u64(&w, shared->ident);
+		wire_put_u64(&w, shared->version);
+	}
 	wire_put_u8(&w, (uint8_t)cnt);
 	for (; cnt > 0; cnt--, sa = sa->next)
 		put_association(&w, sa);
@@ -219,6 +227,7 @@ size_t memory_encode(const struct engine *e, const struct sa_peer *node,
 struct head {
 	uint32_t boot;
 	struct in_addr lease;
+	uint64_t ident, version; /* of struct sa_shared; 0: it is of a home agent on its own */
 	unsigned int sa_cnt;
 };
 
@@ -226,10 +235,15 @@ static int get_head(struct wire_reader *r, struct head *ret_head)
 {
 	uint8_t version = wire_u8(r);
 
-	if (!r->failed && version > VERSION)
+	if (!r->failed && version > VERSION_SHARED)
 		return ERR_UNSUPPORTED;
+	*ret_head = (struct head){ 0 };
 	ret_head->boot = wire_u32(r);
 	ret_head->lease = wire_addr(r);
+	if (version == VERSION_SHARED) {
+		ret_head->ident = wire_u64(r);
+		ret_head->version = wire_u64(r);
+	}
 	ret_head->sa_cnt = wire_u8(r);
 	return r->failed || version < 1 ? ERR_MALFORMED : 0;
 }
@@ -394,15 +408,15 @@ static bool is_still_wanted(const struct engine *e, const struct sa_peer *node,
 	return sa_find(node, b->spi) && engine_still_admits(e, b);
 }
 
+/* @param b  is what it was before; NULL: it is a new one */
 static int restore_binding(struct engine *e, struct sa_peer *node, const struct stored_binding *sb,
-			   uint64_t expires_ms, const struct memory_time *at)
+			   uint64_t expires_ms, const struct memory_time *at, struct binding *b)
 {
 	const struct binding_key key = { node->addr, e->conf.home_agent };
-	struct binding *b = NULL;
 	unsigned int i;
 
 	/* One care-of address, one binding. */
-	if (!binding_find_care_of(&e->cache, key, sb->b.care_of))
+	if (!b && !binding_find_care_of(&e->cache, key, sb->b.care_of))
 		b = binding_put(&e->cache, key, sb->b.care_of);
 	if (!b)
 		return -ENOMEM;
@@ -418,7 +432,8 @@ static int restore_binding(struct engine *e, struct sa_peer *node, const struct 
 	b->ident = sb->b.ident;
 	b->node = node;
 	/* Without memory for it the binding ends by its lifetime, as if nothing had been agreed. */
-	if (sb->revocation.negotiated && binding_set_revocation(b, &sb->revocation) == 0)
+	if (binding_set_revocation(b, sb->revocation.negotiated ? &sb->revocation : NULL) == 0 &&
+	    b->revocation)
 		b->revocation->replied_ms = at->now.mono_ms;
 	b->expires_ms = expires_ms;
 	expiry_arm(&e->expiry, b);
@@ -466,7 +481,7 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 	if (r->failed)
 		return;
 	for (i = kept; i-- > 0;) { /* the latest comes to stand first */
-		if (restore_binding(e, node, &stored[i], expires_ms[i], at) < 0)
+		if (restore_binding(e, node, &stored[i], expires_ms[i], at, NULL) < 0)
 			out->refused++;
 		else
 			out->bindings++;
@@ -490,6 +505,17 @@ static void restore_lease(struct engine *e, struct sa_peer *node, struct in_addr
 		return;
 	sa_peer_assign(&e->nodes, node, lease);
 	lease_idle(&e->idle_leases, node);
+}
+
+/* Without memory for it the shared state will tell again. */
+static void note_version(struct engine *e, struct sa_peer *node, const struct head *head)
+{
+	struct sa_shared *shared = head->version ? sa_peer_shared(&e->nodes, node) : NULL;
+
+	if (!shared)
+		return;
+	shared->ident = head->ident;
+	shared->version = head->version;
 }
 
 /* Is it all there? Before anything is done by it. */
@@ -544,11 +570,224 @@ int memory_restore(struct engine *e, const uint8_t *key, size_t key_len, const u
 	(void)get_head(&r, &head);
 	for (i = 0; i < head.sa_cnt; i++)
 		restore_association(&r, e, node, at, out_restored);
+	if (!sa_peer_shared_of(node) || sa_peer_shared_of(node)->version == 0)
+		note_version(e, node, &head);
 	restore_lease(e, node, head.lease);
 	/* Bindings of another address than the one it has are none of its own. */
 	if (!node->is_dynamic || addr_eq(head.lease, node->addr))
 		restore_bindings(&r, e, node, head.boot, at, out_restored);
 	return 0;
+}
+
+/* --- following another home agent --- */
+
+/*
+ * RFC 5944 §5.7, of a node that another home agent has answered: what it accepted is a replay here.
+ * Unlike at a restart that goes for an Identification ahead of our clock, too. Whoever is in a
+ * cluster has a clock like the others'; and if not, a replay is worse than a node that has to wait.
+ */
+static void follow_association(struct wire_reader *r, const struct engine *e, struct sa_peer *node,
+			       const struct memory_time *at, struct memory_restored *out)
+{
+	uint32_t spi = wire_u32(r);
+	uint8_t bits = wire_u8(r);
+	uint64_t value = wire_u64(r);
+	struct sa *sa = sa_find(node, spi);
+	struct replay *rp = sa ? &sa->replay : NULL;
+
+	if (!rp || (rp->style == REPLAY_NONCE) != !!(bits & SA_NONCE) || !(bits & SA_SEEN))
+		return;
+	rp->seen = true;
+	if (rp->style == REPLAY_NONCE) {
+		rp->nonce = (uint32_t)value;
+		return;
+	}
+	if (clock_ntp_diff(value, at->now.ntp + REPLAY_SECONDS(rp->tolerance_s)) > 0)
+		out->clock_was_ahead = true;
+	if (rp->last_ident == e->started_ntp || clock_ntp_diff(value, rp->last_ident) > 0)
+		rp->last_ident = value;
+}
+
+static void end_quietly(struct engine *e, struct sa_peer *node)
+{
+	const struct binding *first;
+	struct binding *b;
+
+	while ((first = bindings_of(e, node))) {
+		b = (struct binding *)(uintptr_t)first;
+		expiry_disarm(&e->expiry, b);
+		mobile_network_release(e, b->node, b->networks);
+		binding_del(&e->cache, b);
+	}
+}
+
+static void give_up_lease(struct engine *e, struct sa_peer *node)
+{
+	if (bindings_of(e, node)) {
+		end_quietly(e, node);
+		(void)engine_followed(e, node);
+	}
+	lease_use(&e->idle_leases, node);
+	pool_give_back(&e->pool, node->addr);
+	sa_peer_unassign(&e->nodes, node);
+}
+
+/* Of two nodes that were given one address by two home agents: the same answer everywhere. */
+static bool outranks(const struct sa_peer *node, const struct head *head,
+		     const struct sa_peer *holder)
+{
+	const struct sa_shared *other = sa_peer_shared_of(holder);
+	uint8_t key[2][MEMORY_KEY_MAX];
+	size_t len[2];
+
+	if (!other || other->ident != head->ident)
+		return !other || clock_ntp_diff(head->ident, other->ident) > 0;
+	if (other->version != head->version)
+		return clock_ntp_diff(head->version, other->version) > 0;
+	len[0] = memory_key(node, key[0]);
+	len[1] = memory_key(holder, key[1]);
+	return len[0] == len[1] ? memcmp(key[0], key[1], len[0]) > 0 : len[0] > len[1];
+}
+
+static void follow_lease(struct engine *e, struct sa_peer *node, const struct head *head,
+			 struct memory_restored *out)
+{
+	struct sa_peer *holder;
+
+	if (!node->is_dynamic || addr_eq(node->addr, head->lease))
+		return;
+	if (!addr_is_any(node->addr))
+		give_up_lease(e, node);
+	if (addr_is_any(head->lease))
+		return;
+	holder = sa_peer_find(&e->nodes, head->lease);
+	if (holder && holder->is_dynamic && outranks(node, head, holder)) {
+		give_up_lease(e, holder);
+		if (e->hooks.touched)
+			e->hooks.touched(e->hooks.ctx, holder);
+		e->stats.leases_taken_over++;
+		holder = NULL;
+	}
+	if (holder || pool_take_this(&e->pool, head->lease) < 0) {
+		out->lease_lost = true;
+		return;
+	}
+	sa_peer_assign(&e->nodes, node, head->lease);
+	lease_idle(&e->idle_leases, node);
+}
+
+static bool same_way(const struct binding *b, const struct stored_binding *sb)
+{
+	const struct binding_tunnel *x = &b->tunnel, *y = &sb->b.tunnel;
+
+	return addr_eq(x->peer, y->peer) && x->peer_port == y->peer_port && x->encap == y->encap &&
+	       x->udp == y->udp && x->half_bound == y->half_bound && x->reverse == y->reverse &&
+	       b->flags == sb->b.flags;
+}
+
+/* The same care-of addresses in the same order: a renewal, or a tunnel that goes another way. */
+static bool same_places(const struct binding *b, const struct stored_binding *stored,
+			unsigned int cnt)
+{
+	unsigned int i;
+
+	for (i = 0; i < cnt && b; i++, b = b->sibling)
+		if (!addr_eq(b->care_of, stored[i].b.care_of))
+			return false;
+	return i == cnt && !b;
+}
+
+static int update_binding(struct engine *e, struct sa_peer *node, const struct stored_binding *sb,
+			  uint64_t expires_ms, const struct memory_time *at)
+{
+	const struct binding_key key = { node->addr, e->conf.home_agent };
+	struct binding *b = binding_find_care_of(&e->cache, key, sb->b.care_of);
+	uint32_t networks = b ? b->networks : 0;
+	int rc;
+
+	if (b)
+		b->networks = 0;
+	rc = restore_binding(e, node, sb, expires_ms, at, b);
+	mobile_network_release(e, node, networks); /* after: those that stay are held twice now */
+	return rc;
+}
+
+static void follow_bindings(struct wire_reader *r, struct engine *e, struct sa_peer *node,
+			    uint32_t boot, const struct memory_time *at,
+			    struct memory_restored *out)
+{
+	const struct binding_key key = { node->addr, e->conf.home_agent };
+	struct stored_binding stored[BINDING_MAX];
+	uint64_t expires_ms[BINDING_MAX];
+	unsigned int i, cnt = wire_u8(r), kept = 0;
+	const struct binding *b = bindings_of(e, node);
+	const bool had = b != NULL;
+	bool same = true;
+
+	for (i = 0; i < cnt && kept < BINDING_MAX; i++) {
+		get_binding(r, &stored[kept]);
+		expires_ms[kept] = expires_now_ms(&stored[kept], boot, at);
+		if (expires_ms[kept] == 0)
+			out->expired++;
+		else if (addr_is_any(node->addr) || !is_sane(e, node, &stored[kept].b) ||
+			 !is_still_wanted(e, node, &stored[kept].b))
+			out->refused++;
+		else
+			kept++;
+	}
+	if (!had && kept == 0)
+		return;
+	if (same_places(b, stored, kept)) {
+		for (i = 0; i < kept; i++, b = b->sibling)
+			same &= same_way(b, &stored[i]);
+	} else {
+		end_quietly(e, node);
+		same = false;
+	}
+	for (i = kept; i-- > 0;) /* the latest comes to stand first */
+		if (update_binding(e, node, &stored[i], expires_ms[i], at) == 0)
+			out->bindings++;
+	if (out->bindings > 0)
+		restore_contacts(binding_find(&e->cache, key), &stored[0]);
+	if (same && e->hooks.renewed)
+		e->hooks.renewed(e->hooks.ctx, key);
+	if (!same && engine_followed(e, node) < 0) {
+		out->refused += out->bindings;
+		out->bindings = 0;
+	}
+}
+
+int memory_follow(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		  size_t value_len, const struct memory_time *at,
+		  struct memory_restored *out_restored)
+{
+	struct wire_reader r = wire_reader(value, value_len);
+	struct sa_peer *node;
+	struct head head;
+	unsigned int i;
+	int rc;
+
+	*out_restored = (struct memory_restored){ 0 };
+	rc = check_record(r);
+	if (rc < 0)
+		return rc;
+	node = find_node(e, key, key_len);
+	if (!node)
+		return ERR_NOT_FOUND;
+	out_restored->node = node;
+	(void)get_head(&r, &head);
+	e->now_ms = at->now.mono_ms;
+	note_version(e, node, &head);
+	for (i = 0; i < head.sa_cnt; i++)
+		follow_association(&r, e, node, at, out_restored);
+	follow_lease(e, node, &head, out_restored);
+	follow_bindings(&r, e, node, head.boot, at, out_restored);
+	return 0;
+}
+
+struct sa_peer *memory_node(const struct engine *e, const uint8_t *key, size_t key_len)
+{
+	return find_node(e, key, key_len);
 }
 
 void memory_is_whole(struct engine *e)

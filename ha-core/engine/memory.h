@@ -37,6 +37,7 @@ struct memory_restored {
 	struct sa_peer *node;
 	unsigned int bindings, expired, refused;
 	bool clock_was_ahead; /* an Identification lay beyond anything acceptable now */
+	bool lease_lost;      /* memory_follow(): its address is a newer node's here */
 };
 
 /**
@@ -52,6 +53,19 @@ struct memory_restored {
 int memory_restore(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
 		   size_t value_len, const struct memory_time *at,
 		   struct memory_restored *out_restored);
+
+/**
+ * A record that another home agent of the same address has made, and that is newer than ours (the
+ * caller has compared): the node is as it says from now on, its lease, its bindings, their tunnels.
+ * hooks.touched() is not called for it, but for a node that has lost its lease to it.
+ * Errors as of memory_restore().
+ */
+int memory_follow(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		  size_t value_len, const struct memory_time *at,
+		  struct memory_restored *out_restored);
+
+/** Whose key is it? NULL: none of ours. */
+struct sa_peer *memory_node(const struct engine *e, const uint8_t *key, size_t key_len);
 
 /** Is it a record, and of whom? Errors as of memory_restore(). */
 int memory_check(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
