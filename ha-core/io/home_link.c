@@ -108,6 +108,7 @@ struct home_link {
 	struct hash claims;
 	struct claim *first, *last;
 	struct loop_timer *claim_timer;
+	bool is_passive; /* another home agent speaks */
 };
 
 /* --- sending --- */
@@ -119,6 +120,8 @@ static int send_frame(struct link *l, const uint8_t *frame, size_t len)
 					  .event = "home-link-send-failed" };
 	int err;
 
+	if (l->owner->is_passive)
+		return -EPERM;
 	if (send(l->fd, frame, len, MSG_DONTWAIT) >= 0)
 		return 0;
 	err = -errno;
@@ -802,6 +805,38 @@ struct home_link *home_link_close(struct home_link *hl)
 	free(hl->links);
 	free(hl);
 	return NULL;
+}
+
+void home_link_set_active(struct home_link *hl, bool active)
+{
+	struct hash_node *n;
+	struct claim *c;
+	size_t i;
+
+	if (!hl || hl->is_passive == !active)
+		return;
+	hl->is_passive = !active;
+	if (!active)
+		return;
+	for (i = 0; i < hl->link_cnt; i++) {
+		if (hl->links[i].index == 0 || !hl->links[i].net.advertise ||
+		    hl->links[i].net.interval_s == 0)
+			continue;
+		hl->links[i].initial_left = MAX_INITIAL_ADVERTISEMENTS;
+		on_advert_due(&hl->links[i]);
+	}
+	/* Due at once, a batch a turn: the link is to hear of thousands. */
+	for (i = 0; hl->claims.buckets && i <= hl->claims.mask; i++)
+		for (n = hash_bucket(&hl->claims, i); n; n = n->next) {
+			c = hash_entry(n, struct claim, by_addr);
+			if (!c->is_away)
+				continue;
+			unqueue(hl, c);
+			queue(hl, c, c->link->net.gratuitous_arps);
+			c->due_ms = 0;
+		}
+	if (hl->first)
+		loop_timer_start(hl->claim_timer, 0, 0);
 }
 
 void home_link_set_offer(struct home_link *hl, const struct home_link_offer *offer)

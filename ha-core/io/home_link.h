@@ -53,6 +53,12 @@ int home_link_open(const struct home_link_conf *conf, struct home_link **ret_hl)
 /** Says on each link that the agent goes (Lifetime 0). NULL is fine. */
 struct home_link *home_link_close(struct home_link *hl);
 
+/**
+ * Another home agent represents the nodes (false): nothing is answered or announced, but it is known
+ * who is away. True, as after home_link_open(): we do, and the neighbours are told at once.
+ */
+void home_link_set_active(struct home_link *hl, bool active);
+
 void home_link_set_offer(struct home_link *hl, const struct home_link_offer *offer);
 
 /** Once a second: looks whether a home link was taken away or came back. */

@@ -48,6 +48,17 @@ struct slot {
 	uint8_t data[REG_SOCKET_MSG_MAX];
 };
 
+/* A batch of answers that waits. */
+struct kept {
+	struct kept *next;
+	unsigned int cnt;
+	struct kept_reply {
+		struct sockaddr_in to;
+		uint16_t len;
+		uint8_t data[REPLY_MAX];
+	} replies[];
+};
+
 struct reg_socket {
 	struct reg_socket_conf conf;
 	struct endpoint endpoints[SOCKETS_MAX]; /* the first is the unicast one */
@@ -66,14 +77,62 @@ struct reg_socket {
 	struct sockaddr_in out_addr[REG_SOCKET_BATCH];
 	uint8_t out_data[REG_SOCKET_BATCH][REPLY_MAX];
 	unsigned int out_cnt;
+	struct kept *first_kept, *last_kept;
 };
+
+/* Without memory for it the batch is empty: nodes ask again. */
+static void keep_replies(struct reg_socket *s)
+{
+	struct kept *k = calloc(1, sizeof(*k) + s->out_cnt * sizeof(k->replies[0]));
+	unsigned int i;
+
+	if (!k)
+		k = calloc(1, sizeof(*k));
+	else
+		k->cnt = s->out_cnt;
+	s->out_cnt = 0;
+	if (!k)
+		return;
+	for (i = 0; i < k->cnt; i++) {
+		k->replies[i].to = s->out_addr[i];
+		k->replies[i].len = (uint16_t)s->out_iov[i].iov_len;
+		memcpy(k->replies[i].data, s->out_data[i], k->replies[i].len);
+	}
+	*(s->last_kept ? &s->last_kept->next : &s->first_kept) = k;
+	s->last_kept = k;
+}
+
+void reg_socket_release(struct reg_socket *s, size_t cnt, bool send)
+{
+	const struct kept_reply *reply;
+	struct kept *k;
+	unsigned int i;
+
+	for (; cnt > 0 && (k = s->first_kept); cnt--) {
+		for (i = 0; i < k->cnt && send; i++) {
+			reply = &k->replies[i];
+			if (sendto(s->endpoints[0].fd, reply->data, reply->len, MSG_DONTWAIT,
+				   (const struct sockaddr *)&reply->to, sizeof(reply->to)) < 0)
+				s->conf.send_failed(s->conf.ctx, reply->to.sin_addr, reply->data,
+						    -errno);
+		}
+		s->first_kept = k->next;
+		if (!s->first_kept)
+			s->last_kept = NULL;
+		free(k);
+	}
+}
 
 static void flush_replies(struct reg_socket *s)
 {
 	unsigned int done = 0;
-	int n;
+	int n = s->conf.commit ? s->conf.commit(s->conf.ctx) : 0;
 
-	if (s->conf.commit && s->conf.commit(s->conf.ctx) < 0) {
+	if (n > 0) {
+		keep_replies(s);
+		return;
+	}
+	if (n < 0) {
 		/* Who hears nothing asks again; who hears yes must not find it forgotten. */
 		s->out_cnt = 0;
 		return;
@@ -230,7 +289,9 @@ static int add_endpoint(struct reg_socket *s, struct in_addr address, bool share
 	if (ep->fd < 0)
 		return -errno;
 	/* A broadcast reaches every home agent of this host; a unicast address has one owner. */
-	if ((shared && setsockopt(ep->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) ||
+	if ((s->conf.address_floats &&
+	     setsockopt(ep->fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0) ||
+	    (shared && setsockopt(ep->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) ||
 	    setsockopt(ep->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
 	    setsockopt(ep->fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)) < 0 ||
 	    setsockopt(ep->fd, IPPROTO_IP, IP_MTU_DISCOVER, &pmtu, sizeof(pmtu)) < 0 ||
@@ -286,6 +347,7 @@ struct reg_socket *reg_socket_close(struct reg_socket *s)
 		loop_fd_free(s->endpoints[i].watch);
 		close(s->endpoints[i].fd);
 	}
+	reg_socket_release(s, SIZE_MAX, false);
 	free(s->slots);
 	free(s);
 	return NULL;

@@ -39,7 +39,8 @@ struct reg_socket_conf {
 	reg_socket_fn *handle;
 	/**
 	 * Makes lasting what the datagrams handled so far have changed: called before the answers
-	 * to them leave. Negative: those answers are not sent. NULL: there is nothing to do.
+	 * to them leave. Negative: those answers are not sent. 1: they are kept until
+	 * reg_socket_release(). NULL: there is nothing to do.
 	 */
 	int (*commit)(void *ctx);
 	/**
@@ -50,6 +51,7 @@ struct reg_socket_conf {
 	/** A message could not be sent. */
 	void (*send_failed)(void *ctx, struct in_addr dst, const uint8_t *msg, int err);
 	void *ctx;
+	bool address_floats; /* it need not be an address of this host yet */
 };
 
 /**
@@ -63,6 +65,9 @@ struct reg_socket *reg_socket_close(struct reg_socket *s);
 /** Queues a reply to where a request came from. The octets are copied. */
 void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const uint8_t *reply,
 		      size_t len);
+
+/** Of the batches of answers that commit() kept, the oldest `cnt` leave; send false: are dropped. */
+void reg_socket_release(struct reg_socket *s, size_t cnt, bool send);
 
 /**
  * Sends a message that answers none, at once; at any time, a batch being handled or not. Answers

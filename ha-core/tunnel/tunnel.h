@@ -62,7 +62,8 @@ struct tunnel_conf {
 	const char *device; /* "ihad0" */
 	enum tunnel_choice choice;
 	struct in_addr home_agent;
-	uint16_t port; /* of UDP tunnels, ours */
+	bool address_floats; /* home_agent comes and goes: it need not be an address of this host */
+	uint16_t port;       /* of UDP tunnels, ours */
 	const struct tunnel_home_network *home_networks;
 	size_t home_network_cnt;
 	bool clamp_udp, clamp_plain; /* lower TCP's MSS in tunnels in UDP, and in the others */

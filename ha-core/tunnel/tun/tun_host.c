@@ -286,11 +286,14 @@ static int remove_all(struct tun_host *h)
 
 static int add_route(struct tun_host *h, struct addr_prefix dst)
 {
-	const struct rtnl_route route = {
+	struct rtnl_route route = {
 		.dst = dst,
 		.index = h->index,
-		.src = h->conf->home_agent,
 	};
+
+	/* A route that names an address needs it, and goes with it: a host that stands by has none. */
+	if (!h->conf->address_floats)
+		route.src = h->conf->home_agent;
 
 	return rtnl_route_add(h->rtnl, &route);
 }

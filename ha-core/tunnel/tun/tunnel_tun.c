@@ -1258,11 +1258,14 @@ static int open_raw(const struct tunnel_conf *conf, int protocol, int *ret_fd)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr = conf->home_agent };
 	int fd = socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+	const int on = 1;
 	int err;
 
 	if (fd < 0)
 		return refuse_socket(conf, "open a raw socket", -errno);
-	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+	if ((conf->address_floats &&
+	     setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0) ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		err = -errno;
 		(void)close(fd);
 		return refuse_socket(conf, "bind a raw socket", err);
