@@ -15,6 +15,7 @@
 #include "common/loop.h"
 #include "common/privs.h"
 #include "ha-core/engine/engine.h"
+#include "ha-core/ha_cluster.h"
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
 #include "ha-core/ha_log.h"
@@ -69,7 +70,8 @@ struct ha {
 	struct home_link *home_link;
 
 	struct engine engine;
-	struct ha_state *state; /* NULL: nothing is remembered */
+	struct ha_state *state;     /* NULL: nothing is remembered */
+	struct ha_cluster *cluster; /* NULL: nothing is shared */
 	unsigned int batch_replies;
 	unsigned int batch_dereg_replies; /* of them */
 	struct reg_socket *socket;
@@ -395,6 +397,7 @@ static void remember(void *ctx, const struct sa_peer *node)
 {
 	const struct ha *ha = ctx;
 
+	ha_cluster_touched(ha->cluster, node); /* first: it numbers the change */
 	ha_state_touched(ha->state, node);
 }
 
@@ -616,6 +619,10 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 				 dgram->from.src_port, dgram->from.dst);
 		return;
 	}
+	if (!ha_cluster_answers(ha->cluster)) {
+		ha->engine.stats.requests_dropped_standby++;
+		return;
+	}
 	begun_ns = monotonic_ns();
 	engine_handle(&ha->engine, dgram->data, dgram->len, &dgram->from, now, &res);
 	snmp_feed_request(ha->snmp, &res, &dgram->from, monotonic_ns() - begun_ns, now);
@@ -626,7 +633,8 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 		welcome_home(ha, &res, mac);
 	if (res.reply_len == 0)
 		return;
-	if (at_home && ha_state_commit(ha->state) < 0) { /* a frame leaves at once */
+	/* A frame leaves at once. */
+	if (at_home && (ha_state_commit(ha->state) < 0 || ha_cluster_commit(ha->cluster) < 0)) {
 		ha->engine.stats.replies_withheld++;
 		return;
 	}
@@ -652,6 +660,8 @@ static int commit_batch(void *ctx)
 	struct stats *stats = &ha->engine.stats;
 	int rc = ha_state_commit(ha->state);
 
+	if (rc == 0)
+		rc = ha_cluster_commit(ha->cluster);
 	if (rc < 0) { /* they were counted when they were queued */
 		stats->replies_sent -= ha->batch_replies;
 		stats->deregistration_replies -= ha->batch_dereg_replies;
@@ -711,9 +721,11 @@ static void on_expiries(void *ctx)
 	struct ha *ha = ctx;
 	struct clock now = *loop_now(ha->loop);
 
+	ha_cluster_quiet(ha->cluster, true);
 	if (engine_expire_some(&ha->engine, &now, EXPIRIES_PER_TURN, log_expiry, &now) ==
 	    EXPIRIES_PER_TURN)
 		loop_timer_start(ha->expiries, 0, 0);
+	ha_cluster_quiet(ha->cluster, false);
 }
 
 static void on_tick(void *ctx)
@@ -795,6 +807,13 @@ static void discard_conf(void *ctx, struct ha_conf *conf, void *daemon_conf)
 	free_conf(ha->daemon, conf, daemon_conf);
 }
 
+static void nodes_change(void *ctx, bool begins)
+{
+	const struct ha *ha = ctx;
+
+	ha_cluster_reload(ha->cluster, begins);
+}
+
 static struct engine_conf settings_of(void *ctx, const struct ha_conf *conf)
 {
 	return engine_conf_of(ctx, conf);
@@ -844,6 +863,7 @@ static int open_reload(struct ha *ha)
 		.build = build_again,
 		.discard = discard_conf,
 		.settings = settings_of,
+		.nodes_change = nodes_change,
 		.adopt = adopt_conf,
 		.done = reload_done,
 		.answer = answer_reload,
@@ -920,6 +940,12 @@ static int copy_networks(struct ha *ha)
 	return 0;
 }
 
+/* Between hosts that share their state: keepalived has it here, or elsewhere. */
+static bool address_floats(const struct ha_conf *conf)
+{
+	return conf->state.replication.server_cnt > 0;
+}
+
 static int open_socket(struct ha *ha)
 {
 	const struct reg_socket_conf conf = {
@@ -933,6 +959,7 @@ static int open_socket(struct ha *ha)
 		.heard = is_heard,
 		.send_failed = send_failed,
 		.ctx = ha,
+		.address_floats = address_floats(ha->conf),
 	};
 	const char *remedy = "";
 	int rc;
@@ -994,6 +1021,7 @@ static int open_tunnel(struct ha *ha)
 	const struct tunnel_conf conf = {
 		.device = ha->daemon->device,
 		.home_agent = ha->conf->address,
+		.address_floats = address_floats(ha->conf),
 		.port = ha->conf->port,
 		.home_networks = ha->tunnel_networks,
 		.home_network_cnt = ha->conf->home_network_cnt,
@@ -1080,6 +1108,7 @@ static int open_ctl(struct ha *ha)
 		.tunnel = ha->tunnel,
 		.device = ha->daemon->device,
 		.state = ha->state,
+		.cluster = ha->cluster,
 		.status = add_status,
 		.trusted_networks = ha->daemon->trusted_networks ? show_trusted_networks : NULL,
 		.conf = conf_section,
@@ -1100,6 +1129,40 @@ static int open_ctl(struct ha *ha)
 			  "event=start-failed socket=%s group=%s error=\"%s%s\"",
 			  conf->control.socket, conf->control.group ? conf->control.group : "-",
 			  err_text(rc), remedy);
+	return rc;
+}
+
+/* Answers that waited to be confirmed. */
+static void release_replies(void *ctx, size_t cnt, bool send)
+{
+	struct ha *ha = ctx;
+
+	if (!send)
+		ha->engine.stats.batches_unconfirmed += cnt;
+	reg_socket_release(ha->socket, cnt, send);
+}
+
+static void take_role(void *ctx, bool active)
+{
+	struct ha *ha = ctx;
+
+	home_link_set_active(ha->home_link, active);
+}
+
+static int open_cluster(struct ha *ha)
+{
+	const struct ha_cluster_env env = {
+		.engine = &ha->engine,
+		.state = ha->state,
+		.loop = ha->loop,
+		.release = release_replies,
+		.role = take_role,
+		.ctx = ha,
+	};
+	int rc = ha_cluster_open(ha->conf, &env, &ha->cluster);
+
+	if (rc < 0)
+		log_error("cannot share state", "event=start-failed error=\"%s\"", err_text(rc));
 	return rc;
 }
 
@@ -1186,6 +1249,7 @@ static void close_all(struct ha *ha)
 	ha->tunnel = tunnel_close(ha->tunnel);
 	if (ha->bpffs_fd >= 0)
 		(void)close(ha->bpffs_fd);
+	ha_cluster_close(ha->cluster);
 	ha_state_close(ha->state);
 	engine_done(&ha->engine);
 	loop_timer_free(ha->revocations);
@@ -1238,6 +1302,8 @@ static int serve(struct ha *ha)
 				   &ha->state);
 	if (rc == 0)
 		rc = ha_state_restore(ha->state);
+	if (rc == 0)
+		rc = open_cluster(ha);
 	if (rc == 0)
 		tunnel_reconcile(ha->tunnel);
 	if (rc == 0)

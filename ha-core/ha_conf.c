@@ -119,6 +119,41 @@ static const char *check_agentx(const void *field)
 	return "a socket's path is wanted, /..., or tcp:HOST:PORT";
 }
 
+bool ha_conf_server(const char *text, struct in_addr *ret_address, uint16_t *ret_port)
+{
+	const char *colon = strrchr(text, ':');
+	char address[INET_ADDRSTRLEN];
+	unsigned long port;
+	char *end;
+
+	if (!colon || (size_t)(colon - text) >= sizeof(address) || !isdigit(colon[1]))
+		return false;
+	memcpy(address, text, (size_t)(colon - text));
+	address[colon - text] = '\0';
+	port = strtoul(colon + 1, &end, 10);
+	if (*end || port == 0 || port > UINT16_MAX || addr_parse(address, ret_address) < 0)
+		return false;
+	*ret_port = (uint16_t)port;
+	return true;
+}
+
+static const char *check_server(const void *item)
+{
+	struct in_addr address;
+	uint16_t port;
+
+	return ha_conf_server(*(char *const *)item, &address, &port)
+		       ? NULL
+		       : "ADDRESS:PORT is wanted, like 10.9.0.5:6379";
+}
+
+static const char *check_word(const void *field)
+{
+	const char *word = *(char *const *)field;
+
+	return word[strcspn(word, " \t\r\n")] ? "a word without blanks is wanted" : NULL;
+}
+
 static const char *warn_tolerance(const void *field)
 {
 	return *(const uint32_t *)field > TOLERANCE_FAR
@@ -179,6 +214,18 @@ static const char *const broadcast_categories[] = { [HA_CONF_BROADCASTS_ALL] = "
 
 static const char *const syncs[] = {
 	[HA_CONF_SYNC_INTERVAL] = "interval", [HA_CONF_SYNC_ALWAYS] = "always", NULL
+};
+
+static const char *const durabilities[] = {
+	[HA_CONF_DURABILITY_ASYNC] = "async", [HA_CONF_DURABILITY_CONFIRMED] = "confirmed", NULL
+};
+
+static const char *const unconfirmeds[] = {
+	[HA_CONF_UNCONFIRMED_ANSWER] = "answer", [HA_CONF_UNCONFIRMED_WITHHOLD] = "withhold", NULL
+};
+
+static const char *const roles[] = {
+	[HA_CONF_ROLE_ACTIVE] = "active", [HA_CONF_ROLE_STANDBY] = "standby", NULL
 };
 
 static const char *const levels[] = {
@@ -441,6 +488,51 @@ const struct conf_key ha_conf_rows[] = {
 	  .dflt = "32", .unit = "MiB",
 	  .doc = "Changes are written one after the other until there are so many, and then sorted "
 		 "into the database. A start reads two of them at most." },
+	{ "state.replication.servers", CONF_STRING_LIST,
+	  FIELD2(state.replication.servers, state.replication.server_cnt), .max = 64,
+	  .check = check_server,
+	  .doc = "Redis or Valkey servers, each as ADDRESS:PORT, that carry the state of several "
+		 "home agents of one address: of these, the one that is no replica is used. Or "
+		 "their Sentinels, see sentinel-master. Without any this home agent is on its "
+		 "own." },
+	{ "state.replication.sentinel-master", CONF_STRING,
+	  FIELD(state.replication.sentinel_master), .min = 1, .max = 64, .check = check_word,
+	  .doc = "By this name Sentinels know the server; servers are then Sentinels." },
+	{ "state.replication.user", CONF_STRING, FIELD(state.replication.user), .min = 1, .max = 64,
+	  .dflt = "default", .check = check_word, .doc = "Of the server's access list." },
+	{ "state.replication.password-file", CONF_STRING, FIELD(state.replication.password_file),
+	  .min = 1,
+	  .doc = "The password stands in its first line. Nothing is shared without one." },
+	{ "state.replication.prefix", CONF_STRING, FIELD(state.replication.prefix), .min = 1,
+	  .max = 64, .dflt = "home-agent:{program}", .check = check_word,
+	  .doc = "What the keys on the server begin with: one for each group of home agents." },
+	{ "state.replication.name", CONF_STRING, FIELD(state.replication.name), .min = 1, .max = 64,
+	  .check = check_word, .doc = "Of this host among the others; by default its host name." },
+	{ "state.replication.role", CONF_ENUM, FIELD(state.replication.role), .choices = roles,
+	  .dflt = "active",
+	  .doc = "What the daemon begins as: active, it answers; standby, it follows the others "
+		 "until \"hactl cluster promote\"." },
+	{ "state.replication.durability", CONF_ENUM, FIELD(state.replication.durability),
+	  .choices = durabilities, .dflt = "async",
+	  .doc = "What an answer waits for: async, that this host remembers; confirmed, that the "
+		 "shared state does, too." },
+	{ "state.replication.replicas", CONF_UINT, FIELD(state.replication.replicas), .max = 16,
+	  .dflt = "0", .unit = "servers",
+	  .doc = "Under confirmed: so many replicas of the server are to have it, too." },
+	{ "state.replication.confirm-timeout", CONF_UINT,
+	  FIELD(state.replication.confirm_timeout_ms), .min = 10, .max = 1500, .dflt = "500",
+	  .unit = "ms", .doc = "How long an answer waits at most to be confirmed." },
+	{ "state.replication.unconfirmed", CONF_ENUM, FIELD(state.replication.unconfirmed),
+	  .choices = unconfirmeds, .dflt = "answer",
+	  .doc = "What becomes of an answer that cannot be confirmed: answer all the same, so that "
+		 "nodes are served while the server is away, or withhold it: they ask again." },
+	{ "state.replication.stream-length", CONF_UINT, FIELD(state.replication.stream_length),
+	  .min = 1000, .max = 100000000, .dflt = "200000", .unit = "changes",
+	  .doc = "Kept for those who fell behind; who fell further compares everything." },
+	{ "state.replication.queue-limit", CONF_UINT, FIELD(state.replication.queue_limit),
+	  .min = 1000, .max = 100000000, .dflt = "1000000", .unit = "nodes",
+	  .doc = "That have changed while the server is away; beyond, everything is compared when "
+		 "it is back." },
 	{ "control.socket", CONF_STRING, FIELD(control.socket), .min = 1, .max = SOCKET_MAX,
 	  .dflt = "/run/home-agent/{program}.sock", .check = check_absolute,
 	  .doc = "Where hactl asks." },
@@ -598,6 +690,21 @@ static void check_redirect(const struct check *c)
 		fault(c, conf_where(c->doc, "home-agent.redirect"),
 		      "home-agent.redirect: %s is the home agent's own address",
 		      addr_text(c->conf->redirect).s);
+}
+
+static void check_replication(const struct check *c)
+{
+	const struct ha_conf_replication *r = &c->conf->state.replication;
+
+	if (r->server_cnt == 0)
+		return;
+	if (!r->password_file)
+		fault(c, conf_where(c->doc, "state.replication.servers"),
+		      "state.replication: password-file is missing: nothing is shared without one");
+	if (strcmp(c->conf->state.directory, "none") == 0)
+		fault(c, conf_where(c->doc, "state.directory"),
+		      "state.directory: none, but state.replication needs one: what cannot be "
+		      "shared at once is remembered there");
 }
 
 static const struct ha_conf_home_network *home_network_of(const struct ha_conf *conf,
@@ -1204,6 +1311,33 @@ static int read_nodes_file(struct check *c)
 	return err;
 }
 
+/* Its first line is the password. */
+static int read_password(const struct check *c)
+{
+	const struct conf_mark at = conf_where(c->doc, "state.replication.password-file");
+	struct ha_conf_replication *r = &c->conf->state.replication;
+	char *text;
+	size_t len;
+	mode_t mode;
+	int err;
+
+	if (r->server_cnt == 0 || !r->password_file)
+		return 0;
+	err = resolve(c->path, &r->password_file);
+	if (err == 0)
+		err = conf_slurp(r->password_file, c->path, at, c->faults, &text, &len, &mode);
+	if (err < 0)
+		return err == ERR_CONFIG ? 0 : err;
+	text[strcspn(text, "\r\n")] = '\0';
+	r->password = strdup(text);
+	if (text[0] == '\0')
+		fault(c, at, "state.replication.password-file: its first line is empty");
+	else
+		check_key_file(c, r->password_file, (struct conf_mark){ 1, 1 }, mode);
+	conf_wipe_free(text, len);
+	return r->password ? 0 : -ENOMEM;
+}
+
 /* ---- All of it ---------------------------------------------------------------------------- */
 
 int ha_conf_read(const char *path, const char *name, const struct conf_key *daemon_rows,
@@ -1234,8 +1368,10 @@ int ha_conf_read_checked(const char *path, const char *name, const struct conf_k
 	check_tunnel(&c);
 	check_foreign_agents(&c);
 	check_redirect(&c);
+	check_replication(&c);
 	check_yaml_mode(&c);
-	if (conf->mobile_nodes_file)
+	err = read_password(&c);
+	if (err == 0 && conf->mobile_nodes_file)
 		err = read_nodes_file(&c);
 	if (err == 0)
 		err = check_nodes(&c);
@@ -1366,6 +1502,9 @@ struct ha_conf *ha_conf_free(struct ha_conf *conf)
 {
 	if (conf && conf->nodes_released)
 		conf->mobile_node_cnt = 0;
+	if (conf && conf->state.replication.password)
+		conf_wipe_free(conf->state.replication.password,
+			       strlen(conf->state.replication.password));
 	if (conf)
 		conf_done(ha_conf_rows, conf);
 	free(conf);

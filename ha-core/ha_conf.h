@@ -82,6 +82,28 @@ struct ha_conf_foreign_agent {
 };
 
 enum ha_conf_sync { HA_CONF_SYNC_INTERVAL, HA_CONF_SYNC_ALWAYS };
+enum ha_conf_durability { HA_CONF_DURABILITY_ASYNC, HA_CONF_DURABILITY_CONFIRMED };
+enum ha_conf_unconfirmed { HA_CONF_UNCONFIRMED_ANSWER, HA_CONF_UNCONFIRMED_WITHHOLD };
+enum ha_conf_role { HA_CONF_ROLE_ACTIVE, HA_CONF_ROLE_STANDBY };
+
+/** State that several home agents share: state.replication. */
+struct ha_conf_replication {
+	char **servers; /* "ADDRESS:PORT", see ha_conf_server(); none: nothing is shared */
+	size_t server_cnt;
+	char *sentinel_master; /* NULL: servers are no Sentinels */
+	char *user;
+	char *password_file;
+	char *password; /* what stands in it; owned; wiped before it is freed */
+	char *prefix;
+	char *name; /* NULL: the host's */
+	enum ha_conf_role role;
+	enum ha_conf_durability durability;
+	uint32_t replicas;
+	uint32_t confirm_timeout_ms;
+	enum ha_conf_unconfirmed unconfirmed;
+	uint32_t stream_length;
+	uint32_t queue_limit;
+};
 
 struct ha_conf {
 	struct in_addr address; /* home-agent.address */
@@ -144,6 +166,7 @@ struct ha_conf {
 		enum ha_conf_sync sync;
 		uint16_t sync_interval_s;
 		uint32_t journal_size_mib; /* of a segment */
+		struct ha_conf_replication replication;
 	} state;
 	struct {
 		char *socket;
@@ -166,6 +189,9 @@ struct ha_conf {
 
 /** Unix time of "2026-12-01T00:00:00Z". @retval ERR_INVALID  it is none */
 int ha_conf_time(const char *text, int64_t *ret_unix_s);
+
+/** "10.9.0.5:6379" */
+bool ha_conf_server(const char *text, struct in_addr *ret_address, uint16_t *ret_port);
 
 /** The shared rows, ended by a zero row; offsets are into struct ha_conf. */
 extern const struct conf_key ha_conf_rows[];

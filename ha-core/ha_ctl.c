@@ -451,6 +451,7 @@ static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	field_string(r, "device", env->device);
 	field_string(r, "log-level", log_level_name(log_get_level()));
 	ha_state_status(env->state, r);
+	ha_cluster_status(env->cluster, r);
 	if (env->status)
 		env->status(env->ctx, r);
 }
@@ -588,6 +589,16 @@ void ha_ctl_keepalive(const struct ha_ctl *c, const struct binding *b, struct in
 
 /* ---- clear binding, log-level ---- */
 
+/* What a host that stands by changed would be its own, until the active one says otherwise. */
+static bool is_active(const struct ha_ctl *c, struct ctl_reply *r)
+{
+	bool active = ha_cluster_is_active(c->env.cluster);
+
+	if (!active)
+		ctl_error(r, "this host stands by: ask the active one, see show cluster");
+	return active;
+}
+
 static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
 {
 	struct ha_ctl *c = ctx;
@@ -595,6 +606,8 @@ static void clear_binding(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	size_t cnt;
 
 	(void)argc;
+	if (!is_active(c, r))
+		return;
 	if (!find_node(c, r, argv[0], &addr))
 		return;
 	cnt = engine_clear(c->env.engine, key_of(c, addr));
@@ -614,6 +627,8 @@ static void drain(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	const struct ha_ctl *c = ctx;
 	bool on = argc == 0;
 
+	if (!is_active(c, r))
+		return;
 	if (!on && strcmp(argv[0], "off") != 0) {
 		ctl_error(r, "\"%s\": drain, or drain off", argv[0]);
 		return;
@@ -698,7 +713,37 @@ static void import_state(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	const struct ha_ctl *c = ctx;
 
 	(void)argc;
-	ha_state_import(c->env.state, r, argv[0]);
+	if (is_active(c, r))
+		ha_state_import(c->env.state, r, argv[0]);
+}
+
+/* ---- cluster ---- */
+
+static void show_cluster(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	(void)argv;
+	ha_cluster_show(c->env.cluster, r);
+}
+
+static void promote(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	(void)argv;
+	ha_cluster_promote(c->env.cluster, r);
+}
+
+static void stand_by(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	const struct ha_ctl *c = ctx;
+
+	(void)argc;
+	(void)argv;
+	ha_cluster_stand_by(c->env.cluster, r);
 }
 
 const struct ctl_command ha_ctl_commands[] = {
@@ -721,6 +766,10 @@ const struct ctl_command ha_ctl_commands[] = {
 	{ "state check", "", "read the database through: is it sound?", check_state },
 	{ "state export", "", "what is remembered of every node, JSON lines", export_state },
 	{ "state import", "LINE", "a line of an export; -: those of standard input", import_state },
+	{ "show cluster", "", "the hosts that share the state, and how far behind they are",
+	  show_cluster },
+	{ "cluster promote", "", "answer registrations: this host is the active one", promote },
+	{ "cluster standby", "", "answer nobody, and follow the others", stand_by },
 	{ "reload", "", "read the configuration again; bindings stay", reload },
 	{ "log-level", "LEVEL", "log error, warning, notice, info or debug and above",
 	  set_log_level },

@@ -10,6 +10,7 @@
 #include "common/ctl.h"
 #include "common/loop.h"
 #include "ha-core/engine/engine.h"
+#include "ha-core/ha_cluster.h"
 #include "ha-core/ha_state.h"
 #include "ha-core/tunnel/tunnel.h"
 
@@ -26,7 +27,8 @@ struct ha_ctl_env {
 	 * NULL.
 	 */
 	void (*status)(void *ctx, struct ctl_reply *r);
-	struct ha_state *state; /* NULL: nothing is remembered */
+	struct ha_state *state;     /* NULL: nothing is remembered */
+	struct ha_cluster *cluster; /* NULL: nothing is shared */
 	/** Answers "show trusted-networks". NULL: this home agent trusts none. */
 	void (*trusted_networks)(void *ctx, struct ctl_reply *r);
 	/** The configuration in force, with the shared rows or the daemon's own (section 0, 1). */

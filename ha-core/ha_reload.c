@@ -85,6 +85,25 @@ static bool same_interfaces(const struct ha_conf *old, const struct ha_conf *new
 	return true;
 }
 
+static bool same_replication(const struct ha_conf *old, const struct ha_conf *new)
+{
+	const struct ha_conf_replication *a = &old->state.replication;
+	const struct ha_conf_replication *b = &new->state.replication;
+	size_t i;
+
+	if (a->server_cnt != b->server_cnt)
+		return false;
+	for (i = 0; i < a->server_cnt; i++)
+		if (strcmp(a->servers[i], b->servers[i]) != 0)
+			return false;
+	return same_text(a->sentinel_master, b->sentinel_master) && same_text(a->user, b->user) &&
+	       same_text(a->password, b->password) && same_text(a->prefix, b->prefix) &&
+	       same_text(a->name, b->name) && a->role == b->role &&
+	       a->durability == b->durability && a->replicas == b->replicas &&
+	       a->confirm_timeout_ms == b->confirm_timeout_ms && a->unconfirmed == b->unconfirmed &&
+	       a->stream_length == b->stream_length && a->queue_limit == b->queue_limit;
+}
+
 /* Settings that belong to one run: in which of them the new file differs from what runs. */
 static void warn_of_restart(const struct ha_reload *r)
 {
@@ -112,6 +131,7 @@ static void warn_of_restart(const struct ha_reload *r)
 				   old->state.sync == new->state.sync &&
 				   old->state.sync_interval_s == new->state.sync_interval_s &&
 				   old->state.journal_size_mib == new->state.journal_size_mib },
+		{ "state.replication", same_replication(old, new) },
 		{ "control.socket", same_text(old->control.socket, new->control.socket) },
 		{ "snmp.enabled", old->snmp.enabled == new->snmp.enabled },
 		{ "snmp.agentx", same_text(old->snmp.agentx, new->snmp.agentx) },
@@ -208,6 +228,8 @@ static void finish(struct ha_reload *r)
 {
 	const struct engine_reload *d = &r->difference;
 
+	if (r->fresh)
+		r->env.nodes_change(r->env.ctx, false);
 	(void)ha_state_commit(r->env.state); /* what has ended is forgotten, then it is told */
 	log_info("configuration reloaded",
 		 "event=reloaded config=%s mobile-nodes=%zu added=%zu changed=%zu gone=%zu "
@@ -249,6 +271,8 @@ static void apply(struct ha_reload *r)
 	const struct engine_conf settings = r->env.settings(r->env.ctx, r->conf);
 
 	warn_of_restart(r);
+	if (r->fresh)
+		r->env.nodes_change(r->env.ctx, true);
 	engine_reload_begin(&r->difference, r->env.engine, &settings, r->daemon_conf);
 	r->env.adopt(r->env.ctx, r->conf, r->daemon_conf);
 	r->running = r->digest;

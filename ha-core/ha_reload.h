@@ -27,6 +27,8 @@ struct ha_reload_env {
 	void (*discard)(void *ctx, struct ha_conf *conf, void *daemon_conf);
 	/** The settings that follow from a file. */
 	struct engine_conf (*settings)(void *ctx, const struct ha_conf *conf);
+	/** From here on nodes of the engine change, come and go (true), until all have (false). */
+	void (*nodes_change)(void *ctx, bool begins);
 	/** The engine has it: so shall everybody else, and what was before goes. */
 	void (*adopt)(void *ctx, struct ha_conf *conf, void *daemon_conf);
 	/** Carried out (0), or refused and nothing has changed (negative). Logged already. */

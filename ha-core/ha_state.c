@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define RETRY_MS         1000
+#define NOTE_KEY         'C' /* of no node: see memory_key() */
 #define NODES_PER_STEP   64
 #define RECORDS_PER_STEP 256
 #define LINE_MAX_LEN     (2 * (MEMORY_KEY_MAX + MEMORY_VALUE_MAX) + 512)
@@ -34,6 +35,8 @@ struct ha_state {
 	char directory[256];      /* for the log */
 	bool is_restoring;
 	bool is_failing; /* it has been logged */
+	uint8_t note[HA_STATE_NOTE_MAX];
+	size_t note_len;
 };
 
 static struct memory_time time_of(const struct ha_state *st, const struct clock *now)
@@ -171,6 +174,11 @@ static int restore_one(void *ctx, const uint8_t *key, size_t key_len, const uint
 
 	if (key_len > 0 && key[0] == REVOCATION_KEY_KIND)
 		return restore_outstanding(r, key, key_len, value, value_len);
+	if (key[0] == NOTE_KEY) {
+		r->st->note_len = value_len < HA_STATE_NOTE_MAX ? value_len : HA_STATE_NOTE_MAX;
+		memcpy(r->st->note, value, r->st->note_len);
+		return 0;
+	}
 	rc = memory_restore(r->st->engine, key, key_len, value, value_len, &r->at, &out);
 	if (rc == ERR_NOT_FOUND) {
 		keep_stranger(r, key, key_len, value, value_len);
@@ -258,6 +266,42 @@ void ha_state_outstanding(struct ha_state *st, const struct outstanding *o, bool
 		store_put(st->store, key, revocation_key(o, key), NULL, 0);
 	else
 		put_outstanding(st, o);
+}
+
+int ha_state_follow(struct ha_state *st, const uint8_t *key, size_t key_len, const uint8_t *value,
+		    size_t value_len, struct memory_restored *out)
+{
+	struct memory_time at = time_of(st, loop_now(st->loop));
+	int rc = memory_follow(st->engine, key, key_len, value, value_len, &at, out);
+
+	if (rc == 0)
+		ha_state_touched(st, out->node);
+	return rc;
+}
+
+size_t ha_state_encode(struct ha_state *st, const struct sa_peer *node,
+		       uint8_t ret_key[MEMORY_KEY_MAX], size_t *ret_key_len,
+		       uint8_t ret_value[MEMORY_VALUE_MAX])
+{
+	struct memory_time at = time_of(st, loop_now(st->loop));
+
+	*ret_key_len = memory_key(node, ret_key);
+	return memory_encode(st->engine, node, &at, ret_value);
+}
+
+void ha_state_put_note(struct ha_state *st, const void *note, size_t len)
+{
+	const uint8_t key = NOTE_KEY;
+
+	if (!store_is_pending(st->store))
+		loop_timer_start(st->later, 0, 0);
+	store_put(st->store, &key, sizeof(key), note, len);
+}
+
+size_t ha_state_get_note(const struct ha_state *st, void *ret_note)
+{
+	memcpy(ret_note, st->note, st->note_len);
+	return st->note_len;
 }
 
 static void put_everything(struct ha_state *st)
@@ -381,7 +425,8 @@ static void check_one(void *ctx, const uint8_t *key, size_t key_len, const uint8
 		      size_t value_len)
 {
 	struct checking *c = ctx;
-	int rc = memory_check(c->st->engine, key, key_len, value, value_len);
+	int rc = key[0] == NOTE_KEY ? 0
+				    : memory_check(c->st->engine, key, key_len, value, value_len);
 
 	c->records++;
 	c->strangers += rc == ERR_NOT_FOUND;

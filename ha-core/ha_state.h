@@ -10,6 +10,7 @@
 #include "common/ctl.h"
 #include "common/loop.h"
 #include "ha-core/engine/engine.h"
+#include "ha-core/engine/memory.h"
 #include "ha-core/ha_conf.h"
 #include "ha-core/store/store.h"
 
@@ -37,6 +38,23 @@ void ha_state_outstanding(struct ha_state *st, const struct outstanding *o, bool
 
 /** What was touched is safe from here on. @retval -errno  it is not; logged, tried again later */
 int ha_state_commit(struct ha_state *st);
+
+/**
+ * Takes over a record that another home agent has made, which is newer than ours; it is committed
+ * as what is touched. Errors of memory_follow(); of a node that is not ours nothing is kept.
+ */
+int ha_state_follow(struct ha_state *st, const uint8_t *key, size_t key_len, const uint8_t *value,
+		    size_t value_len, struct memory_restored *out);
+/** The record of a node as it is now; of what was committed or not. @return octets of the value */
+size_t ha_state_encode(struct ha_state *st, const struct sa_peer *node,
+		       uint8_t ret_key[MEMORY_KEY_MAX], size_t *ret_key_len,
+		       uint8_t ret_value[MEMORY_VALUE_MAX]);
+
+/** A note that survives with what is committed together with it: at most HA_STATE_NOTE_MAX. */
+#define HA_STATE_NOTE_MAX 128
+void ha_state_put_note(struct ha_state *st, const void *note, size_t len);
+/** That of the former life. @return octets; 0: there is none */
+size_t ha_state_get_note(const struct ha_state *st, void *ret_note);
 
 /** Adds its fields to "show status". */
 void ha_state_status(struct ha_state *st, struct ctl_reply *r);

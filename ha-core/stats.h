@@ -16,6 +16,8 @@
 	X(requests_discarded, "requests-discarded") /* in silence, for whatever reason */      \
 	X(requests_dropped_untrusted, "requests-dropped-untrusted")                            \
 	X(requests_dropped_inside, "requests-dropped-inside")                                  \
+	X(requests_dropped_standby, "requests-dropped-standby")                                \
+	X(batches_unconfirmed, "reply-batches-unconfirmed") /* and not sent */                 \
 	X(requests_malformed, "requests-malformed")                                            \
 	X(messages_unknown_type, "messages-unknown-type")                                      \
 	X(unknown_extensions, "unknown-extensions") /* discards for types below 128 */         \

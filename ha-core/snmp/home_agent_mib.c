@@ -214,6 +214,8 @@ static const struct mib_column counter_columns[] = {
 	AGENT(84, MIB_COUNTER64, stats.filter_length_drops),   /* heDropsFilterLength */
 	AGENT(85, MIB_COUNTER64, stats.filter_fragment_drops), /* heDropsFilterFragment */
 	AGENT(86, MIB_COUNTER64, stats.filter_unsolicited_drops), /* heDropsFilterUnsolicited */
+	AGENT(87, MIB_COUNTER64, stats.requests_dropped_standby), /* heRequestsDroppedStandby */
+	AGENT(88, MIB_COUNTER64, stats.batches_unconfirmed),      /* heReplyBatchesUnconfirmed */
 };
 GROUP(he_counters, SNMP_AGENT, "0", counter_columns, 2, 1, 4);
 

@@ -69,6 +69,8 @@ function is(prefix) { return index(file, prefix) == 1 }
 		broken("enters through ha-core/tunnel/rtnl.c only")
 	if ((name ~ /^bpf\// || name == "habpf.skel.h") && !is("ha-core/tunnel/bpf/") && !is("test/"))
 		broken("enters through ha-core/tunnel/bpf/ only")
+	if (name ~ /^hiredis\// && file != "ha-core/cluster/redis.c")
+		broken("enters through ha-core/cluster/redis.c only")
 	if (name ~ /^systemd\// && file != "common/daemon.c")
 		broken("enters through common/daemon.c only")
 	if (name ~ /^(cap-ng|seccomp)\.h$/ && file != "common/privs.c")

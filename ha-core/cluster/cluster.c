@@ -1,0 +1,1196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Replication over a Redis or Valkey server; ha_cluster.c opens it and is behind its hooks.
+ *
+ * What lies on the server, under the prefix of state.replication:
+ *
+ *	PREFIX:nodes     hash: node's key -> rank and record, the newest of each: the snapshot
+ *	PREFIX:stream    stream: each change that was newer, its ID being its number and "-1"
+ *	PREFIX:sequence  the number of the last one
+ *	PREFIX:hosts     hash: host's name -> what it last said of itself
+ *	PREFIX:epoch     a random number, gone when the data are gone
+ *
+ * One script writes all of it: a record goes into the hash only if its rank is above that of the
+ * one there, and only then into the stream. So the newest wins at the server, whoever is late, and
+ * every host applies the same rule to what it reads.
+ *
+ * Entries are numbered without a gap. Who sees one has missed something (the stream was trimmed, or
+ * a fail-over of the servers lost its end) and walks through the snapshot, and then through its own
+ * nodes: whatever is newer here is put again. The same after the data set (epoch) or the server
+ * (replication id) has become another one. Nothing that a server forgets is lost while a home agent
+ * knows it.
+ *
+ * Two connections to the server: one writes, and says once a second that we are alive; one reads,
+ * and waits there for what comes. A third asks the Sentinels where the server is. Each answer has a
+ * deadline: a server that hangs is a server that is away. What is to be shared waits in a queue of
+ * nodes, not of records: a node that changed often meanwhile is one entry, as it is then. Beyond
+ * queue_max the queue is given up, and all is walked through when the server is back.
+ *
+ * The loop never waits and every step is bounded: so many records an answer, so many nodes a turn.
+ */
+#include "ha-core/cluster/cluster.h"
+
+#include "common/err.h"
+#include "common/log.h"
+#include "ha-core/cluster/redis.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define TICK_MS         100
+#define HEARTBEAT_MS    1000
+#define ANSWER_MS       2000 /* a server that takes longer is away */
+#define BLOCK_MS        1000 /* how long a read may wait for an entry */
+#define RETRY_MS        500
+#define BATCH_NODES     64
+#define BATCHES_MAX     8 /* on their way */
+#define READ_CNT        128
+#define SCAN_CNT        128
+#define HOLDS_MAX       1024
+#define PEER_GONE_MS    (24 * 3600 * 1000u)
+#define ARGS_PER_RECORD 3
+#define ARGS_FIXED      9
+
+/* KEYS nodes, stream, sequence; ARGV stream length, instance, wall ms, then key, rank, record ... */
+static const char push_script[] =
+	"local won = 0\n"
+	"for i = 4, #ARGV, 3 do\n"
+	" local old = redis.call('HGET', KEYS[1], ARGV[i])\n"
+	" if not old or string.sub(old, 1, 32) < ARGV[i + 1] then\n"
+	"  local record = ARGV[i + 1] .. ARGV[i + 2]\n"
+	"  local number = redis.call('INCR', KEYS[3])\n"
+	"  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], number .. '-1', 'h', ARGV[2],\n"
+	"   't', ARGV[3], 'k', ARGV[i], 'v', record)\n"
+	"  redis.call('HSET', KEYS[1], ARGV[i], record)\n"
+	"  won = won + 1\n"
+	" end\n"
+	"end\n"
+	"return won\n";
+
+/* A node that waits: by its key, for a reload may take the node itself away. */
+struct waiting {
+	size_t key_len;
+	uint8_t key[];
+};
+
+struct batch {
+	struct batch *next;
+	struct cluster *c;
+	struct waiting *nodes[BATCH_NODES];
+	size_t cnt;
+	bool wants_replicas;
+	bool failed; /* the script; the answer to WAIT is still to come */
+};
+
+struct hold {
+	uint64_t serial; /* shared once so many have been */
+	uint64_t deadline_ms;
+};
+
+struct cluster {
+	struct cluster_conf conf;
+	struct cluster_hooks hooks;
+	struct cluster_place place; /* of what was applied */
+	struct cluster_health health;
+	struct loop_timer *tick, *sweeper;
+	char instance[CLUSTER_EPOCH_LEN + 1];
+	char nodes_key[128], stream_key[128], sequence_key[128], hosts_key[128], epoch_key[128];
+	bool is_active;
+
+	/* the connections */
+	struct redis *finder, *writer, *reader;
+	size_t next_server; /* to be asked */
+	uint64_t retry_ms;  /* when, while there is no connection */
+	uint64_t finder_ms; /* deadlines of what was asked; 0: nothing */
+	uint64_t writer_ms;
+	uint64_t reader_ms;
+	uint64_t heartbeat_ms; /* when the next one is due */
+	char sha[CLUSTER_SERVER_LEN + 1];
+	char server[CLUSTER_SERVER_LEN + 1];
+	char epoch[CLUSTER_EPOCH_LEN + 1];
+	unsigned int writer_asked; /* without an answer yet */
+	bool must_scan, is_scanning, is_sweeping;
+	bool has_scanned; /* what is swept then is what the scan has not met */
+	bool has_swept;   /* in this life */
+	void *sweep_cursor;
+	bool has_complained; /* of this outage */
+	bool is_refused;     /* what we wrote last */
+
+	/* nodes that wait: a ring */
+	struct waiting **queue;
+	size_t queue_size, queue_first, queue_cnt;
+	struct batch *first, *last; /* on their way */
+	size_t batch_cnt, batch_nodes;
+	uint64_t put, shared; /* serials: of the last one put, and shared */
+	uint64_t backoff_ms;  /* the server refused: not before */
+
+	struct hold holds[HOLDS_MAX];
+	size_t hold_first, hold_cnt;
+
+	void (*caught_up)(void *ctx);
+	void *caught_up_ctx;
+	uint64_t catch_up_to, catch_up_ms; /* entry; UINT64_MAX: to be asked. Deadline */
+};
+
+static void go_away(struct cluster *c, const char *why);
+static void ask_to_read(struct cluster *c);
+static void scan(struct cluster *c, const char *cursor);
+
+static uint64_t now_ms(const struct cluster *c)
+{
+	return loop_now(c->conf.loop)->mono_ms;
+}
+
+static uint64_t wall_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* --- ranks --- */
+
+void cluster_rank_put(const struct cluster_rank *rank, char out[CLUSTER_RANK_LEN + 1])
+{
+	(void)snprintf(out, CLUSTER_RANK_LEN + 1, "%016llx%016llx", (unsigned long long)rank->ident,
+		       (unsigned long long)rank->version);
+}
+
+bool cluster_rank_get(const char *text, size_t len, struct cluster_rank *out)
+{
+	uint64_t numbers[2] = { 0 };
+	size_t i;
+
+	if (len < CLUSTER_RANK_LEN)
+		return false;
+	for (i = 0; i < CLUSTER_RANK_LEN; i++) {
+		uint64_t *n = &numbers[i / 16];
+		char ch = text[i];
+
+		if (ch >= '0' && ch <= '9')
+			*n = *n << 4 | (uint64_t)(ch - '0');
+		else if (ch >= 'a' && ch <= 'f')
+			*n = *n << 4 | (uint64_t)(ch - 'a' + 10);
+		else
+			return false;
+	}
+	*out = (struct cluster_rank){ numbers[0], numbers[1] };
+	return true;
+}
+
+int cluster_rank_compare(const struct cluster_rank *a, const struct cluster_rank *b)
+{
+	if (a->ident != b->ident)
+		return a->ident < b->ident ? -1 : 1;
+	if (a->version != b->version)
+		return a->version < b->version ? -1 : 1;
+	return 0;
+}
+
+/* --- answers that wait --- */
+
+static void end_holds(struct cluster *c, size_t cnt, bool shared)
+{
+	if (cnt == 0)
+		return;
+	c->hold_first = (c->hold_first + cnt) % HOLDS_MAX;
+	c->hold_cnt -= cnt;
+	if (!shared)
+		c->health.unconfirmed += cnt;
+	c->hooks.held(c->hooks.ctx, cnt, shared);
+}
+
+/* @param ms  UINT64_MAX: all of them */
+static void end_late_holds(struct cluster *c, uint64_t ms)
+{
+	size_t cnt = 0;
+
+	while (cnt < c->hold_cnt && c->holds[(c->hold_first + cnt) % HOLDS_MAX].deadline_ms <= ms)
+		cnt++;
+	end_holds(c, cnt, false);
+}
+
+static void end_shared_holds(struct cluster *c)
+{
+	size_t cnt = 0;
+
+	while (cnt < c->hold_cnt && c->holds[(c->hold_first + cnt) % HOLDS_MAX].serial <= c->shared)
+		cnt++;
+	end_holds(c, cnt, true);
+}
+
+int cluster_hold(struct cluster *c)
+{
+	if (!c || !c->conf.confirmed || c->shared == c->put)
+		return 0;
+	if (c->health.link == CLUSTER_AWAY || c->backoff_ms > now_ms(c)) {
+		c->health.unconfirmed++;
+		return -EAGAIN;
+	}
+	if (c->hold_cnt == HOLDS_MAX)
+		end_holds(c, 1, false);
+	c->holds[(c->hold_first + c->hold_cnt++) % HOLDS_MAX] =
+		(struct hold){ c->put, now_ms(c) + c->conf.confirm_ms };
+	return 1;
+}
+
+/* --- the queue --- */
+
+static bool grow_queue(struct cluster *c)
+{
+	size_t size = c->queue_size ? 2 * c->queue_size : 1024, i;
+	struct waiting **queue;
+
+	if (c->queue_cnt >= c->conf.queue_max)
+		return false;
+	queue = calloc(size, sizeof(*queue));
+	if (!queue)
+		return false;
+	for (i = 0; i < c->queue_cnt; i++)
+		queue[i] = c->queue[(c->queue_first + i) % c->queue_size];
+	free(c->queue);
+	c->queue = queue;
+	c->queue_size = size;
+	c->queue_first = 0;
+	return true;
+}
+
+/* All that is known is walked through when the server is back: the queue need not be kept. */
+static void give_up_queue(struct cluster *c)
+{
+	struct waiting *w;
+	size_t i;
+
+	end_late_holds(c, UINT64_MAX);
+	for (i = 0; i < c->queue_cnt; i++) {
+		w = c->queue[(c->queue_first + i) % c->queue_size];
+		c->hooks.dropped(c->hooks.ctx, w->key, w->key_len);
+		free(w);
+	}
+	c->shared += c->queue_cnt;
+	c->queue_cnt = 0;
+	c->must_scan = true;
+	c->health.overflows++;
+	log_warning("more has changed than is queued for the shared state: all of it is compared "
+		    "when the server is back",
+		    "event=cluster-overflow queue-limit=%u", c->conf.queue_max);
+}
+
+void cluster_put(struct cluster *c, const uint8_t *key, size_t key_len)
+{
+	struct waiting *w;
+
+	if (!c)
+		return;
+	if (c->queue_cnt == c->conf.queue_max)
+		give_up_queue(c);
+	w = c->queue_cnt < c->queue_size || grow_queue(c) ? malloc(sizeof(*w) + key_len) : NULL;
+	if (!w) {
+		c->hooks.dropped(c->hooks.ctx, key, key_len);
+		c->must_scan = true;
+		return;
+	}
+	w->key_len = key_len;
+	memcpy(w->key, key, key_len);
+	c->queue[(c->queue_first + c->queue_cnt++) % c->queue_size] = w;
+	c->put++;
+}
+
+void cluster_compare(struct cluster *c)
+{
+	if (!c)
+		return;
+	c->must_scan = true;
+	c->is_sweeping = false;
+}
+
+static void complain(struct cluster *c, const char *what)
+{
+	(void)snprintf(c->health.error, sizeof(c->health.error), "%.*s", (int)strcspn(what, "\r\n"),
+		       what);
+	c->health.error_ms = now_ms(c);
+}
+
+static struct batch *take_batch(struct cluster *c)
+{
+	struct batch *b = c->first;
+
+	c->first = b->next;
+	if (!c->first)
+		c->last = NULL;
+	c->batch_cnt--;
+	c->batch_nodes -= b->cnt;
+	return b;
+}
+
+static void free_batch(struct batch *b)
+{
+	while (b->cnt > 0)
+		free(b->nodes[--b->cnt]);
+	free(b);
+}
+
+/* Back into the queue, each unless it has been put again meanwhile. */
+static void requeue(struct cluster *c, struct batch *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->cnt; i++) {
+		c->shared++; /* its serial; it gets a new one */
+		c->hooks.requeue(c->hooks.ctx, b->nodes[i]->key, b->nodes[i]->key_len);
+	}
+	free_batch(b);
+}
+
+/* --- writing --- */
+
+static void answered(struct cluster *c)
+{
+	c->writer_ms = --c->writer_asked > 0 ? now_ms(c) + ANSWER_MS : 0;
+}
+
+static void refused(struct cluster *c, struct batch *b, const char *error)
+{
+	/* It has become a replica, lost our script, or forgot who we are: find out anew. */
+	bool is_other = strncmp(error, "READONLY", 8) == 0 || strncmp(error, "NOSCRIPT", 8) == 0 ||
+			strncmp(error, "NOAUTH", 6) == 0;
+
+	complain(c, error);
+	end_late_holds(c, UINT64_MAX);
+	requeue(c, b);
+	if (is_other) {
+		go_away(c, error);
+		return;
+	}
+	if (!c->is_refused)
+		log_warning("the shared state refuses changes; they wait",
+			    "event=cluster-refused error=\"%s\"", c->health.error);
+	c->is_refused = true;
+	c->backoff_ms = now_ms(c) + RETRY_MS;
+}
+
+static void written(struct cluster *c, struct batch *b)
+{
+	if (c->is_refused)
+		log_notice("the shared state takes changes again",
+			   "event=cluster-accepted queued=%zu", c->queue_cnt);
+	c->is_refused = false;
+	c->health.sent += b->cnt;
+	c->shared += b->cnt;
+	free_batch(b);
+	end_shared_holds(c);
+	cluster_flush(c);
+}
+
+static void on_written(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+	const char *error = redis_error(v);
+
+	answered(c);
+	if (c->first->wants_replicas) { /* the answer to WAIT is what counts */
+		c->first->failed = error != NULL;
+		if (error)
+			complain(c, error);
+	} else if (error) {
+		refused(c, take_batch(c), error);
+	} else {
+		written(c, take_batch(c));
+	}
+}
+
+static void on_waited(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+	struct batch *b = take_batch(c);
+	const char *error = redis_error(v);
+	char why[sizeof(c->health.error)];
+
+	answered(c);
+	if (b->failed) {
+		memcpy(why, c->health.error, sizeof(why));
+		refused(c, b, why);
+		return;
+	}
+	if (error || redis_number(v) < c->conf.replicas) {
+		complain(c, error ? error : "too few replicas have it");
+		end_late_holds(c, UINT64_MAX);
+	}
+	written(c, b);
+}
+
+static int ask_writer(struct cluster *c, redis_fn *fn, const struct redis_arg *args, size_t cnt)
+{
+	int rc = redis_command(c->writer, fn, c, args, cnt);
+
+	if (rc == 0 && c->writer_asked++ == 0)
+		c->writer_ms = now_ms(c) + ANSWER_MS;
+	return rc;
+}
+
+static struct redis_arg text_arg(const char *text)
+{
+	return (struct redis_arg){ text, strlen(text) };
+}
+
+/* How many of the batch's records there are; those of nodes that have none are left out. */
+static size_t encode_batch(struct cluster *c, const struct batch *b, struct cluster_record *records,
+			   char (*ranks)[CLUSTER_RANK_LEN + 1], struct redis_arg *args)
+{
+	size_t i, cnt = 0;
+
+	for (i = 0; i < b->cnt; i++) {
+		if (!c->hooks.encode(c->hooks.ctx, b->nodes[i]->key, b->nodes[i]->key_len,
+				     &records[cnt]))
+			continue;
+		cluster_rank_put(&records[cnt].rank, ranks[cnt]);
+		*args++ = (struct redis_arg){ records[cnt].key, records[cnt].key_len };
+		*args++ = (struct redis_arg){ ranks[cnt], CLUSTER_RANK_LEN };
+		*args++ = (struct redis_arg){ records[cnt].value, records[cnt].value_len };
+		cnt++;
+	}
+	return cnt;
+}
+
+static int send_batch(struct cluster *c, struct batch *b)
+{
+	static struct cluster_record records[BATCH_NODES]; /* of one loop, in one thread */
+	struct redis_arg args[ARGS_FIXED + BATCH_NODES * ARGS_PER_RECORD];
+	char ranks[BATCH_NODES][CLUSTER_RANK_LEN + 1];
+	char len[16], wall[24], replicas[16], wait[16];
+	size_t cnt;
+	int rc;
+
+	(void)snprintf(len, sizeof(len), "%u", c->conf.stream_len);
+	(void)snprintf(wall, sizeof(wall), "%llu", (unsigned long long)wall_ms());
+	args[0] = text_arg("EVALSHA");
+	args[1] = text_arg(c->sha);
+	args[2] = text_arg("3");
+	args[3] = text_arg(c->nodes_key);
+	args[4] = text_arg(c->stream_key);
+	args[5] = text_arg(c->sequence_key);
+	args[6] = text_arg(len);
+	args[7] = text_arg(c->instance);
+	args[8] = text_arg(wall);
+	cnt = encode_batch(c, b, records, ranks, args + ARGS_FIXED);
+	rc = ask_writer(c, on_written, args, ARGS_FIXED + cnt * ARGS_PER_RECORD);
+	if (rc < 0 || !b->wants_replicas)
+		return rc;
+	(void)snprintf(replicas, sizeof(replicas), "%u", c->conf.replicas);
+	(void)snprintf(wait, sizeof(wait), "%u", c->conf.confirm_ms);
+	args[0] = text_arg("WAIT");
+	args[1] = text_arg(replicas);
+	args[2] = text_arg(wait);
+	return ask_writer(c, on_waited, args, 3);
+}
+
+void cluster_flush(struct cluster *c)
+{
+	struct batch *b;
+
+	if (!c || c->health.link == CLUSTER_AWAY || c->backoff_ms > now_ms(c))
+		return;
+	while (c->queue_cnt > 0 && c->batch_cnt < BATCHES_MAX) {
+		b = calloc(1, sizeof(*b));
+		if (!b)
+			return; /* the tick tries again */
+		b->wants_replicas = c->conf.confirmed && c->conf.replicas > 0;
+		while (c->queue_cnt > 0 && b->cnt < BATCH_NODES) {
+			b->nodes[b->cnt++] = c->queue[c->queue_first];
+			c->queue_first = (c->queue_first + 1) % c->queue_size;
+			c->queue_cnt--;
+		}
+		*(c->last ? &c->last->next : &c->first) = b;
+		c->last = b;
+		c->batch_cnt++;
+		c->batch_nodes += b->cnt;
+		if (send_batch(c, b) < 0) {
+			go_away(c, err_text(-ENOMEM)); /* what was on its way is queued again */
+			return;
+		}
+	}
+}
+
+/* --- reading --- */
+
+static void note_lag(struct cluster *c, uint64_t sent_ms)
+{
+	uint64_t wall = wall_ms();
+
+	c->health.lag_ms = wall > sent_ms ? wall - sent_ms : 0;
+}
+
+static bool record_of(const struct redis_value *key, const struct redis_value *value,
+		      struct cluster_record *out)
+{
+	size_t key_len, len;
+	const char *k = redis_text(key, &key_len), *v = redis_text(value, &len);
+
+	if (!k || !v || key_len == 0 || key_len > CLUSTER_KEY_MAX ||
+	    !cluster_rank_get(v, len, &out->rank) || len > CLUSTER_RANK_LEN + CLUSTER_VALUE_MAX)
+		return false;
+	out->key_len = key_len;
+	memcpy(out->key, k, key_len);
+	out->value_len = len - CLUSTER_RANK_LEN;
+	memcpy(out->value, v + CLUSTER_RANK_LEN, out->value_len);
+	return true;
+}
+
+static void apply(struct cluster *c, const struct redis_value *key, const struct redis_value *value)
+{
+	static struct log_limit limit = { .burst = 5,
+					  .interval_ms = 10000,
+					  .event = "cluster-record" };
+	static struct cluster_record record;
+
+	if (!record_of(key, value, &record)) {
+		complain(c, "there is a record that is none");
+		log_write_limited(&limit, now_ms(c), LOG_LEVEL_WARNING,
+				  "there is something among the shared records that is none",
+				  "event=cluster-record");
+		return;
+	}
+	c->hooks.apply(c->hooks.ctx, &record);
+	c->health.applied++;
+}
+
+static void start_scan(struct cluster *c, const char *why)
+{
+	log_info("the shared state is compared with ours as a whole",
+		 "event=cluster-scan reason=%s sequence=%llu newest=%llu", why,
+		 (unsigned long long)c->place.sequence, (unsigned long long)c->health.newest);
+	c->must_scan = false;
+	c->is_scanning = true;
+	c->is_sweeping = false;
+	c->health.scans++;
+	c->health.link = CLUSTER_SYNCING;
+	c->place.sequence = c->health.newest; /* what comes later, the stream tells */
+	c->hooks.scan_begins(c->hooks.ctx);
+	scan(c, "0");
+}
+
+static void finish_catching_up(struct cluster *c)
+{
+	void (*fn)(void *ctx) = c->caught_up;
+
+	c->caught_up = NULL;
+	if (fn)
+		fn(c->caught_up_ctx);
+}
+
+static void keep_place(struct cluster *c)
+{
+	if (c->is_scanning || c->is_sweeping || c->must_scan)
+		return; /* a scan that was broken off begins anew */
+	memcpy(c->place.epoch, c->epoch, sizeof(c->epoch));
+	memcpy(c->place.server, c->server, sizeof(c->server));
+	if (c->queue_cnt == 0 && c->batch_cnt == 0)
+		c->place.version = c->hooks.version(c->hooks.ctx);
+	c->hooks.keep_place(c->hooks.ctx, &c->place);
+}
+
+/* "k", "v", "h", "t" of an entry: their places are not to be counted on. */
+static const struct redis_value *field_of(const struct redis_value *fields, char name)
+{
+	size_t i, len;
+	const char *text;
+
+	for (i = 0; i + 1 < redis_cnt(fields); i += 2) {
+		text = redis_text(redis_item(fields, i), &len);
+		if (text && len == 1 && text[0] == name)
+			return redis_item(fields, i + 1);
+	}
+	return NULL;
+}
+
+/* @return false: it is not the next one */
+static bool take_entry(struct cluster *c, const struct redis_value *entry)
+{
+	const struct redis_value *fields = redis_item(entry, 1);
+	const char *host = redis_text(field_of(fields, 'h'), NULL);
+	uint64_t sequence = redis_number(redis_item(entry, 0)); /* up to the "-" */
+
+	if (sequence != c->place.sequence + 1)
+		return false;
+	c->place.sequence = sequence;
+	if (sequence > c->health.newest)
+		c->health.newest = sequence;
+	if (host && strcmp(host, c->instance) == 0)
+		return true; /* ours */
+	apply(c, field_of(fields, 'k'), field_of(fields, 'v'));
+	note_lag(c, redis_number(field_of(fields, 't')));
+	return true;
+}
+
+static void on_read(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+	const struct redis_value *entries = redis_item(redis_item(v, 0), 1);
+	size_t i;
+
+	c->reader_ms = 0;
+	if (redis_error(v)) {
+		go_away(c, redis_error(v));
+		return;
+	}
+	for (i = 0; i < redis_cnt(entries); i++)
+		if (!take_entry(c, redis_item(entries, i))) {
+			start_scan(c, "entries-missed");
+			return;
+		}
+	if (c->caught_up && c->catch_up_to != UINT64_MAX && c->place.sequence >= c->catch_up_to)
+		finish_catching_up(c);
+	if (c->must_scan)
+		start_scan(c, "nodes-changed");
+	else
+		ask_to_read(c);
+}
+
+static void ask_to_read(struct cluster *c)
+{
+	char from[32], cnt[16], block[16];
+
+	(void)snprintf(from, sizeof(from), "%llu-1", (unsigned long long)c->place.sequence);
+	(void)snprintf(cnt, sizeof(cnt), "%d", READ_CNT);
+	(void)snprintf(block, sizeof(block), "%d", BLOCK_MS);
+	c->reader_ms = now_ms(c) + BLOCK_MS + ANSWER_MS;
+	(void)redis_ask(c->reader, on_read, c, "XREAD", "COUNT", cnt, "BLOCK", block, "STREAMS",
+			c->stream_key, from, NULL);
+}
+
+/* Of our nodes what is not shared yet, some a turn; only as fast as it goes. */
+static void on_sweep(void *ctx)
+{
+	struct cluster *c = ctx;
+
+	if (!c->is_sweeping || c->health.link == CLUSTER_AWAY)
+		return;
+	if (c->queue_cnt > c->conf.queue_max / 2) {
+		loop_timer_start(c->sweeper, TICK_MS, 0);
+		return;
+	}
+	if (c->hooks.sweep(c->hooks.ctx, &c->sweep_cursor, c->has_scanned, c->place.version)) {
+		loop_timer_start(c->sweeper, 0, 0);
+	} else {
+		c->is_sweeping = false;
+		c->has_swept = true;
+		log_info("all that is known here is shared, or on its way",
+			 "event=cluster-synchronised sequence=%llu queued=%zu",
+			 (unsigned long long)c->place.sequence, c->queue_cnt + c->batch_nodes);
+	}
+	cluster_flush(c);
+}
+
+static void start_sweep(struct cluster *c, bool has_scanned)
+{
+	c->is_sweeping = true;
+	c->has_scanned = has_scanned;
+	c->sweep_cursor = NULL;
+	loop_timer_start(c->sweeper, 0, 0);
+}
+
+static void on_scanned(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+	const struct redis_value *pairs = redis_item(v, 1);
+	const char *cursor = redis_text(redis_item(v, 0), NULL);
+	size_t i;
+
+	c->reader_ms = 0;
+	if (redis_error(v) || !cursor) {
+		go_away(c, redis_error(v) ? redis_error(v) : "no cursor");
+		return;
+	}
+	for (i = 0; i + 1 < redis_cnt(pairs); i += 2)
+		apply(c, redis_item(pairs, i), redis_item(pairs, i + 1));
+	cluster_flush(c);
+	if (c->health.link == CLUSTER_AWAY)
+		return;
+	if (strcmp(cursor, "0") != 0) {
+		scan(c, cursor);
+		return;
+	}
+	c->is_scanning = false;
+	start_sweep(c, true);
+	c->health.link = CLUSTER_FOLLOWING;
+	ask_to_read(c);
+}
+
+static void scan(struct cluster *c, const char *cursor)
+{
+	char cnt[16];
+
+	(void)snprintf(cnt, sizeof(cnt), "%d", SCAN_CNT);
+	c->reader_ms = now_ms(c) + ANSWER_MS;
+	(void)redis_ask(c->reader, on_scanned, c, "HSCAN", c->nodes_key, cursor, "COUNT", cnt,
+			NULL);
+}
+
+/* --- connecting --- */
+
+static void close_all(struct cluster *c)
+{
+	c->finder = redis_close(c->finder);
+	c->writer = redis_close(c->writer);
+	c->reader = redis_close(c->reader);
+	c->finder_ms = c->writer_ms = c->reader_ms = 0;
+	c->writer_asked = 0;
+	c->is_scanning = c->is_sweeping = false;
+}
+
+static void go_away(struct cluster *c, const char *why)
+{
+	bool was_there = c->health.link != CLUSTER_AWAY;
+
+	complain(c, why);
+	/* A scan that was not finished has not compared everything. */
+	c->must_scan |= c->is_scanning || c->is_sweeping;
+	close_all(c);
+	c->health.link = CLUSTER_AWAY;
+	c->retry_ms = now_ms(c) + RETRY_MS;
+	end_late_holds(c, UINT64_MAX);
+	while (c->first)
+		requeue(c, take_batch(c));
+	if (was_there)
+		c->health.outages++;
+	if (!c->has_complained)
+		log_error("the shared state cannot be reached: this host goes on by itself",
+			  "event=cluster-away server=%s:%u error=\"%s\" queued=%zu",
+			  addr_text(c->health.server.address).s, c->health.server.port,
+			  c->health.error, c->queue_cnt);
+	c->has_complained = true;
+	if (c->caught_up)
+		finish_catching_up(c); /* there is nothing to be had */
+}
+
+static void on_down(void *ctx, const char *why)
+{
+	go_away(ctx, why);
+}
+
+static void arrive(struct cluster *c)
+{
+	bool same = strcmp(c->epoch, c->place.epoch) == 0 &&
+		    strcmp(c->server, c->place.server) == 0 && !c->must_scan &&
+		    c->place.sequence <= c->health.newest;
+
+	log_notice("the shared state is reached",
+		   "event=cluster-reached server=%s:%u sequence=%llu newest=%llu queued=%zu",
+		   addr_text(c->health.server.address).s, c->health.server.port,
+		   (unsigned long long)c->place.sequence, (unsigned long long)c->health.newest,
+		   c->queue_cnt);
+	c->has_complained = false;
+	c->heartbeat_ms = 0;
+	c->backoff_ms = 0;
+	if (!same) {
+		start_scan(c, strcmp(c->epoch, c->place.epoch) != 0     ? "other-data"
+			      : strcmp(c->server, c->place.server) != 0 ? "other-server"
+									: "unfinished");
+	} else {
+		c->health.link = CLUSTER_FOLLOWING;
+		if (!c->has_swept) /* what a former life could not share any more */
+			start_sweep(c, false);
+		ask_to_read(c);
+	}
+	cluster_flush(c);
+}
+
+static void on_refusable(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+
+	answered(c);
+	if (redis_error(v))
+		go_away(c, redis_error(v));
+}
+
+static void on_info(void *ctx, const struct redis_value *v)
+{
+	static const char id[] = "master_replid:";
+	const char *text = redis_text(v, NULL), *at;
+	struct cluster *c = ctx;
+
+	answered(c);
+	at = text ? strstr(text, id) : NULL;
+	if (redis_error(v) || !at) {
+		go_away(c, redis_error(v) ? redis_error(v) : "no server that we know");
+		return;
+	}
+	if (!strstr(text, "role:master")) {
+		go_away(c, "that server is a replica");
+		return;
+	}
+	(void)snprintf(c->server, sizeof(c->server), "%.*s", CLUSTER_SERVER_LEN,
+		       at + sizeof(id) - 1);
+}
+
+static void on_script(void *ctx, const struct redis_value *v)
+{
+	const char *sha = redis_text(v, NULL);
+	struct cluster *c = ctx;
+
+	answered(c);
+	if (!sha) {
+		go_away(c, redis_error(v) ? redis_error(v) : "no script");
+		return;
+	}
+	(void)snprintf(c->sha, sizeof(c->sha), "%s", sha);
+}
+
+static void on_epoch(void *ctx, const struct redis_value *v)
+{
+	const char *epoch = redis_text(v, NULL);
+	struct cluster *c = ctx;
+
+	answered(c);
+	if (!epoch) {
+		go_away(c, redis_error(v) ? redis_error(v) : "no epoch");
+		return;
+	}
+	(void)snprintf(c->epoch, sizeof(c->epoch), "%s", epoch);
+}
+
+static void on_newest(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+
+	answered(c);
+	if (redis_error(v)) {
+		go_away(c, redis_error(v));
+		return;
+	}
+	c->health.newest = redis_number(v);
+	arrive(c);
+}
+
+static void on_reader_auth(void *ctx, const struct redis_value *v)
+{
+	if (redis_error(v))
+		go_away(ctx, redis_error(v));
+}
+
+static void random_hex(char out[CLUSTER_EPOCH_LEN + 1])
+{
+	uint64_t n = 0;
+
+	while (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+		;
+	(void)snprintf(out, CLUSTER_EPOCH_LEN + 1, "%016llx", (unsigned long long)n);
+}
+
+static void shake_hands(struct cluster *c)
+{
+	char epoch[CLUSTER_EPOCH_LEN + 1];
+
+	random_hex(epoch);
+	/* In a pipeline; who is refused at one of them never comes to the last. */
+	if (redis_ask(c->writer, on_refusable, c, "AUTH", c->conf.user, c->conf.password, NULL) <
+		    0 ||
+	    redis_ask(c->writer, on_info, c, "INFO", "replication", NULL) < 0 ||
+	    redis_ask(c->writer, on_script, c, "SCRIPT", "LOAD", push_script, NULL) < 0 ||
+	    redis_ask(c->writer, on_refusable, c, "SET", c->epoch_key, epoch, "NX", NULL) < 0 ||
+	    redis_ask(c->writer, on_epoch, c, "GET", c->epoch_key, NULL) < 0 ||
+	    redis_ask(c->writer, on_newest, c, "GET", c->sequence_key, NULL) < 0 ||
+	    redis_ask(c->reader, on_reader_auth, c, "AUTH", c->conf.user, c->conf.password, NULL) <
+		    0)
+		return; /* on_down() has been called, or will be */
+	c->writer_asked = 6;
+	c->writer_ms = now_ms(c) + ANSWER_MS;
+}
+
+static void connect_server(struct cluster *c, struct cluster_server server)
+{
+	const struct redis_conf conf = { .loop = c->conf.loop,
+					 .address = server.address,
+					 .port = server.port,
+					 .down = on_down,
+					 .ctx = c };
+	int rc;
+
+	c->health.server = server;
+	rc = redis_open(&conf, &c->writer);
+	if (rc == 0)
+		rc = redis_open(&conf, &c->reader);
+	if (rc < 0) {
+		go_away(c, err_text(rc));
+		return;
+	}
+	shake_hands(c);
+}
+
+static void on_master(void *ctx, const struct redis_value *v)
+{
+	const char *address = redis_text(redis_item(v, 0), NULL);
+	struct cluster_server server = { .port = (uint16_t)redis_number(redis_item(v, 1)) };
+	struct cluster *c = ctx;
+
+	if (!address || addr_parse(address, &server.address) < 0) {
+		go_away(c, redis_error(v) ? redis_error(v) : "no Sentinel knows that master");
+		return;
+	}
+	c->finder = redis_close(c->finder);
+	c->finder_ms = 0;
+	connect_server(c, server);
+}
+
+/* A Sentinel may have no password: it says so, and answers the next question. */
+static void on_finder_auth(void *ctx, const struct redis_value *v)
+{
+	const char *error = redis_error(v);
+
+	if (error && strncmp(error, "WRONGPASS", 9) == 0)
+		go_away(ctx, error);
+}
+
+static void find_server(struct cluster *c)
+{
+	const struct cluster_server server = c->conf.servers[c->next_server];
+	const struct redis_conf conf = { .loop = c->conf.loop,
+					 .address = server.address,
+					 .port = server.port,
+					 .down = on_down,
+					 .ctx = c };
+	int rc;
+
+	c->next_server = (c->next_server + 1) % c->conf.server_cnt;
+	c->retry_ms = 0;
+	if (!c->conf.sentinel_master) {
+		connect_server(c, server);
+		return;
+	}
+	rc = redis_open(&conf, &c->finder);
+	if (rc < 0) {
+		go_away(c, err_text(rc));
+		return;
+	}
+	c->finder_ms = now_ms(c) + ANSWER_MS;
+	if (redis_ask(c->finder, on_finder_auth, c, "AUTH", c->conf.password, NULL) == 0)
+		(void)redis_ask(c->finder, on_master, c, "SENTINEL", "GET-MASTER-ADDR-BY-NAME",
+				c->conf.sentinel_master, NULL);
+}
+
+/* --- peers --- */
+
+static void on_peer(struct cluster *c, const char *name, const char *said)
+{
+	struct cluster_peer *p = NULL;
+	unsigned long long sequence, queued, wall, lag;
+	char role[16], instance[CLUSTER_EPOCH_LEN + 1];
+	size_t i;
+
+	if (strcmp(name, c->conf.name) == 0 ||
+	    sscanf(said, "1 %15s %16s %llu %llu %llu %llu", role, instance, &sequence, &queued,
+		   &wall, &lag) != 6)
+		return;
+	for (i = 0; i < c->health.peer_cnt && !p; i++)
+		if (strcmp(c->health.peers[i].name, name) == 0)
+			p = &c->health.peers[i];
+	if (!p && c->health.peer_cnt < CLUSTER_PEER_MAX) {
+		p = &c->health.peers[c->health.peer_cnt++];
+		*p = (struct cluster_peer){ .seen_ms = now_ms(c) };
+		(void)snprintf(p->name, sizeof(p->name), "%s", name);
+	}
+	if (!p)
+		return;
+	if (p->wall_ms != wall)
+		p->seen_ms = now_ms(c);
+	p->wall_ms = wall;
+	p->is_active = strcmp(role, "active") == 0;
+	p->sequence = sequence;
+	p->queued = queued;
+	p->lag_ms = lag;
+	memcpy(p->instance, instance, sizeof(instance));
+}
+
+static void on_peers(void *ctx, const struct redis_value *v)
+{
+	const char *name, *said;
+	struct cluster *c = ctx;
+	size_t i;
+
+	answered(c);
+	for (i = 0; i + 1 < redis_cnt(v); i += 2) {
+		name = redis_text(redis_item(v, i), NULL);
+		said = redis_text(redis_item(v, i + 1), NULL);
+		if (name && said)
+			on_peer(c, name, said);
+	}
+	for (i = 0; i < c->health.peer_cnt;)
+		if (now_ms(c) - c->health.peers[i].seen_ms > PEER_GONE_MS)
+			c->health.peers[i] = c->health.peers[--c->health.peer_cnt];
+		else
+			i++;
+}
+
+static void on_heartbeat_epoch(void *ctx, const struct redis_value *v)
+{
+	const char *epoch = redis_text(v, NULL);
+	struct cluster *c = ctx;
+
+	answered(c);
+	if (redis_error(v))
+		go_away(c, redis_error(v));
+	else if (!epoch || strcmp(epoch, c->epoch) != 0)
+		go_away(c, "the shared data are gone"); /* and come back from here */
+}
+
+static void on_heartbeat_newest(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+	uint64_t newest = redis_number(v);
+
+	answered(c);
+	if (newest > c->health.newest)
+		c->health.newest = newest;
+	if (!c->caught_up || c->catch_up_to != UINT64_MAX)
+		return;
+	c->catch_up_to = newest;
+	if (c->place.sequence >= newest && !c->is_scanning)
+		finish_catching_up(c);
+}
+
+static void ignore(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+
+	answered(c);
+	if (redis_error(v))
+		complain(c, redis_error(v));
+}
+
+static void beat(struct cluster *c)
+{
+	char said[128];
+	struct redis_arg args[4] = { text_arg("HSET"), text_arg(c->hosts_key),
+				     text_arg(c->conf.name) };
+	struct redis_arg get[2] = { text_arg("GET"), text_arg(c->epoch_key) };
+
+	c->heartbeat_ms = now_ms(c) + HEARTBEAT_MS;
+	(void)snprintf(said, sizeof(said), "1 %s %s %llu %zu %llu %llu",
+		       c->is_active ? "active" : "standby", c->instance,
+		       (unsigned long long)c->place.sequence, c->queue_cnt + c->batch_nodes,
+		       (unsigned long long)wall_ms(), (unsigned long long)c->health.lag_ms);
+	args[3] = text_arg(said);
+	if (ask_writer(c, ignore, args, 4) < 0)
+		return;
+	(void)ask_writer(c, on_heartbeat_epoch, get, 2);
+	get[1] = text_arg(c->sequence_key);
+	(void)ask_writer(c, on_heartbeat_newest, get, 2);
+	get[0] = text_arg("HGETALL");
+	get[1] = text_arg(c->hosts_key);
+	(void)ask_writer(c, on_peers, get, 2);
+	keep_place(c);
+}
+
+/* --- life --- */
+
+static bool is_late(uint64_t deadline_ms, uint64_t now)
+{
+	return deadline_ms != 0 && now >= deadline_ms;
+}
+
+static void on_tick(void *ctx)
+{
+	struct cluster *c = ctx;
+	uint64_t now = now_ms(c);
+
+	end_late_holds(c, now);
+	if (c->caught_up && now >= c->catch_up_ms)
+		finish_catching_up(c);
+	if (is_late(c->finder_ms, now) || is_late(c->writer_ms, now) || is_late(c->reader_ms, now))
+		go_away(c, "no answer in time");
+	if (!c->finder && !c->writer) {
+		if (now >= c->retry_ms)
+			find_server(c);
+		return;
+	}
+	if (c->health.link == CLUSTER_AWAY)
+		return; /* shaking hands */
+	if (now >= c->heartbeat_ms)
+		beat(c);
+	cluster_flush(c);
+}
+
+int cluster_open(const struct cluster_conf *conf, const struct cluster_hooks *hooks,
+		 const struct cluster_place *place, struct cluster **ret_c)
+{
+	struct cluster *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->conf = *conf;
+	c->hooks = *hooks;
+	c->place = *place;
+	c->tick = loop_timer_new(conf->loop, on_tick, c);
+	c->sweeper = loop_timer_new(conf->loop, on_sweep, c);
+	if (!c->tick || !c->sweeper) {
+		loop_timer_free(c->sweeper);
+		loop_timer_free(c->tick);
+		free(c);
+		return -ENOMEM;
+	}
+	random_hex(c->instance);
+	(void)snprintf(c->nodes_key, sizeof(c->nodes_key), "%s:nodes", conf->prefix);
+	(void)snprintf(c->stream_key, sizeof(c->stream_key), "%s:stream", conf->prefix);
+	(void)snprintf(c->sequence_key, sizeof(c->sequence_key), "%s:sequence", conf->prefix);
+	(void)snprintf(c->hosts_key, sizeof(c->hosts_key), "%s:hosts", conf->prefix);
+	(void)snprintf(c->epoch_key, sizeof(c->epoch_key), "%s:epoch", conf->prefix);
+	loop_timer_start(c->tick, 0, TICK_MS);
+	*ret_c = c;
+	return 0;
+}
+
+struct cluster *cluster_close(struct cluster *c)
+{
+	size_t i;
+
+	if (!c)
+		return NULL;
+	close_all(c);
+	while (c->first)
+		free_batch(take_batch(c));
+	for (i = 0; i < c->queue_cnt; i++)
+		free(c->queue[(c->queue_first + i) % c->queue_size]);
+	loop_timer_free(c->sweeper);
+	loop_timer_free(c->tick);
+	free(c->queue);
+	free(c);
+	return NULL;
+}
+
+void cluster_set_active(struct cluster *c, bool active)
+{
+	if (!c)
+		return;
+	c->is_active = active;
+	if (c->health.link != CLUSTER_AWAY)
+		beat(c);
+}
+
+void cluster_catch_up(struct cluster *c, void (*fn)(void *ctx), void *ctx)
+{
+	if (!c || c->health.link == CLUSTER_AWAY) {
+		fn(ctx);
+		return;
+	}
+	c->caught_up = fn;
+	c->caught_up_ctx = ctx;
+	c->catch_up_to = UINT64_MAX;
+	c->catch_up_ms = now_ms(c) + c->conf.confirm_ms;
+	beat(c);
+}
+
+void cluster_get_health(const struct cluster *c, struct cluster_health *out)
+{
+	*out = (struct cluster_health){ 0 };
+	if (!c)
+		return;
+	*out = c->health;
+	out->sequence = c->place.sequence;
+	out->queued = c->queue_cnt + c->batch_nodes;
+}
