@@ -119,6 +119,7 @@ struct cluster {
 	void *sweep_cursor;
 	bool has_complained; /* of this outage */
 	bool is_refused;     /* what we wrote last */
+	unsigned int idle;   /* reads in a row that found nothing though there is more */
 
 	/* nodes that wait: a ring */
 	struct waiting **queue;
@@ -564,6 +565,7 @@ static void start_scan(struct cluster *c, const char *why)
 	log_info("the shared state is compared with ours as a whole",
 		 "event=cluster-scan reason=%s sequence=%llu newest=%llu", why,
 		 (unsigned long long)c->place.sequence, (unsigned long long)c->health.newest);
+	c->idle = 0;
 	c->must_scan = false;
 	c->is_scanning = true;
 	c->is_sweeping = false;
@@ -645,8 +647,12 @@ static void on_read(void *ctx, const struct redis_value *v)
 		}
 	if (c->caught_up && c->catch_up_to != UINT64_MAX && c->place.sequence >= c->catch_up_to)
 		finish_catching_up(c);
+	/* Once may be chance: the two connections are not in step. */
+	c->idle = redis_cnt(entries) == 0 && c->place.sequence < c->health.newest ? c->idle + 1 : 0;
 	if (c->must_scan)
 		start_scan(c, "nodes-changed");
+	else if (c->idle > 1)
+		start_scan(c, "entries-gone");
 	else
 		ask_to_read(c);
 }

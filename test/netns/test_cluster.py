@@ -5,7 +5,8 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures import topology
-from fixtures.cluster import (Cluster, own, show, wait_answers, wait_binding, wait_following)
+from fixtures.cluster import (PASSWORD, Cluster, Redis, own, show, wait_answers, wait_binding,
+                              wait_following)
 from fixtures.wait import until
 
 
@@ -71,3 +72,324 @@ def test_no_replay_is_accepted_after_a_fail_over(cluster, node, durability):
         node.send(request)
         assert node.reply(request).code == 133
     node.register()
+
+
+def test_a_request_that_was_never_shared_is_a_replay_after_a_fail_over(cluster, node):
+    active, standby = cluster.pair()
+    cluster.server.hang()
+    request = node.build()
+    node.send(request)
+    assert node.reply(request).code == 0
+    active.kill()
+    cluster.fail_over(1)
+    node.send(request)
+    assert node.reply(request).code == 133
+    assert not standby.bindings()
+    node.register()
+    cluster.server.go_on()
+
+
+def test_a_host_that_joins_learns_what_there_is(cluster, node):
+    active = cluster.start(0, role="active")
+    cluster.move_address(0)
+    wait_following(active)
+    node.register(lifetime=600)
+    until(lambda: own(active)["queued"] == 0 and own(active)["lag-entries"] == 0, "it is shared")
+    standby = cluster.start(1)
+    wait_binding(standby, node.home, node.care_of)
+    assert standby.events("cluster-scan")[0]["reason"] == "other-data"
+
+
+def test_a_host_that_comes_back_reads_on_where_it_was(cluster, node):
+    active, standby = cluster.pair()
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    wait_following(standby)
+    standby.stop()
+    node.deregister()
+    standby.start()
+    until(lambda: not standby.bindings(), "it has read on")
+    assert len(standby.events("cluster-scan")) == 1     # the first life's
+
+
+def test_a_host_that_fell_too_far_behind_compares_everything(cluster, node):
+    active, standby = cluster.pair()
+    standby.stop()
+    node.register(lifetime=600)
+    until(lambda: own(active)["queued"] == 0, "it is shared")
+    cluster.server.ask("XTRIM", "home-agent:ihad:stream", "MAXLEN", "0")
+    standby.start()
+    wait_binding(standby, node.home, node.care_of)
+    assert standby.wait_event("cluster-scan", 2)[-1]["reason"] == "entries-gone"
+
+
+def test_a_binding_that_expires_is_each_hosts_own_business(cluster, node):
+    active, standby = cluster.pair()
+    node.register(lifetime=2)
+    wait_binding(standby, node.home, node.care_of)
+    until(lambda: not standby.bindings() and not active.bindings(), "both have ended it")
+    until(lambda: own(standby)["lag-entries"] == 0, "nothing is left to read")
+    assert cluster.server.ask("GET", "home-agent:ihad:sequence") == b"1"
+
+
+def test_what_an_operator_clears_is_cleared_everywhere_but_not_by_a_standby(cluster, node):
+    active, standby = cluster.pair()
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    refused = standby.hactl("clear", "binding", node.home, check=False)
+    assert refused.returncode == 1 and "stands by" in refused.stderr
+    active.hactl("clear", "binding", node.home)
+    until(lambda: not standby.bindings(), "it is cleared there, too")
+
+
+def test_show_cluster_has_all_hosts(cluster):
+    active, standby = cluster.pair()
+    until(lambda: set(show(active)) == set(show(standby)) == {"ha1", "ha2"}, "they know each other")
+    rows = show(standby)
+    assert rows["ha1"]["role"] == "active" and rows["ha1"]["state"] == "heard"
+    assert rows["ha2"]["role"] == "standby" and rows["ha2"]["state"] == "following"
+    active.kill()
+    until(lambda: show(standby)["ha1"]["state"] == "silent", "its silence is seen")
+
+
+def test_a_nonce_of_the_other_host_is_not_good_after_a_fail_over(cluster, peer):
+    place = cluster.place
+    confs = [cluster.conf(i, role="active" if i == 0 else "standby") for i in (0, 1)]
+    for conf in confs:
+        conf["mobile-nodes"][0]["replay"] = "nonce"
+    cluster.move_address(0)
+    active, standby = (cluster.start(i, conf) for i, conf in enumerate(confs))
+    for daemon in (active, standby):
+        wait_following(daemon)
+    node = peer(place.desk, place.desk_address, place.home, place.agent)
+    first = node.ask()                                  # 133, with the nonce to use
+    assert first.code == 133
+    accepted = node.build(ident=first.ident)
+    node.send(accepted)
+    assert node.reply(accepted).code == 0
+    wait_binding(standby, node.home, node.care_of)
+    active.kill()
+    cluster.fail_over(1)
+    node.send(accepted)
+    again = node.reply(accepted)
+    assert again.code == 133
+    node.register(ident=again.ident)
+
+
+# --- what becomes of it when the server does not play along ---
+
+def test_a_server_that_is_killed_costs_no_answer_and_no_change(cluster, node):
+    active, standby = cluster.pair()
+    cluster.server.kill()
+    node.register(lifetime=600)
+    assert own(active)["state"] == "away" or active.wait_event("cluster-away")
+    assert own(active)["queued"] == 1
+    assert not standby.bindings()
+    cluster.server.start()
+    wait_binding(standby, node.home, node.care_of)
+    wait_following(active)
+    assert active.events("cluster-reached")
+
+
+def test_a_server_that_hangs_is_one_that_is_away(cluster, node):
+    active, standby = cluster.pair()
+    cluster.server.hang()
+    node.register(lifetime=600)
+    active.wait_event("cluster-away")
+    node.register(lifetime=600)
+    assert own(active)["queued"] == 1                   # a node, whatever it did
+    cluster.server.go_on()
+    wait_binding(standby, node.home, node.care_of)
+
+
+def test_what_a_server_forgets_the_hosts_tell_it_again(cluster, node, peer):
+    active, standby = cluster.pair()
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    cluster.server.ask("FLUSHALL")
+    active.wait_event("cluster-scan", 2)
+    wait_following(active)
+    until(lambda: cluster.server.ask("HLEN", "home-agent:ihad:nodes") == 1, "it is there again")
+    wait_following(standby)
+    node.deregister()
+    until(lambda: not standby.bindings(), "and goes on")
+
+
+def test_a_server_without_memory_refuses_and_changes_wait(cluster, node):
+    active, standby = cluster.pair()
+    cluster.server.ask("CONFIG", "SET", "maxmemory", "1")
+    node.register(lifetime=600)
+    assert "OOM" in active.wait_event("cluster-refused")[0]["error"]
+    assert own(active)["queued"] == 1 and "OOM" in own(active)["error"]
+    cluster.server.ask("CONFIG", "SET", "maxmemory", "0")
+    wait_binding(standby, node.home, node.care_of)
+    active.wait_event("cluster-accepted")
+
+
+def test_a_wrong_password_is_said_and_the_host_serves(cluster, node):
+    with open(cluster.password_file, "w", encoding="ascii") as f:
+        f.write("wrong\n")
+    active = cluster.start(0, role="active")
+    cluster.move_address(0)
+    assert "WRONGPASS" in active.wait_event("cluster-away")[0]["error"]
+    node.register()
+
+
+def test_what_could_not_be_shared_before_a_crash_is_shared_after_it(cluster, node):
+    active, standby = cluster.pair()
+    cluster.server.kill()
+    node.register(lifetime=600)
+    active.kill()
+    cluster.server.start()
+    active.start()
+    wait_binding(standby, node.home, node.care_of)
+
+
+# --- confirmed ---
+
+def test_an_answer_that_is_confirmed_is_shared_before_it_leaves(cluster, node):
+    cluster.pair(durability="confirmed")
+    for i in range(1, 21):
+        node.register(lifetime=600)
+        assert int(cluster.server.ask("GET", "home-agent:ihad:sequence")) >= i
+
+
+def test_what_cannot_be_confirmed_is_answered_by_default(cluster, node):
+    active, _ = cluster.pair(durability="confirmed")
+    cluster.server.hang()
+    node.register(lifetime=600)
+    assert active.status()["cluster-unconfirmed-batches"] == 1
+    cluster.server.go_on()
+
+
+def test_what_cannot_be_confirmed_can_be_withheld(cluster, node):
+    active, _ = cluster.pair(durability="confirmed", unconfirmed="withhold")
+    cluster.server.hang()
+    node.send(node.build())
+    active.wait_counter("reply-batches-unconfirmed", 1)
+    active.wait_event("cluster-away")
+    node.send(node.build())
+    active.wait_counter("replies-withheld", 1)
+    assert node.heard_nothing()
+    cluster.server.go_on()
+    until(lambda: own(active)["state"] == "following", "it is back")
+    node.register()
+
+
+# --- a server that is replaced ---
+
+def test_a_server_that_sentinel_replaces(net, workdir, things, run_daemon, peer):
+    """The second server is a replica; its Sentinel makes it the master when the first one dies."""
+    cluster = Cluster(net, workdir, things, run_daemon, stores=3)
+    place, (first, second, _) = cluster.place, cluster.servers
+    second.start()
+    second.ask("REPLICAOF", first.address, first.port)
+    until(lambda: "master_link_status:up" in second.ask("INFO", "replication").decode(), "a replica")
+    store = place.stores[2]
+    sentinel = Redis(store.host, store.address, workdir, "sentinel", 26379, sentinel=True, more=[
+        f"sentinel monitor agents {first.address} {first.port} 1",
+        f'sentinel auth-pass agents "{PASSWORD}"',
+        "sentinel down-after-milliseconds agents 500", "sentinel failover-timeout agents 2000"])
+    things.append(sentinel)
+    sentinel.start()
+    until(lambda: b"num-slaves" in (a := sentinel.ask("SENTINEL", "MASTER", "agents"))
+          and a[a.index(b"num-slaves") + 1] == b"1", "Sentinel knows the replica")
+    active, standby = cluster.pair(servers=[f"{store.address}:26379"], sentinel_master="agents",
+                                   durability="confirmed", replicas=1)
+    node = peer(place.desk, place.desk_address, place.home, place.agent)
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    assert own(standby)["server"] == f"{first.address}:{first.port}"
+    first.kill()
+    node.register(lifetime=600)                         # served meanwhile
+    for daemon in (active, standby):
+        until(lambda: own(daemon)["server"] == f"{second.address}:{second.port}",
+              f"it is with the new master:\n{daemon.log()}")
+        wait_following(daemon)
+    node.deregister()
+    until(lambda: not standby.bindings(), "changes go by the new master")
+
+
+def test_too_few_replicas_confirm_nothing(cluster, node):
+    active, standby = cluster.pair(durability="confirmed", replicas=1, unconfirmed="withhold")
+    node.send(node.build())
+    active.wait_counter("reply-batches-unconfirmed", 1)
+    assert node.heard_nothing() and "replicas" in own(active)["error"]
+
+
+# --- two that both believe to be active ---
+
+@pytest.fixture
+def divided(cluster):
+    """Both active, neither reaches the server; .heal() lets them."""
+    cluster.pair()
+    cluster.fail_over(1)
+    cluster.daemons[0].hactl("cluster", "promote")
+    cluster.daemons[1].hactl("cluster", "promote")
+    for i, agent in enumerate(cluster.place.agents):
+        agent.host.nft("""
+            table ip cut {
+                chain out {
+                    type filter hook output priority 0;
+                    tcp dport 6379 drop
+                }
+            }""")
+        cluster.daemons[i].wait_event("cluster-away")
+
+    def heal():
+        for i, agent in enumerate(cluster.place.agents):
+            agent.host.nft("delete table ip cut\n")
+        for daemon in cluster.daemons.values():
+            wait_following(daemon)
+
+    cluster.heal = heal
+    return cluster
+
+
+def test_of_two_that_answered_one_node_the_newest_identification_wins(divided, peer):
+    place = divided.place
+    older, newer = (peer(place.desk, address, place.home, place.agent)
+                    for address in (place.desk_address, "10.1.0.11"))
+    ident = mip.timestamp()
+    divided.move_address(0)
+    newer.register(lifetime=600, ident=ident + 1)
+    divided.move_address(1)
+    older.register(lifetime=600, ident=ident)           # later, and yet the older one
+    assert divided.daemons[1].binding(place.home)["care-of-address"] == older.care_of
+    divided.heal()
+    for daemon in divided.daemons.values():
+        wait_binding(daemon, place.home, newer.care_of)
+    older.send(older.build(ident=ident + 1))
+    assert older.reply().code == 133                    # wherever it was accepted
+
+
+def test_an_address_that_two_hosts_leased_stays_with_one_node(net, workdir, things, run_daemon,
+                                                              peer):
+    cluster = Cluster(net, workdir, things, run_daemon)
+    place = cluster.place
+    confs = [cluster.conf(i, role="active") for i in (0, 1)]
+    for conf in confs:
+        conf["mobile-nodes"].append(topology.node(None, topology.OTHER_SA, nai="eve@corp.example"))
+    cluster.server.kill()
+    for i, conf in enumerate(confs):
+        cluster.start(i, conf)
+    leases = []
+    for i, name in enumerate(("bob", "eve")):
+        cluster.move_address(i)
+        wait_answers(cluster.daemons[i])
+        node = peer(place.desk, place.desk_address, "0.0.0.0", place.agent, sa=topology.OTHER_SA)
+        nai = mip.nai(f"{name}@corp.example")
+        leases.append(node.register(lifetime=600, extensions=nai).home)
+    assert leases[0] == leases[1]
+    cluster.server.start()
+    for daemon in cluster.daemons.values():
+        wait_following(daemon)
+
+    def agreed():
+        owners = [[n["nai"] for n in d.hactl("show", "mobile-nodes")
+                   if n["home-address"] == leases[0]] for d in cluster.daemons.values()]
+        return owners[0] == owners[1] == ["eve@corp.example"]
+
+    until(agreed, "the later one has it, everywhere")
+    for daemon in cluster.daemons.values():
+        assert [b["nai"] for b in daemon.bindings()] == ["eve@corp.example"]
