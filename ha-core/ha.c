@@ -552,6 +552,34 @@ static void tell_snmp_store(void *ctx, struct snmp_store *out)
 	out->merge_failures = h.merge_failures;
 }
 
+/* As "show cluster" has it. */
+static void tell_snmp_cluster(void *ctx, struct snmp_cluster *out)
+{
+	static const uint32_t states[] = { [CLUSTER_AWAY] = SNMP_CLUSTER_AWAY,
+					   [CLUSTER_SYNCING] = SNMP_CLUSTER_COMPARING,
+					   [CLUSTER_FOLLOWING] = SNMP_CLUSTER_FOLLOWING };
+	const struct ha *ha = ctx;
+	struct cluster_health h;
+	size_t i;
+
+	if (!ha_cluster_health(ha->cluster, &h))
+		return;
+	out->state = states[h.link];
+	out->role = ha_cluster_is_active(ha->cluster) ? SNMP_CLUSTER_ACTIVE : SNMP_CLUSTER_STANDBY;
+	if (h.link == CLUSTER_AWAY)
+		snmp_text_set(&out->error, h.error, strlen(h.error));
+	for (i = 0; i < h.peer_cnt; i++)
+		out->peers += loop_now(ha->loop)->mono_ms - h.peers[i].seen_ms <= CLUSTER_SILENT_MS;
+	out->lag_entries = h.newest > h.sequence ? h.newest - h.sequence : 0;
+	out->lag_ms = h.lag_ms;
+	out->queued = h.queued;
+	out->sent = h.sent;
+	out->applied = h.applied;
+	out->outages = h.outages;
+	out->scans = h.scans;
+	out->unconfirmed = h.unconfirmed;
+}
+
 /* Is there less than what tunnel.data-path asks for by name? */
 static bool is_degraded(const struct ha *ha)
 {
@@ -574,6 +602,7 @@ static int open_snmp(struct ha *ha)
 		.device = ha->daemon->device,
 		.store = tell_snmp_store,
 		.store_ctx = ha,
+		.cluster = tell_snmp_cluster,
 		.external = !ha->daemon->trusted,
 		.has_tnc = ha->daemon->policy.extend_reply,
 		.has_inside_filter = ha->daemon->policy.admits && !ha->daemon->trusted,

@@ -253,6 +253,22 @@ static const struct mib_column store_columns[] = {
 };
 GROUP(he_store, SNMP_AGENT, "0", store_columns, 2, 1, 8);
 
+static const struct mib_column cluster_columns[] = {
+	AGENT(1, MIB_INTEGER, cluster.state),          /* heClusterState */
+	AGENT(2, MIB_INTEGER, cluster.role),           /* heClusterRole */
+	AGENT(3, MIB_TEXT, cluster.error),             /* heClusterError */
+	AGENT(4, MIB_UNSIGNED, cluster.peers),         /* heClusterPeers */
+	AGENT(5, MIB_UNSIGNED, cluster.lag_entries),   /* heClusterLagEntries */
+	AGENT(6, MIB_UNSIGNED, cluster.lag_ms),        /* heClusterLag */
+	AGENT(7, MIB_UNSIGNED, cluster.queued),        /* heClusterQueued */
+	AGENT(8, MIB_COUNTER64, cluster.sent),         /* heClusterChangesSent */
+	AGENT(9, MIB_COUNTER64, cluster.applied),      /* heClusterChangesRead */
+	AGENT(10, MIB_COUNTER64, cluster.outages),     /* heClusterOutages */
+	AGENT(11, MIB_COUNTER64, cluster.scans),       /* heClusterScans */
+	AGENT(12, MIB_COUNTER64, cluster.unconfirmed), /* heClusterUnconfirmed */
+};
+GROUP(he_cluster, SNMP_AGENT, "0", cluster_columns, 2, 1, 10);
+
 #define INTERFACE(arc, kind, member) MIB_COLUMN(arc, kind, struct snmp_row_interface, member)
 
 static const struct mib_column interface_columns[] = {
@@ -265,7 +281,7 @@ GROUP(he_interfaces, SNMP_INTERFACES, "n", interface_columns, 4, 1, 9, 1, 1);
 const struct mib_group *const home_agent_mib_groups[] = {
 	&he_system,    &he_trust, &he_trusted,    &he_offenders, &he_binding_totals,
 	&he_bindings,  &he_nodes, &he_counters,   &he_codes,     &he_load,
-	&he_notifying, &he_store, &he_interfaces,
+	&he_notifying, &he_store, &he_interfaces, &he_cluster,
 };
 const size_t home_agent_mib_group_cnt = LEN(home_agent_mib_groups);
 

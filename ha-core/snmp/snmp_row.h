@@ -66,7 +66,24 @@ struct snmp_row_agent {
 		uint32_t segments;
 		uint64_t merges, sync_failures, merge_failures;
 	} store;
+	struct snmp_cluster {
+		uint32_t state; /* heClusterState */
+		uint32_t role;  /* heClusterRole */
+		struct mib_text error;
+		uint32_t peers; /* heard lately */
+		uint64_t lag_entries, lag_ms, queued;
+		uint64_t sent, applied, outages, scans, unconfirmed;
+	} cluster;
 };
+
+/* heClusterState, heClusterRole */
+enum {
+	SNMP_CLUSTER_NONE = 1,
+	SNMP_CLUSTER_AWAY = 2,
+	SNMP_CLUSTER_COMPARING = 3,
+	SNMP_CLUSTER_FOLLOWING = 4
+};
+enum { SNMP_CLUSTER_ACTIVE = 1, SNMP_CLUSTER_STANDBY = 2 };
 
 /* heStoreState */
 enum { SNMP_STORE_NONE = 1, SNMP_STORE_OK = 2, SNMP_STORE_FAILING = 3 };

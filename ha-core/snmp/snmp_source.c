@@ -221,6 +221,10 @@ static void add_agent(const struct snmp_source *src, uint64_t now_ms, struct snm
 	row->notices = src->notices;
 	row->notices_suppressed = src->notices_suppressed;
 	snmp_source_store(src, &row->store);
+	row->cluster =
+		(struct snmp_cluster){ .state = SNMP_CLUSTER_NONE, .role = SNMP_CLUSTER_ACTIVE };
+	if (src->cluster)
+		src->cluster(src->store_ctx, &row->cluster);
 }
 
 /* --- security associations --- */
