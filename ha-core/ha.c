@@ -662,8 +662,7 @@ static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 		welcome_home(ha, &res, mac);
 	if (res.reply_len == 0)
 		return;
-	/* A frame leaves at once. */
-	if (at_home && (ha_state_commit(ha->state) < 0 || ha_cluster_commit(ha->cluster) < 0)) {
+	if (at_home && ha_state_commit(ha->state) < 0) { /* a frame leaves at once */
 		ha->engine.stats.replies_withheld++;
 		return;
 	}
@@ -721,17 +720,34 @@ static bool is_heard(void *ctx, struct in_addr src)
 	return false;
 }
 
+/* It was counted when it was queued. */
+static void uncount_reply(struct ha *ha, const uint8_t *reply)
+{
+	ha->engine.stats.replies_sent--;
+	if (is_dereg_reply(reply))
+		ha->engine.stats.deregistration_replies--;
+	if (ha->daemon->policy.extend_reply)
+		ha->engine.stats.replies_with_tnc--;
+}
+
+/* A reply that was kept until it is confirmed, and has not been. */
+static void reply_withheld(void *ctx, const uint8_t *msg)
+{
+	struct ha *ha = ctx;
+
+	if (msg[0] != REG_MSG_REPLY)
+		return;
+	uncount_reply(ha, msg);
+	ha->engine.stats.replies_withheld++;
+}
+
 static void send_failed(void *ctx, struct in_addr dst, const uint8_t *msg, int err)
 {
 	static struct log_limit limit = { .burst = 5, .interval_ms = 1000, .event = "send-failed" };
 	struct ha *ha = ctx;
 
-	if (msg[0] == REG_MSG_REPLY) { /* it was counted when it was queued */
-		ha->engine.stats.replies_sent--;
-		if (is_dereg_reply(msg))
-			ha->engine.stats.deregistration_replies--;
-		if (ha->daemon->policy.extend_reply)
-			ha->engine.stats.replies_with_tnc--;
+	if (msg[0] == REG_MSG_REPLY) {
+		uncount_reply(ha, msg);
 		ha->engine.stats.reply_send_failures++;
 	}
 	log_write_limited(&limit, loop_now(ha->loop)->mono_ms, LOG_LEVEL_WARNING,
@@ -987,6 +1003,7 @@ static int open_socket(struct ha *ha)
 		.commit = commit_batch,
 		.heard = is_heard,
 		.send_failed = send_failed,
+		.withheld = reply_withheld,
 		.ctx = ha,
 		.address_floats = address_floats(ha->conf),
 	};
@@ -1110,6 +1127,8 @@ static int open_home_links(struct ha *ha)
 		.home_agent = ha->conf->address,
 		.port = ha->conf->port,
 		.expected_nodes = ha->conf->mobile_node_cnt,
+		.is_passive = address_floats(ha->conf) &&
+			      ha->conf->state.replication.role == HA_CONF_ROLE_STANDBY,
 		.offer = home_link_offer_of(ha->conf),
 		.stats = &ha->engine.stats,
 		.loop = ha->loop,

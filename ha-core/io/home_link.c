@@ -761,6 +761,7 @@ int home_link_open(const struct home_link_conf *conf, struct home_link **ret_hl)
 		return -ENOMEM;
 	hl->conf = *conf;
 	hl->conf.networks = NULL;
+	hl->is_passive = conf->is_passive;
 	hl->links = calloc(conf->network_cnt + 1, sizeof(*hl->links));
 	hl->claim_timer = loop_timer_new(conf->loop, on_claims_due, hl);
 	rc = hl->links && hl->claim_timer ? rtnl_open(&hl->rtnl) : -ENOMEM;

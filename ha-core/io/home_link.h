@@ -39,6 +39,7 @@ struct home_link_conf {
 	struct in_addr home_agent;
 	uint16_t port;
 	size_t expected_nodes; /* sizes the table of those that are away */
+	bool is_passive;       /* see home_link_set_active() */
 	struct home_link_offer offer;
 	struct stats *stats;
 	struct loop *loop;

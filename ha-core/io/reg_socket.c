@@ -109,9 +109,12 @@ void reg_socket_release(struct reg_socket *s, size_t cnt, bool send)
 	unsigned int i;
 
 	for (; cnt > 0 && (k = s->first_kept); cnt--) {
-		for (i = 0; i < k->cnt && send; i++) {
+		for (i = 0; i < k->cnt; i++) {
 			reply = &k->replies[i];
-			if (sendto(s->endpoints[0].fd, reply->data, reply->len, MSG_DONTWAIT,
+			if (!send && s->conf.withheld)
+				s->conf.withheld(s->conf.ctx, reply->data);
+			if (send &&
+			    sendto(s->endpoints[0].fd, reply->data, reply->len, MSG_DONTWAIT,
 				   (const struct sockaddr *)&reply->to, sizeof(reply->to)) < 0)
 				s->conf.send_failed(s->conf.ctx, reply->to.sin_addr, reply->data,
 						    -errno);

@@ -50,6 +50,8 @@ struct reg_socket_conf {
 	bool (*heard)(void *ctx, struct in_addr src);
 	/** A message could not be sent. */
 	void (*send_failed)(void *ctx, struct in_addr dst, const uint8_t *msg, int err);
+	/** One that was kept is not sent: see reg_socket_release(). */
+	void (*withheld)(void *ctx, const uint8_t *msg);
 	void *ctx;
 	bool address_floats; /* it need not be an address of this host yet */
 };
@@ -66,7 +68,7 @@ struct reg_socket *reg_socket_close(struct reg_socket *s);
 void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const uint8_t *reply,
 		      size_t len);
 
-/** Of the batches of answers that commit() kept, the oldest `cnt` leave; send false: are dropped. */
+/** Of the batches of answers that commit() kept, the oldest `cnt` leave; or not: conf.withheld(). */
 void reg_socket_release(struct reg_socket *s, size_t cnt, bool send);
 
 /**

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Several home agents, one service: state shared over a real redis-server, and hot standby."""
 
+import json
+import os
+import shutil
+
 import pytest
 
 from fixtures import mobileip as mip
 from fixtures import topology
-from fixtures.cluster import (PASSWORD, Cluster, Redis, own, show, wait_answers, wait_binding,
+from fixtures.cluster import (PASSWORD, Cluster, Process, Redis, own, show, wait_answers, wait_binding,
                               wait_following)
+from fixtures.namespaces import run
 from fixtures.wait import until
 
 
@@ -176,6 +181,48 @@ def test_a_nonce_of_the_other_host_is_not_good_after_a_fail_over(cluster, peer):
     node.register(ident=again.ident)
 
 
+def test_on_a_home_link_the_standby_is_silent_until_it_is_promoted(cluster, net, peer):
+    """10.60.0.0/24 is a wire of both hosts; a neighbour there talks to a node that is away."""
+    place, home = cluster.place, "10.60.0.7"
+    wire, neighbour = net.host("homewire"), net.host("neighbour")
+    wire.ip("link add br0 type bridge forward_delay 0", "link set br0 up")
+    macs = []
+    for i, (host, address) in enumerate([(a.host, f"10.60.0.{3 + i}/24") for i, a in
+                                         enumerate(place.agents)] + [(neighbour, "10.60.0.50/24")]):
+        net.link(host, "lan0", address, wire, f"port{i}", None)
+        wire.ip(f"link set port{i} master br0")
+        macs.append(json.loads(host.ip_show("-json", "link", "show", "lan0"))[0]["address"])
+    place.router.route("10.60.0.0/24", place.agent)
+    confs = [cluster.conf(i, role="active" if i == 0 else "standby") for i in (0, 1)]
+    for conf in confs:
+        conf["home-networks"].append({"prefix": "10.60.0.0/24", "interface": "lan0"})
+        conf["mobile-nodes"].append(topology.node(home))
+    cluster.move_address(0)
+    active, standby = (cluster.start(i, conf) for i, conf in enumerate(confs))
+    for daemon in (active, standby):
+        wait_following(daemon)
+    node = peer(place.desk, place.desk_address, home, place.agent).listen_ipip()
+    node.register(lifetime=600)
+    wait_binding(standby, home, node.care_of)
+
+    def thinks():
+        known = json.loads(neighbour.ip_show("-json", "neigh", "show", home))
+        return known and known[0].get("lladdr")
+
+    neighbour.run(["ping", "-c", "1", "-W", "1", home], check=False)
+    node.receive_ipip()
+    assert thinks() == macs[0]
+    for name in ("gratuitous-arps-sent", "proxy-arps-sent", "advertisements-sent"):
+        assert standby.counter(name) == 0, name
+    active.kill()
+    cluster.fail_over(1)
+    until(lambda: thinks() == macs[1], "the neighbour was told where the node is now")
+    assert standby.counter("gratuitous-arps-sent") >= 1
+    assert standby.counter("advertisements-sent") >= 1
+    neighbour.run(["ping", "-c", "1", "-W", "1", home], check=False)
+    node.receive_ipip()
+
+
 # --- what becomes of it when the server does not play along ---
 
 def test_a_server_that_is_killed_costs_no_answer_and_no_change(cluster, node):
@@ -233,6 +280,41 @@ def test_a_wrong_password_is_said_and_the_host_serves(cluster, node):
     cluster.move_address(0)
     assert "WRONGPASS" in active.wait_event("cluster-away")[0]["error"]
     node.register()
+
+
+def test_the_server_behind_stunnel(cluster, node, workdir, things):
+    """As doc/cluster.md has it: one stunnel on each home agent, one before the server."""
+    stunnel = shutil.which("stunnel") or shutil.which("stunnel4")
+    if not stunnel:
+        pytest.skip("stunnel is not installed")
+    key, pem = os.path.join(workdir, "key.pem"), os.path.join(workdir, "cert.pem")
+    run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+         "-nodes", "-days", "2", "-subj", "/CN=store1.corp.example", "-addext",
+         "subjectAltName=DNS:store1.corp.example", "-keyout", key, "-out", pem])
+    store = cluster.place.stores[0]
+
+    def tunnel(host, label, *lines):
+        path = os.path.join(workdir, f"{label}.conf")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("\n".join(["foreground = yes", "pid =", "[replication]", *lines]) + "\n")
+        things.append(Process(host, [stunnel, path], workdir, label).start())
+
+    tunnel(store.host, "stunnel-server", f"accept = {store.address}:6380",
+           "connect = 127.0.0.1:6379", f"cert = {pem}", f"key = {key}")
+    for i, agent in enumerate(cluster.place.agents):
+        tunnel(agent.host, f"stunnel{i + 1}", "client = yes", "accept = 127.0.0.1:6379",
+               f"connect = {store.address}:6380", "verifyChain = yes", f"CAfile = {pem}",
+               "checkHost = store1.corp.example")
+        agent.host.nft(f"""
+            table ip clear {{
+                chain out {{
+                    type filter hook output priority 0;
+                    ip daddr {store.address} tcp dport 6379 drop
+                }}
+            }}""")
+    active, standby = cluster.pair(servers=["127.0.0.1:6379"])
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
 
 
 def test_what_could_not_be_shared_before_a_crash_is_shared_after_it(cluster, node):

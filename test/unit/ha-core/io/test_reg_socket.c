@@ -22,7 +22,7 @@
 static struct loop *loop;
 static struct reg_socket *sock;
 static int client, loud;
-static unsigned int handled, commits, asked, wanted;
+static unsigned int handled, commits, asked, wanted, withheld;
 static int commit_result;
 static bool answers, sends_between;
 
@@ -91,6 +91,13 @@ static void send_failed(void *ctx, struct in_addr dst, const uint8_t *msg, int e
 	fail_msg("a message could not be sent: %d", err);
 }
 
+static void note_withheld(void *ctx, const uint8_t *msg)
+{
+	(void)ctx;
+	assert_memory_equal(msg, "yes", 3);
+	withheld++;
+}
+
 static int open_all(void **state)
 {
 	struct reg_socket_conf conf = {
@@ -100,10 +107,11 @@ static int open_all(void **state)
 		.commit = commit,
 		.heard = is_heard,
 		.send_failed = send_failed,
+		.withheld = note_withheld,
 	};
 
 	(void)state;
-	handled = commits = asked = 0;
+	handled = commits = asked = withheld = 0;
 	commit_result = 0;
 	answers = true;
 	sends_between = false;
@@ -193,6 +201,42 @@ static void a_message_of_its_own_does_not_let_answers_out(void **state)
 	assert_int_equal(received(), 3);
 }
 
+static void what_is_kept_leaves_when_it_is_released_the_oldest_first(void **state)
+{
+	(void)state;
+	if (!loop)
+		skip();
+	commit_result = 1;
+	send_many(client, 3);
+	run_until_handled(3);
+	send_many(client, 2);
+	run_until_handled(5);
+	assert_int_equal(received(), 0);
+	reg_socket_release(sock, 1, true);
+	assert_int_equal(received(), 3);
+	reg_socket_release(sock, 5, true);
+	assert_int_equal(received(), 2);
+	commit_result = 0;
+	send_many(client, 1);
+	run_until_handled(6);
+	assert_int_equal(received(), 1);
+	assert_int_equal(withheld, 0);
+}
+
+static void what_is_kept_can_be_dropped(void **state)
+{
+	(void)state;
+	if (!loop)
+		skip();
+	commit_result = 1;
+	send_many(client, 3);
+	run_until_handled(3);
+	reg_socket_release(sock, 1, false);
+	assert_int_equal(withheld, 3);
+	reg_socket_release(sock, 1, true);
+	assert_int_equal(received(), 0);
+}
+
 static void who_floods_is_dropped_under_overload_and_others_are_not(void **state)
 {
 	(void)state;
@@ -226,6 +270,8 @@ int main(void)
 		SOCKET_TEST(a_batch_is_committed_once_and_before_its_answers),
 		SOCKET_TEST(what_was_not_committed_is_not_answered),
 		SOCKET_TEST(a_message_of_its_own_does_not_let_answers_out),
+		SOCKET_TEST(what_is_kept_leaves_when_it_is_released_the_oldest_first),
+		SOCKET_TEST(what_is_kept_can_be_dropped),
 		SOCKET_TEST(who_floods_is_dropped_under_overload_and_others_are_not),
 		SOCKET_TEST(a_burst_is_no_overload),
 	};
