@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* state.replication: what is refused, and what comes of what is not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/err.h"
+#include "ha-core/ha_conf.h"
+#include "test/unit/common/workdir.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BASE                         \
+	"home-agent:\n"              \
+	"  address: 10.0.0.2\n"      \
+	"home-networks:\n"           \
+	"  - prefix: 10.50.0.0/16\n" \
+	"state:\n"                   \
+	"  directory: /var/lib/x\n"  \
+	"  replication:\n"
+#define SERVERS  "    servers: [10.0.0.21:6379, 10.0.0.22:6380]\n"
+#define PASSWORD "    password-file: nodes\n"
+
+static const struct conf_key no_rows[] = { { 0 } };
+
+/** What is printed must be this. The caller frees. */
+static struct ha_conf *read_text(const char *text, const char *expect)
+{
+	static struct conf_faults faults;
+	struct ha_conf *conf = NULL;
+	char *printed = NULL, nothing;
+	size_t len;
+	FILE *out = open_memstream(&printed, &len);
+
+	assert_non_null(out);
+	faults = (struct conf_faults){ 0 };
+	workdir_write("f", text, strlen(text), 0600);
+	(void)ha_conf_read("f", "ihad", no_rows, &nothing, &faults, &conf);
+	conf_faults_print(&faults, out);
+	fclose(out);
+	assert_string_equal(printed, expect);
+	free(printed);
+	conf_faults_done(&faults);
+	return conf;
+}
+
+static void nothing_is_shared_by_default(void **state)
+{
+	struct ha_conf *conf = read_text(BASE "    role: standby\n", "");
+
+	(void)state;
+	assert_int_equal(conf->state.replication.server_cnt, 0);
+	assert_null(conf->state.replication.password);
+	ha_conf_free(conf);
+}
+
+static void the_password_is_the_first_line_of_its_file(void **state)
+{
+	struct ha_conf *conf;
+
+	(void)state;
+	workdir_write("nodes", "open sesame\nand more\n", 21, 0600);
+	conf = read_text(BASE SERVERS PASSWORD, "");
+	assert_string_equal(conf->state.replication.password, "open sesame");
+	assert_string_equal(conf->state.replication.prefix, "home-agent:ihad");
+	assert_int_equal(conf->state.replication.server_cnt, 2);
+	ha_conf_free(conf);
+}
+
+static void nothing_is_shared_without_a_password(void **state)
+{
+	(void)state;
+	read_text(BASE SERVERS,
+		  "f:8:14: error: state.replication: password-file is missing: nothing "
+		  "is shared without one\n");
+	workdir_write("nodes", "\n", 1, 0600);
+	read_text(BASE SERVERS PASSWORD,
+		  "f:9:20: error: state.replication.password-file: its first "
+		  "line is empty\n");
+	assert_int_equal(unlink("nodes"), 0);
+	read_text(BASE SERVERS PASSWORD,
+		  "f:9:20: error: cannot read nodes: No such file or directory\n");
+}
+
+static void a_password_is_not_for_others_to_read(void **state)
+{
+	(void)state;
+	workdir_write("nodes", "open sesame\n", 12, 0644);
+	read_text(BASE SERVERS PASSWORD,
+		  "nodes:1:1: error: this file holds keys, and others may read it (mode 0644): "
+		  "chmod o-rwx it, or say allow-readable-keys: true\n");
+}
+
+static void what_cannot_be_shared_at_once_is_to_be_remembered(void **state)
+{
+	(void)state;
+	workdir_write("nodes", "open sesame\n", 12, 0600);
+	read_text("home-agent: {address: 10.0.0.2}\n"
+		  "home-networks: [{prefix: 10.50.0.0/16}]\n"
+		  "state: {directory: none, replication: {servers: [10.0.0.21:6379], "
+		  "password-file: nodes}}\n",
+		  "f:3:20: error: state.directory: none, but state.replication needs one: what "
+		  "cannot be shared at once is remembered there\n");
+}
+
+static void a_server_is_an_address_and_a_port(void **state)
+{
+	static const char *const wrong[] = { "10.0.0.21",
+					     "10.0.0.21:",
+					     "10.0.0.21:0",
+					     "10.0.0.21:65536",
+					     "10.0.0.21:6379x",
+					     "store1:6379",
+					     "10.0.0.21.5:6379",
+					     ":6379",
+					     "10.0.0.21:-1",
+					     "100.100.100.100.100:1",
+					     "" };
+	struct in_addr address;
+	uint16_t port;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(ha_conf_server(wrong[i], &address, &port));
+	assert_true(ha_conf_server("10.0.0.21:6379", &address, &port));
+	assert_string_equal(addr_text(address).s, "10.0.0.21");
+	assert_int_equal(port, 6379);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_shared_by_default),
+		cmocka_unit_test(the_password_is_the_first_line_of_its_file),
+		cmocka_unit_test(nothing_is_shared_without_a_password),
+		cmocka_unit_test(a_password_is_not_for_others_to_read),
+		cmocka_unit_test(what_cannot_be_shared_at_once_is_to_be_remembered),
+		cmocka_unit_test(a_server_is_an_address_and_a_port),
+	};
+
+	return cmocka_run_group_tests(tests, workdir_setup, workdir_teardown);
+}
