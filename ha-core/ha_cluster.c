@@ -353,6 +353,12 @@ bool ha_cluster_is_active(const struct ha_cluster *hc)
 	return !hc || hc->is_active;
 }
 
+/* Each host gives from a place of its own, so that two seldom give one address to two nodes. */
+static void start_pool(struct ha_cluster *hc)
+{
+	pool_start_at(&hc->env.engine->pool, hc->own_bits * 2654435761u); /* Knuth's multiplier */
+}
+
 /* Nodes that came: what the others know of them is asked for. */
 void ha_cluster_reload(struct ha_cluster *hc, bool begins)
 {
@@ -360,6 +366,8 @@ void ha_cluster_reload(struct ha_cluster *hc, bool begins)
 		return;
 	hc->is_reloading = begins;
 	cluster_compare(hc->cluster);
+	if (!begins)
+		start_pool(hc);
 }
 
 /* --- what an operator sees --- */
@@ -613,6 +621,7 @@ int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env
 		return rc;
 	}
 	env->engine->is_shared = true;
+	start_pool(hc);
 	log_info("state is shared with other hosts",
 		 "event=cluster-started host=%s role=%s servers=%zu durability=%s",
 		 log_value(hc->name, strlen(hc->name)).s,

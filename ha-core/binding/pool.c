@@ -35,6 +35,15 @@ int pool_add(struct pool *p, struct addr_prefix prefix)
 	return 0;
 }
 
+void pool_start_at(struct pool *p, uint32_t where)
+{
+	size_t i;
+
+	for (i = 0; i < p->cnt; i++)
+		if (p->ranges[i].cnt > 0)
+			p->ranges[i].cursor = where % p->ranges[i].cnt;
+}
+
 void pool_done(struct pool *p)
 {
 	size_t i;

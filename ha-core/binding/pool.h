@@ -35,6 +35,9 @@ void pool_done(struct pool *p);
  */
 void pool_take_over(struct pool *p, struct pool *old);
 
+/** The next address is taken from somewhere else: so that two home agents seldom take the same. */
+void pool_start_at(struct pool *p, uint32_t where);
+
 /** Sets an address aside if it is in the pool (a static node's, ours). */
 void pool_reserve(struct pool *p, struct in_addr addr);
 

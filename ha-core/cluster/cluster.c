@@ -984,15 +984,26 @@ static void find_server(struct cluster *c)
 
 static void on_peer(struct cluster *c, const char *name, const char *said)
 {
+	static struct log_limit limit = { .burst = 1,
+					  .interval_ms = 60000,
+					  .event = "cluster-name" };
 	struct cluster_peer *p = NULL;
 	unsigned long long sequence, queued, wall, lag;
 	char role[16], instance[CLUSTER_EPOCH_LEN + 1];
 	size_t i;
 
-	if (strcmp(name, c->conf.name) == 0 ||
-	    sscanf(said, "1 %15s %16s %llu %llu %llu %llu", role, instance, &sequence, &queued,
+	if (sscanf(said, "1 %15s %16s %llu %llu %llu %llu", role, instance, &sequence, &queued,
 		   &wall, &lag) != 6)
 		return;
+	if (strcmp(name, c->conf.name) == 0) {
+		if (strcmp(instance, c->instance) != 0) /* we have just written ours */
+			log_write_limited(&limit, now_ms(c), LOG_LEVEL_ERROR,
+					  "another host has the name of this one",
+					  "event=cluster-name name=%s "
+					  "remedy=\"set state.replication.name on each\"",
+					  log_value(name, strlen(name)).s);
+		return;
+	}
 	for (i = 0; i < c->health.peer_cnt && !p; i++)
 		if (strcmp(c->health.peers[i].name, name) == 0)
 			p = &c->health.peers[i];

@@ -113,6 +113,7 @@ static void lost(const redisAsyncContext *ac)
 
 	if (!r)
 		return;
+	r->ac->data = NULL; /* hiredis frees it, when it has told every command of it */
 	r->ac = NULL;
 	r->conf.down(r->conf.ctx, ac->errstr && ac->errstr[0] ? ac->errstr : "closed");
 }

@@ -451,6 +451,7 @@ def test_an_address_that_two_hosts_leased_stays_with_one_node(net, workdir, thin
     place = cluster.place
     confs = [cluster.conf(i, role="active") for i in (0, 1)]
     for conf in confs:
+        conf["home-networks"][0]["dynamic-pool"] = "10.50.128.1/32"     # or each takes another one
         conf["mobile-nodes"].append(topology.node(None, topology.OTHER_SA, nai="eve@corp.example"))
     cluster.server.kill()
     for i, conf in enumerate(confs):

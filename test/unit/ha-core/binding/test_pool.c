@@ -159,6 +159,16 @@ static void addresses_at_the_end_of_all_are_no_trouble(void **state)
 
 #define pool_test(f) cmocka_unit_test_teardown(f, close_pool)
 
+static void two_pools_can_begin_in_different_places(void **state)
+{
+	(void)state;
+	add("10.0.0.0/29"); /* .1 to .6 */
+	pool_start_at(&pool, 4 + 6 * 1000);
+	expect("10.0.0.5");
+	expect("10.0.0.6");
+	expect("10.0.0.1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +179,7 @@ int main(void)
 		pool_test(what_was_given_back_rests_longest),
 		pool_test(each_address_is_given_once),
 		pool_test(addresses_at_the_end_of_all_are_no_trouble),
+		pool_test(two_pools_can_begin_in_different_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
