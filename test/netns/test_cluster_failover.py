@@ -9,7 +9,6 @@ import ipaddress
 import os
 import signal
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -72,12 +71,11 @@ def site(net, workdir, things, run_daemon, bindir, durability):
 
 def taken_over(site, how, capsys):
     """The other host answers, every node's packets flow again; tells what it cost."""
-    begun = time.monotonic()
-    standby = site.daemons[1]
+    mark, standby = site.stream.sent, site.daemons[1]
     until(lambda: standby.status()["cluster-role"] == "active",
           f"the standby takes over:\n{site.keepers[1].log()}")
     until(lambda: standby.status()["cluster-answers"], "it answers")
-    until(lambda: len(site.stream.nodes_heard_since(begun)) == NODES, "all nodes are reached")
+    until(lambda: len(site.stream.nodes_reached_since(mark)) == NODES, "all nodes are reached")
     stream = site.stream.finish()
     with capsys.disabled():
         print(f"\n{how}, {site.durability}: {NODES} nodes, gap {stream.gap_ms:.0f} ms, "
@@ -97,6 +95,22 @@ def test_a_host_that_is_killed(site, capsys):
 def test_a_home_agent_that_is_killed_on_a_host_that_goes_on(site, capsys):
     site.daemons[0].kill()
     taken_over(site, "kill -9 of the daemon alone", capsys)
+
+
+def test_a_rolling_upgrade(site, capsys):
+    """The standby first, then the address moves, then the other one: as doc/cluster.md has it."""
+    first, second = site.daemons
+    second.stop()
+    second.start()
+    wait_following(second)
+    site.keepers[0].close()
+    taken_over(site, "the switch of an upgrade", capsys)
+    first.stop()
+    first.start()
+    site.keepers[0].start()
+    wait_following(first)
+    assert [d.status()["cluster-role"] for d in site.daemons] == ["standby", "active"]
+    assert len(first.bindings()) == len(second.bindings())
 
 
 def test_a_daemon_that_is_back_before_anybody_noticed_is_promoted_again(site):

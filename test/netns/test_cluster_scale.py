@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.cluster import Cluster, own, wait_following
 from fixtures.load import Load
-from fixtures.programs import DATA_PATH
+from fixtures.programs import DATA_PATH, Daemon
 from fixtures.wait import until
 
 NODES = int(os.environ.get("HA_CLUSTER_JOIN", "5000"))
@@ -25,8 +25,19 @@ def cpu_s(daemon):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_a_host_joins_a_cluster_at_work(net, workdir, things, run_daemon, bindir, capsys):
-    cluster = Cluster(net, workdir, things, run_daemon)
+@pytest.fixture
+def run_untapped(workdir, bindir, things):
+    """run_daemon() without anybody who reads along: a million replies are nothing to dissect."""
+
+    def make(host, name, conf, label):
+        things.append(Daemon(host, name, conf, workdir, bindir, label))
+        return things[-1].start()
+
+    return make
+
+
+def test_a_host_joins_a_cluster_at_work(net, workdir, things, run_untapped, bindir, capsys):
+    cluster = Cluster(net, workdir, things, run_untapped)
     place = cluster.place
     load = Load(bindir, place.desk, place.agent, NODES)
     if not load.is_built:
