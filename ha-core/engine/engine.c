@@ -96,6 +96,7 @@ int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai,
 		rp->last_ident = e->started_ntp;
 		rp->seen = true;
 	}
+	e->nonce_cnt += style == REPLAY_NONCE;
 	if (!addr_is_any(home_addr))
 		pool_reserve(&e->pool, home_addr);
 	return 0;
@@ -901,6 +902,8 @@ void engine_distrust(struct engine *e, const struct clock *now)
 
 	e->distrusted_ntp = now->ntp;
 	e->is_distrusting = true;
+	if (e->nonce_cnt == 0)
+		return; /* a million nodes need not be looked at */
 	for (node = e->nodes.peers; node; node = node->next)
 		for (sa = node->sas; sa; sa = sa->next)
 			if (sa->replay.style == REPLAY_NONCE)

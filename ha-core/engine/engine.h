@@ -113,6 +113,7 @@ struct engine {
 	bool is_shared;   /* with other home agents: struct sa_shared is kept */
 	/* Another home agent may have accepted requests from before this that we know nothing of. */
 	bool is_distrusting;
+	size_t nonce_cnt; /* associations of mobile nodes that use nonces */
 	uint64_t distrusted_ntp;
 	uint64_t
 		now_ms; /* of the last event, monotonic: for counts that a second more does not harm */

@@ -296,6 +296,7 @@ void engine_reload_begin(struct engine_reload *r, struct engine *e, const struct
 	take_settings(e, conf, policy_ctx);
 	if (!r->fresh)
 		return;
+	e->nonce_cnt += r->fresh->nonce_cnt; /* some, is all that is asked of it */
 	SWAP(e->agents, r->fresh->agents);
 	SWAP(e->networks.allowed, r->fresh->networks.allowed);
 	pool_take_over(&r->fresh->pool, &e->pool);

@@ -41,8 +41,13 @@ def bird(host, example, workdir, label, things, replace=()):
 
 
 @pytest.fixture
-def site(net, workdir, things, run_daemon, bindir):
-    cluster = Cluster(net, workdir, things, run_daemon)
+def hosts():
+    return 2
+
+
+@pytest.fixture
+def site(net, workdir, things, run_daemon, bindir, hosts):
+    cluster = Cluster(net, workdir, things, run_daemon, hosts=hosts)
     place = cluster.place
     load = Load(bindir, place.desk, place.agent, NODES)
     if not load.is_built:
@@ -65,8 +70,8 @@ def site(net, workdir, things, run_daemon, bindir):
                                    ("10.50.0.0/16", "10.64.0.0/15"), ("10.50.0.1", "10.64.0.1")]))
     bird(place.router, "router.bird.conf", workdir, "router", things)
     for prefix in ("10.64.0.0/15", place.agent):
-        until(lambda: len(re.findall("nexthop", place.router.ip_show("route", "show", prefix))) == 2,
-              f"two ways to {prefix}", 60)
+        until(lambda: len(re.findall("via", place.router.ip_show("route", "show", prefix))) == hosts,
+              f"a way to {prefix} by each host", 60)
     things.append(load)
     load.start()
     cluster.load = load
@@ -128,3 +133,24 @@ def test_when_one_goes_the_others_take_its_nodes(site, what, things, capsys):
     until(lambda: "nexthop" not in site.place.router.ip_show("route", "show", site.place.agent),
           "one way is left")
     assert site.load.run("closed 32 1")["lost"] == 0
+
+
+def cpu_s(process):
+    with open(f"/proc/{process.pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("hosts", [1, 2, 3])
+def test_what_a_registration_costs_with_so_many_hosts(site, hosts, capsys):
+    site.load.run("fill")
+    processes = [d.process for d in site.daemons.values()] + [site.server.process]
+    before = [cpu_s(p) for p in processes]
+    result = site.load.run("closed 64 5")
+    for daemon in site.daemons.values():
+        until(lambda: own(daemon)["queued"] == 0 and own(daemon)["lag-entries"] == 0, "all is known")
+    spent = [1e6 * (cpu_s(p) - b) / result["accepted"] for p, b in zip(processes, before)]
+    assert result["lost"] == 0 and result["denied"] == 0, result
+    with capsys.disabled():
+        print(f"\n{hosts} hosts: {result['per-second']:.0f} registrations a second; us of processor for "
+              f"each: home agents {', '.join(f'{s:.1f}' for s in spent[:-1])}, server {spent[-1]:.1f}")
