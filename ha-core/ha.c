@@ -383,9 +383,12 @@ static void on_revocations(void *ctx)
 {
 	struct ha *ha = ctx;
 	struct clock now = *loop_now(ha->loop);
-	uint64_t next_ms = revocation_run(&ha->engine, &now);
-	uint64_t wait_ms = next_ms > now.mono_ms ? next_ms - now.mono_ms : 0;
+	uint64_t next_ms, wait_ms;
 
+	if (!ha_cluster_is_active(ha->cluster)) /* the active host tells them */
+		return;
+	next_ms = revocation_run(&ha->engine, &now);
+	wait_ms = next_ms > now.mono_ms ? next_ms - now.mono_ms : 0;
 	if (next_ms == REVOCATION_IDLE_MS)
 		loop_timer_stop(ha->revocations); /* a drain may have woken it meanwhile */
 	else
@@ -1195,6 +1198,8 @@ static void take_role(void *ctx, bool active)
 	struct ha *ha = ctx;
 
 	home_link_set_active(ha->home_link, active);
+	if (active)
+		wake_revocations(ha);
 }
 
 static int open_cluster(struct ha *ha)
