@@ -147,6 +147,29 @@ def test_what_an_operator_clears_is_cleared_everywhere_but_not_by_a_standby(clus
     until(lambda: not standby.bindings(), "it is cleared there, too")
 
 
+def test_a_node_that_a_reload_brings_is_known_as_the_others_know_it(cluster, node):
+    confs = [cluster.conf(i, role="active" if i == 0 else "standby") for i in (0, 1)]
+    known, confs[1]["mobile-nodes"] = confs[1]["mobile-nodes"], confs[1]["mobile-nodes"][1:]
+    cluster.move_address(0)
+    active, standby = (cluster.start(i, conf) for i, conf in enumerate(confs))
+    for daemon in (active, standby):
+        wait_following(daemon)
+    node.register(lifetime=600)
+    until(lambda: own(standby)["lag-entries"] == 0, "it has read of a node that is none of its own")
+    assert not standby.bindings()
+    standby.conf["mobile-nodes"] = known
+    standby.write_config(standby.conf)
+    standby.reload()
+    wait_binding(standby, node.home, node.care_of)
+    assert standby.wait_event("cluster-scan", 2)[-1]["reason"] == "nodes-changed"
+    active.conf["mobile-nodes"] = known[1:]             # and one that goes, goes here
+    active.write_config(active.conf)
+    active.reload()
+    assert not active.bindings()
+    node.send(node.build())
+    wait_following(active)
+
+
 def test_show_cluster_has_all_hosts(cluster):
     active, standby = cluster.pair()
     until(lambda: set(show(active)) == set(show(standby)) == {"ha1", "ha2"}, "they know each other")
