@@ -44,6 +44,7 @@ struct exchange {
 	struct ext again; /* the first that repeats one of which there is one; data NULL: none */
 	struct ext support[2]; /* Revocation Support: the mobile node's, the foreign agent's */
 	bool has_fa_error;
+	bool is_terse;   /* no room for words in the reply: see engine.c */
 	bool fhae_first; /* an authentication extension stands before the mobile node's */
 
 	/* what the rules found out */

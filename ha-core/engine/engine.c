@@ -500,6 +500,26 @@ static size_t build_reply(struct engine *e, const struct exchange *x,
 	return w.failed ? 0 : wire_len(&w);
 }
 
+/*
+ * A denial goes to wherever a replayed request says that it is from: nobody shall be able to have
+ * more sent there than he sends, by more than a half. What may be left out are the words.
+ */
+static bool gains(const struct exchange *x, size_t reply_len)
+{
+	return 2 * reply_len > 3 * x->len;
+}
+
+static size_t reply_to(struct engine *e, struct exchange *x, const struct reg_outcome *outcome,
+		       uint8_t *buf, size_t size)
+{
+	size_t len = build_reply(e, x, outcome, buf, size);
+
+	if (outcome->verdict != REG_DENY || !e->conf.message_strings || !gains(x, len))
+		return len;
+	x->is_terse = true;
+	return build_reply(e, x, outcome, buf, size);
+}
+
 /* --- a request's way through the house --- */
 
 static struct reg_outcome run_checks(struct engine *e, struct exchange *x)
@@ -819,7 +839,7 @@ void engine_handle(struct engine *e, const uint8_t *msg, size_t len, const struc
 		if (out->outcome.reason == REG_REASON_STALE_NONCE)
 			x.sa->replay = x.replay_before;
 	} else if (out->outcome.verdict != REG_DISCARD) {
-		out->reply_len = build_reply(e, &x, &out->outcome, out->reply, sizeof(out->reply));
+		out->reply_len = reply_to(e, &x, &out->outcome, out->reply, sizeof(out->reply));
 	}
 
 	tell_touched(e, &x);

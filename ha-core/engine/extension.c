@@ -167,7 +167,7 @@ void extension_put_for_node(struct wire_writer *w, const struct engine *e, const
 
 		dynamic_ha_encode(w, &ha, e->conf.redirect_drawn);
 	}
-	if (outcome->verdict == REG_DENY && e->conf.message_strings)
+	if (outcome->verdict == REG_DENY && e->conf.message_strings && !x->is_terse)
 		message_string_encode(w, denial_text(outcome)); /* §5: before the authenticator */
 	if (outcome->verdict == REG_ACCEPT && x->service_granted && x->service.data)
 		put_copy(w, &x->service);

@@ -102,7 +102,8 @@ def test_tells_in_words_why_a_request_is_denied(campus, run_daemon, desk, captur
     wire = capture(campus.ha, "eth0")
     run_daemon(campus.ha, "ihad",
                conf_with(campus.ihad_conf, registration={"message-strings": True}))
-    reply = desk.ask(ident=mip.timestamp(3600))
+    room = mip.extension(200, bytes(60))     # no reply is larger than 1.5 times its request
+    reply = desk.ask(ident=mip.timestamp(3600), extensions=room)
     assert reply.code == 133
     assert reply.find(EXT_MESSAGE_STRING).body == \
         b"\x01Identification is too far from our clock"
@@ -111,7 +112,7 @@ def test_tells_in_words_why_a_request_is_denied(campus, run_daemon, desk, captur
     for extensions, text in (
             (2 * mip.udp_tunnel_request(), b"an extension is there twice that there is one of"),
             (mip.extension(144, b""), b"an extension has a length that it cannot have")):
-        reply = desk.ask(extensions=extensions)
+        reply = desk.ask(extensions=room + extensions)
         assert (reply.code, reply.find(EXT_MESSAGE_STRING).body[1:]) == (134, text)
 
 

@@ -52,6 +52,7 @@
 #define MESSAGE_MAX  2048
 #define SNAPSHOT_MAX 256
 #define DEFAULT_PORT 40000
+#define KEY_RUN      8 /* octets of a key in a row that are no chance */
 
 /** A mobile node or a foreign agent, with one association. */
 struct party {
@@ -99,6 +100,9 @@ struct script {
 	uint32_t sent_ident; /* of the last revocation that left */
 	bool unjudged;
 	unsigned int said, judged;
+	uint8_t poison;            /* what an answer's buffer holds before */
+	uint64_t answers;          /* a digest of them all */
+	unsigned int gain_percent; /* the largest answer, of what asked for it */
 	jmp_buf failed;
 };
 
@@ -577,6 +581,53 @@ static void check_reply(struct script *s)
 	check_reply_extensions(s);
 }
 
+/* Whoever makes us answer somebody else gains little by it: no answer is larger than 1.5 times. */
+static void check_no_gain(struct script *s, size_t asked_len)
+{
+	const size_t len = s->result.reply_len;
+
+	require(s, 2 * len <= 3 * asked_len, "the answer is larger than 1.5 times what asked");
+	if (asked_len > 0 && 100 * len / asked_len > s->gain_percent)
+		s->gain_percent = (unsigned int)(100 * len / asked_len);
+}
+
+static bool holds_key(const struct engine_result *res, const struct world_assoc *a)
+{
+	return a->key_len >= KEY_RUN && memmem(res->reply, res->reply_len, a->key, KEY_RUN) != NULL;
+}
+
+static void check_no_key(struct script *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->node_cnt; i++)
+		require(s, !holds_key(&s->result, &s->nodes[i].assoc), "a node's key in an answer");
+	for (i = 0; i < s->agent_cnt; i++)
+		require(s, !holds_key(&s->result, &s->agents[i].assoc),
+			"an agent's key in an answer");
+}
+
+/*
+ * What an answer's buffer held before must not be in it: the script is played again with other
+ * octets there, and must have been answered with the same. (FNV-1a.)
+ */
+static void note_answer(struct script *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->result.reply_len; i++)
+		s->answers = (s->answers ^ s->result.reply[i]) * 0x100000001b3u;
+}
+
+static void feed(struct script *s, const uint8_t *msg, size_t len)
+{
+	memset(&s->result, s->poison, sizeof(s->result));
+	world_feed(&s->world, msg, len, &s->sent.from, &s->result);
+	check_no_gain(s, len);
+	check_no_key(s);
+	note_answer(s);
+}
+
 static void check_counters(struct script *s, const struct stats *before)
 {
 	const struct stats *now = &s->world.engine.stats;
@@ -615,7 +666,7 @@ static void send_octets(struct script *s, const uint8_t *msg, size_t len)
 
 	take_snapshot(s, &before);
 	s->world.change_cnt = 0;
-	world_feed(&s->world, msg, len, &s->sent.from, &s->result);
+	feed(s, msg, len);
 	take_snapshot(s, &after);
 	s->said++;
 
@@ -1178,7 +1229,7 @@ static void send_revocation(struct script *s, struct party *p)
 	const uint8_t *m = s->result.reply;
 
 	take_snapshot(s, &before);
-	world_feed(&s->world, s->sent.msg, s->sent.len, &s->sent.from, &s->result);
+	feed(s, s->sent.msg, s->sent.len);
 	take_snapshot(s, &after);
 	s->said++;
 	s->unjudged = true;
@@ -1393,7 +1444,7 @@ static void run_line(struct script *s, char *line)
 }
 
 /* One script from its first line to its last; lines end one by one, a failure ends it at once. */
-static int run_script(const char *path)
+static int run_script(const char *path, uint8_t poison, uint64_t *out_answers)
 {
 	static struct script s;
 	FILE *f = fopen(path, "re");
@@ -1407,6 +1458,7 @@ static int run_script(const char *path)
 	}
 	memset(&s, 0, sizeof(s));
 	s.path = path;
+	s.poison = poison;
 	world_init(&s.world, 0xe8fe6f80);
 	s.began_ms = s.world.now.mono_ms;
 	if (setjmp(s.failed) == 0) {
@@ -1416,7 +1468,8 @@ static int run_script(const char *path)
 		}
 		if (s.unjudged || s.judged == 0)
 			fail(&s, "the last request is not judged, or there is none");
-		printf("%s: %u messages, %u judged in words\n", path, s.said, s.judged);
+		printf("%s: %u messages, %u judged in words, no answer over %u %%\n", path, s.said,
+		       s.judged, s.gain_percent);
 		status = 0;
 	}
 	for (i = 0; i < s.node_cnt; i++)
@@ -1425,11 +1478,13 @@ static int run_script(const char *path)
 		mac_free(s.agents[i].mac);
 	world_done(&s.world);
 	fclose(f);
+	*out_answers = s.answers;
 	return status;
 }
 
 int main(int argc, char **argv)
 {
+	uint64_t answers, again;
 	int status = 0;
 	int i;
 
@@ -1437,7 +1492,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: %s FILE.scn...\n", argv[0]);
 		return 2;
 	}
-	for (i = 1; i < argc; i++)
-		status |= run_script(argv[i]);
+	for (i = 1; i < argc; i++) {
+		status |= run_script(argv[i], 0x5a, &answers);
+		status |= run_script(argv[i], 0xa5, &again);
+		if (answers != again) {
+			fprintf(stderr, "%s: answers hold octets that nobody wrote\n", argv[i]);
+			status = 1;
+		}
+	}
 	return status;
 }
