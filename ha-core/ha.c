@@ -180,6 +180,7 @@ static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_co
 		.message_strings = conf->registration.message_strings,
 		.max_denials_per_node_s = conf->registration.max_denials_per_node_s,
 		.max_denials_s = conf->registration.max_denials_s,
+		.max_denial_percent = conf->registration.max_denial_percent,
 	};
 	size_t i;
 

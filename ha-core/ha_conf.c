@@ -402,9 +402,11 @@ const struct conf_key ha_conf_rows[] = {
 	  .doc = "Deny requests that set the reserved bit x (RFC 5944 3.8.2.3), which is otherwise "
 		 "ignored (3.3)." },
 	{ "registration.message-strings", CONF_BOOL, FIELD(registration.message_strings),
-	  .dflt = "false",
-	  .doc = "Tell nodes in words why a request is denied (RFC 4917), where the reply stays "
-		 "within 1.5 times the request." },
+	  .dflt = "false", .doc = "Tell nodes in words why a request is denied (RFC 4917)." },
+	{ "registration.max-denial-size", CONF_UINT, FIELD(registration.max_denial_percent),
+	  .max = 10000, .dflt = "150", .unit = "% of its request",
+	  .doc = "A denial that would be larger goes without words: a replayed request has it sent "
+		 "to whomever it names. 0: no limit." },
 	{ "tunnel.data-path", CONF_ENUM, FIELD(tunnel.data_path), .choices = data_paths,
 	  .dflt = "auto",
 	  .doc = "What carries the traffic; auto takes the fastest there is of xdp, tc and tun. "

@@ -128,6 +128,7 @@ struct ha_conf {
 		bool message_strings;
 		uint32_t max_denials_per_node_s; /* 0: no limit */
 		uint32_t max_denials_s;          /* 0: no limit */
+		uint32_t max_denial_percent;     /* 0: no limit */
 		uint32_t overload_share_s;       /* requests of one source; 0: no limit */
 	} registration;
 	struct {

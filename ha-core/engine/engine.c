@@ -502,11 +502,13 @@ static size_t build_reply(struct engine *e, const struct exchange *x,
 
 /*
  * A denial goes to wherever a replayed request says that it is from: nobody shall be able to have
- * more sent there than he sends, by more than a half. What may be left out are the words.
+ * much more sent there than he sends. What may be left out are the words.
  */
-static bool gains(const struct exchange *x, size_t reply_len)
+static bool gains(const struct engine *e, const struct exchange *x, size_t reply_len)
 {
-	return 2 * reply_len > 3 * x->len;
+	const uint32_t percent = e->conf.max_denial_percent;
+
+	return percent > 0 && 100 * reply_len > percent * x->len;
 }
 
 static size_t reply_to(struct engine *e, struct exchange *x, const struct reg_outcome *outcome,
@@ -514,7 +516,7 @@ static size_t reply_to(struct engine *e, struct exchange *x, const struct reg_ou
 {
 	size_t len = build_reply(e, x, outcome, buf, size);
 
-	if (outcome->verdict != REG_DENY || !e->conf.message_strings || !gains(x, len))
+	if (outcome->verdict != REG_DENY || !e->conf.message_strings || !gains(e, x, len))
 		return len;
 	x->is_terse = true;
 	return build_reply(e, x, outcome, buf, size);

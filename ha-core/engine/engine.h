@@ -39,6 +39,7 @@ struct engine_conf {
 	bool redirect_drawn;     /* ... by an extension as RFC 4433 drew it */
 	uint32_t max_denials_per_node_s; /* answered, after a burst; 0: all */
 	uint32_t max_denials_s;          /* of all nodes; 0: no limit */
+	uint32_t max_denial_percent;     /* of its request, with words; 0: no limit */
 	bool strict_reserved;            /* deny requests with the reserved bit x */
 	bool message_strings;            /* tell in words why a request is denied, RFC 4917 */
 };

@@ -588,6 +588,8 @@ static int set_value(struct world *w, char *const *words, size_t cnt)
 		w->conf.max_denials_per_node_s = (uint32_t)n;
 	else if (strcmp(key, "max-denials") == 0)
 		w->conf.max_denials_s = (uint32_t)n;
+	else if (strcmp(key, "max-denial-size") == 0)
+		w->conf.max_denial_percent = (uint32_t)n;
 	else if (strcmp(key, "strict-reserved-bits") == 0)
 		w->conf.strict_reserved = on;
 	else if (strcmp(key, "redirect-drawn") == 0)
@@ -625,6 +627,7 @@ static const struct {
 	{ "redirect-drawn", set_value },
 	{ "max-denials-per-node", set_value },
 	{ "max-denials", set_value },
+	{ "max-denial-size", set_value },
 	{ "message-strings", set_value },
 	{ "max-lifetime", set_value },
 	{ "udp-max-lifetime", set_value },
