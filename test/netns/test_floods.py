@@ -11,7 +11,9 @@ the flood: what is compared is the same phase of the same nodes, before and mean
 import os
 import select
 import socket
+import statistics
 import struct
+import time
 
 import pytest
 
@@ -24,9 +26,9 @@ from fixtures.wait import until
 
 WHOLE = os.environ.get("HA_WHOLE") == "1"
 PACKETS = 1000000 if WHOLE else 20000
-NODES, RATE, SECONDS = 500, 300, 10 if WHOLE else 2
+NODES, RATE, SECONDS = 500, 300, 5 if WHOLE else 2
 LEAST_P99_US = 20000        # below this a scheduler's slice is what is measured
-LOG_MAX = 256 << 10
+LOG_MAX, LOG_MAX_PER_S = 128 << 10, 8 << 10     # with what the genuine nodes' moves have logged
 MEMORY_MAX_KB = 32 << 10
 CLIENTS = 500
 ONE_KEY = bytes(range(7, 23))
@@ -75,27 +77,31 @@ def site(campus, run_daemon, bindir, workdir, things):
 
 
 def held(site, begin, is_over, flood_cnt):
-    """The nodes' phase alone, then as often as the flood lasts; they must not notice much."""
+    """The nodes' phase alone, then for as long as the flood lasts, then alone: no great difference."""
     phase = f"open {RATE} {SECONDS}"
     quiet = site.load.run(phase)
     assert quiet["accepted"] > 0.95 * quiet["sent"], quiet
     log_before, memory_before = len(site.ihad.log()), memory_kb(site.ihad)
+    begun = time.monotonic()
     begin()
     rounds = [site.load.run(phase)]
     while not is_over():
         rounds.append(site.load.run(phase))
-    p99_us = max(r["latency-us"]["p99"] for r in rounds)
+    seconds = time.monotonic() - begun
+    grown_kb, logged = memory_kb(site.ihad) - memory_before, len(site.ihad.log()) - log_before
+    again = site.load.run(phase)        # what else the machine does is not the flood's doing
+    p99_us = statistics.median(r["latency-us"]["p99"] for r in rounds)
+    quiet_us = max(quiet["latency-us"]["p99"], again["latency-us"]["p99"])
     rate = sum(r["accepted"] for r in rounds) / sum(r["sent"] for r in rounds)
     quiet_rate = quiet["accepted"] / quiet["sent"]
-    grown_kb, logged = memory_kb(site.ihad) - memory_before, len(site.ihad.log()) - log_before
-    print(f"held: {flood_cnt} packets; success {rate:.4f} (quiet {quiet_rate:.4f}), p99 {p99_us} us "
-          f"(quiet {quiet['latency-us']['p99']} us), memory +{grown_kb} kB, log +{logged} octets")
+    print(f"held: {flood_cnt} packets in {seconds:.0f} s; success {rate:.4f} (quiet {quiet_rate:.4f}), "
+          f"p99 {p99_us:.0f} us (quiet {quiet_us} us), memory +{grown_kb} kB, log +{logged} octets")
     assert rate >= 0.95 * quiet_rate
     if not is_sanitized(site.ihad):     # which is several times slower, and then no measure
-        assert p99_us <= 10 * max(quiet["latency-us"]["p99"], LEAST_P99_US)
+        assert p99_us <= 10 * max(quiet_us, LEAST_P99_US)
     assert grown_kb <= MEMORY_MAX_KB
-    assert logged <= LOG_MAX
-    return quiet["sent"] + sum(r["sent"] for r in rounds)
+    assert logged <= LOG_MAX + LOG_MAX_PER_S * seconds
+    return quiet["sent"] + again["sent"] + sum(r["sent"] for r in rounds)
 
 
 @pytest.mark.parametrize("kind, counters", [
@@ -118,7 +124,8 @@ def test_nodes_are_served_under_a_flood_of_requests_and_each_is_counted(site, pe
     counting, drops = Counting(site.ihad), kernel_drops(site.ihad)
     things.append(flood := Flood(site.stranger, kind, site.agent, PACKETS, more))
     genuine = held(site, flood.begin, flood.is_over, PACKETS)
-    sent = flood.result()["sent"] + genuine
+    result = flood.result()
+    sent = result["sent"] + genuine
 
     def told():
         return (counting["requests-received"] + counting["requests-dropped-over-share"]
@@ -133,7 +140,7 @@ def test_nodes_are_served_under_a_flood_of_requests_and_each_is_counted(site, pe
     # Nobody is flooded by our answers: a replayed request is denied aloud thirty times, and then
     # once a second.
     if kind != "one-key":
-        assert changes["replies-sent"] <= genuine + 31 + 60
+        assert changes["replies-sent"] <= genuine + 31 + result["seconds"] + 10
 
 
 def test_nodes_are_served_under_a_flood_of_tunnel_packets_and_each_is_counted(site, things):
