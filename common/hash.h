@@ -206,6 +206,32 @@ static inline void hash_link_put(struct hash *t, struct hash_link *link, uint64_
 	t->cnt++;
 }
 
+/**
+ * Asks the memory for what one step of a look-up will read: 0 is the bucket, each further one the
+ * next link. Who has many to look up takes each step for all of them before the next one, and then
+ * looks them up: the misses are waited for together. It changes nothing, and may be left out.
+ * @param size  octets of the object, as far as the look-up reads them
+ */
+static inline void hash_link_fetch(const struct hash *t, uint64_t h, size_t offset, size_t size,
+				   unsigned int step)
+{
+	struct hash_link *const *slot = hash_link_slot(t, h);
+	const struct hash_link *n;
+	const char *object;
+
+	if (step == 0) {
+		__builtin_prefetch((const void *)slot);
+		return;
+	}
+	for (n = *slot; n && step > 1; step--)
+		n = n->next;
+	if (!n)
+		return;
+	object = (const char *)n - offset;
+	__builtin_prefetch(object);
+	__builtin_prefetch(object + size - 1);
+}
+
 /** To be called after a put: the table may grow by a bucket. @param hash_of  of an object in it */
 static inline void hash_link_grow(struct hash *t, uint64_t (*hash_of)(const struct hash *t,
 								      const struct hash_link *link))

@@ -45,6 +45,8 @@
 #define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
 #define RANDOM_STOCK       64   /* numbers fetched at once: 256 octets never come short */
 #define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
+#define ADD_FETCH_STEPS    4    /* of sa_peer_fetch(): a new node has no association yet */
+#define ADD_FETCH_AHEAD    8    /* nodes between two steps */
 
 struct ha {
 	const struct ha_daemon *daemon;
@@ -231,6 +233,19 @@ static int add_previous_key(struct engine *e, const struct ha_conf_node *node)
 				       node->previous_key_len, clock_ntp_from_unix(until_s, 0));
 }
 
+/* While one node is added, the places of those that follow come closer, a step at a time. */
+static void fetch_ahead(const struct engine *e, const struct ha_conf *conf, size_t i)
+{
+	unsigned int step;
+	size_t k;
+
+	for (step = 0; step < ADD_FETCH_STEPS; step++) {
+		k = i + (size_t)(ADD_FETCH_STEPS - step) * ADD_FETCH_AHEAD;
+		if (k < conf->mobile_node_cnt)
+			sa_peer_fetch(&e->nodes, conf->mobile_nodes[k].home_addr, step);
+	}
+}
+
 static int add_associations(struct engine *e, const struct ha_conf *conf)
 {
 	const uint64_t tolerance = REPLAY_SECONDS(conf->registration.timestamp_tolerance_s);
@@ -241,6 +256,7 @@ static int add_associations(struct engine *e, const struct ha_conf *conf)
 
 	for (i = 0; i < conf->mobile_node_cnt; i++) {
 		node = &conf->mobile_nodes[i];
+		fetch_ahead(e, conf, i);
 		rc = engine_add_node(e, node->home_addr, node->nai, node->spi, node->algorithm,
 				     node->key, node->key_len,
 				     node->replay == HA_CONF_REPLAY_NONCE ? REPLAY_NONCE
@@ -637,6 +653,13 @@ static bool is_dereg_reply(const uint8_t *reply)
 	return reply[2] == 0 && reply[3] == 0;
 }
 
+static void fetch_datagram(void *ctx, const uint8_t *data, size_t len, unsigned int step)
+{
+	const struct ha *ha = ctx;
+
+	engine_fetch(&ha->engine, data, len, step);
+}
+
 static void handle_datagram(void *ctx, const struct reg_datagram *dgram)
 {
 	struct ha *ha = ctx;
@@ -1003,6 +1026,8 @@ static int open_socket(struct ha *ha)
 		.port = ha->conf->port,
 		.broadcasts = ha->broadcasts,
 		.broadcast_cnt = ha->conf->home_network_cnt,
+		.fetch = fetch_datagram,
+		.fetch_steps = ENGINE_FETCH_STEPS,
 		.handle = handle_datagram,
 		.commit = commit_batch,
 		.heard = is_heard,

@@ -23,6 +23,7 @@
 
 #define RETRY_MS         1000
 #define NOTE_KEY         'C' /* of no node: see memory_key() */
+#define RESTORE_BATCH    64
 #define NODES_PER_STEP   64
 #define RECORDS_PER_STEP 256
 #define LINE_MAX_LEN     (2 * (MEMORY_KEY_MAX + MEMORY_VALUE_MAX) + 512)
@@ -135,8 +136,16 @@ static void put_outstanding(void *ctx, const struct outstanding *o)
 
 /* --- restart --- */
 
+/* It is where the store has it until store_load() is over. */
+struct record {
+	const uint8_t *key, *value;
+	size_t key_len, value_len;
+};
+
 struct restoring {
 	struct ha_state *st;
+	struct record batch[RESTORE_BATCH];
+	size_t batch_cnt;
 	struct memory_time at;
 	size_t nodes, bindings, expired, refused, strangers, ahead, revocations;
 };
@@ -165,10 +174,9 @@ static int restore_outstanding(struct restoring *r, const uint8_t *key, size_t k
 	return rc;
 }
 
-static int restore_one(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
-		       size_t value_len)
+static int restore_one(struct restoring *r, const uint8_t *key, size_t key_len,
+		       const uint8_t *value, size_t value_len)
 {
-	struct restoring *r = ctx;
 	struct memory_restored out;
 	int rc;
 
@@ -196,6 +204,38 @@ static int restore_one(void *ctx, const uint8_t *key, size_t key_len, const uint
 	return 0;
 }
 
+/* A million nodes are in no cache: what a batch touches is asked for first, and then it is there. */
+static int restore_batch(void *ctx)
+{
+	struct restoring *r = ctx;
+	const struct record *rec;
+	unsigned int step;
+	size_t i;
+	int rc = 0;
+
+	for (step = 0; step < MEMORY_FETCH_STEPS; step++)
+		for (i = 0; i < r->batch_cnt; i++) {
+			rec = &r->batch[i];
+			memory_fetch(r->st->engine, rec->key, rec->key_len, rec->value,
+				     rec->value_len, step);
+		}
+	for (i = 0; i < r->batch_cnt && rc >= 0; i++) {
+		rec = &r->batch[i];
+		rc = restore_one(r, rec->key, rec->key_len, rec->value, rec->value_len);
+	}
+	r->batch_cnt = 0;
+	return rc;
+}
+
+static int take_record(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+		       size_t value_len)
+{
+	struct restoring *r = ctx;
+
+	r->batch[r->batch_cnt++] = (struct record){ key, value, key_len, value_len };
+	return r->batch_cnt < RESTORE_BATCH ? 0 : restore_batch(r);
+}
+
 int ha_state_restore(struct ha_state *st)
 {
 	struct clock begun = clock_read();
@@ -207,7 +247,7 @@ int ha_state_restore(struct ha_state *st)
 	r.at = time_of(st, &begun);
 	r.at.has_moved = store_has_moved(st->store);
 	st->is_restoring = true;
-	rc = store_load(st->store, restore_one, &r);
+	rc = store_load(st->store, take_record, restore_batch, &r);
 	st->is_restoring = false;
 	if (rc < 0) {
 		log_error("cannot read back what was remembered",

@@ -98,6 +98,22 @@ struct sa_peer *sa_peer_find(const struct sa_table *t, struct in_addr addr)
 	return NULL;
 }
 
+void sa_peer_fetch(const struct sa_table *t, struct in_addr addr, unsigned int step)
+{
+	const struct sa_peer *peer;
+
+	if (step < SA_FETCH_STEPS - 1) {
+		hash_link_fetch(&t->by_addr, addr_hash(t, addr), offsetof(struct sa_peer, by_addr),
+				sizeof(*peer), step);
+		return;
+	}
+	peer = sa_peer_find(t, addr);
+	if (peer && peer->sas) {
+		__builtin_prefetch(peer->sas);
+		__builtin_prefetch(&peer->sas->mac); /* the key may be in the next line */
+	}
+}
+
 struct sa_peer *sa_peer_find_nai(const struct sa_table *t, const uint8_t *nai, size_t len)
 {
 	uint64_t h = nai_hash(t, nai, len);

@@ -104,6 +104,11 @@ void sa_table_done(struct sa_table *t);
 
 struct sa_peer *sa_peer_find(const struct sa_table *t, struct in_addr addr);
 
+#define SA_FETCH_STEPS 5
+
+/** Before many are looked up: see hash_link_fetch(). The last step fetches the first association. */
+void sa_peer_fetch(const struct sa_table *t, struct in_addr addr, unsigned int step);
+
 /**
  * By Network Access Identifier: the user part to the letter, the realm without regard to case
  * (realms are domain names; RFC 4282 §2.4).

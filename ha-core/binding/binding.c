@@ -80,6 +80,26 @@ struct binding *binding_find(const struct binding_cache *cache, struct binding_k
 	return NULL;
 }
 
+void binding_fetch(const struct binding_cache *cache, struct binding_key key, unsigned int step)
+{
+	const struct binding *b;
+	const char *p;
+
+	if (step < BINDING_FETCH_STEPS - 1) {
+		hash_link_fetch(&cache->by_key, key_hash(cache, key),
+				offsetof(struct binding, link), sizeof(*b), step);
+		return;
+	}
+	b = binding_find(cache, key);
+	if (!b)
+		return;
+	for (p = (const char *)b; p < (const char *)(b + 1); p += 64)
+		__builtin_prefetch(p);
+	__builtin_prefetch((const void *)b->expiry_prev);
+	if (b->expiry_next)
+		__builtin_prefetch((const void *)&b->expiry_next->expiry_prev);
+}
+
 struct binding *binding_find_care_of(const struct binding_cache *cache, struct binding_key key,
 				     struct in_addr care_of)
 {
@@ -213,6 +233,13 @@ struct binding *binding_find_peer(const struct binding_cache *cache, struct in_a
 			return b;
 	}
 	return NULL;
+}
+
+void binding_fetch_peer(const struct binding_cache *cache, struct in_addr peer, unsigned int step)
+{
+	if (step < BINDING_FETCH_STEPS - 1)
+		hash_link_fetch(&cache->by_peer, peer_hash(cache, peer),
+				offsetof(struct binding, peer_link), sizeof(struct binding), step);
 }
 
 static uint64_t peer_link_hash(const struct hash *t, const struct hash_link *link)

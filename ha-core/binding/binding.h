@@ -113,6 +113,17 @@ void binding_cache_done(struct binding_cache *cache);
 /** The first binding of a key; the others follow by `sibling`. NULL: none. */
 struct binding *binding_find(const struct binding_cache *cache, struct binding_key key);
 
+#define BINDING_FETCH_STEPS 5
+
+/**
+ * Before many are looked up, and renewed: see hash_link_fetch(). The last step fetches all of the
+ * first binding, and those that it is armed between.
+ */
+void binding_fetch(const struct binding_cache *cache, struct binding_key key, unsigned int step);
+
+/** The same for binding_set_tunnel(), to this end. */
+void binding_fetch_peer(const struct binding_cache *cache, struct in_addr peer, unsigned int step);
+
 /** The binding of a key with this care-of address (as registered), or NULL. */
 struct binding *binding_find_care_of(const struct binding_cache *cache, struct binding_key key,
 				     struct in_addr care_of);

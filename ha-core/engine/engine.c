@@ -102,6 +102,29 @@ int engine_add_node(struct engine *e, struct in_addr home_addr, const char *nai,
 	return 0;
 }
 
+void engine_fetch_node(const struct engine *e, struct in_addr home_addr, unsigned int step)
+{
+	_Static_assert(ENGINE_FETCH_STEPS >= SA_FETCH_STEPS, "all of theirs");
+	_Static_assert(ENGINE_FETCH_STEPS >= BINDING_FETCH_STEPS, "all of theirs");
+	if (addr_is_any(home_addr)) /* by NAI */
+		return;
+	sa_peer_fetch(&e->nodes, home_addr, step);
+	binding_fetch(&e->cache, (struct binding_key){ home_addr, e->conf.home_agent }, step);
+}
+
+void engine_fetch(const struct engine *e, const uint8_t *msg, size_t len, unsigned int step)
+{
+	struct wire_reader r = wire_reader(msg, len);
+	struct in_addr home_addr;
+
+	if (wire_u8(&r) != REG_MSG_REQUEST)
+		return;
+	(void)wire_bytes(&r, 3); /* flags, Lifetime */
+	home_addr = wire_addr(&r);
+	if (!r.failed)
+		engine_fetch_node(e, home_addr, step);
+}
+
 static struct sa_peer *node_named(const struct engine *e, struct in_addr home_addr, const char *nai)
 {
 	return nai ? sa_peer_find_nai(&e->nodes, (const uint8_t *)nai, strlen(nai))

@@ -185,6 +185,17 @@ int engine_add_network(struct engine *e, struct in_addr home_addr, const char *n
 int engine_add_foreign_agent(struct engine *e, struct in_addr addr, uint32_t spi,
 			     enum mac_algorithm alg, const void *key, size_t key_len);
 
+#define ENGINE_FETCH_STEPS 5
+
+/**
+ * What is to be handled in one batch waits for memory once, not once each: each step, 0 to
+ * ENGINE_FETCH_STEPS - 1, for all of the batch before the next one. Changes nothing.
+ */
+void engine_fetch(const struct engine *e, const uint8_t *msg, size_t len, unsigned int step);
+
+/** The same by home address. */
+void engine_fetch_node(const struct engine *e, struct in_addr home_addr, unsigned int step);
+
 /**
  * Handles one datagram of message types 1, 7 and 15 (others are counted and dropped). Never fails;
  * out is always filled.

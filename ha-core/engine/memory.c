@@ -549,6 +549,36 @@ int memory_check(const struct engine *e, const uint8_t *key, size_t key_len, con
 	return find_node(e, key, key_len) ? 0 : ERR_NOT_FOUND;
 }
 
+/* The end of the tunnel of the first binding; 0.0.0.0: there is none. */
+static struct in_addr peer_of(const uint8_t *value, size_t len)
+{
+	struct wire_reader r = wire_reader(value, len);
+	struct in_addr peer = { INADDR_ANY };
+	struct head head;
+
+	if (get_head(&r, &head) < 0)
+		return peer;
+	(void)wire_bytes(&r, (size_t)head.sa_cnt * 13);
+	if (wire_u8(&r) == 0)
+		return peer;
+	(void)wire_bytes(&r, 12); /* put_binding(): up to t->peer */
+	return wire_addr(&r);
+}
+
+void memory_fetch(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		  size_t value_len, unsigned int step)
+{
+	struct wire_reader r = wire_reader(key, key_len);
+	struct in_addr peer;
+
+	if (wire_u8(&r) != 'A')
+		return;
+	engine_fetch_node(e, wire_addr(&r), step);
+	peer = peer_of(value, value_len);
+	if (!addr_is_any(peer))
+		binding_fetch_peer(&e->cache, peer, step);
+}
+
 int memory_restore(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
 		   size_t value_len, const struct memory_time *at,
 		   struct memory_restored *out_restored)

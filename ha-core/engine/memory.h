@@ -67,6 +67,12 @@ int memory_follow(struct engine *e, const uint8_t *key, size_t key_len, const ui
 /** Whose key is it? NULL: none of ours. */
 struct sa_peer *memory_node(const struct engine *e, const uint8_t *key, size_t key_len);
 
+#define MEMORY_FETCH_STEPS ENGINE_FETCH_STEPS
+
+/** Before many records are restored: each step for all of them, as with engine_fetch(). */
+void memory_fetch(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
+		  size_t value_len, unsigned int step);
+
 /** Is it a record, and of whom? Errors as of memory_restore(). */
 int memory_check(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
 		 size_t value_len);

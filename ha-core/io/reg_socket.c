@@ -232,6 +232,19 @@ static void read_control(struct reg_socket *s, struct msghdr *msg, struct reg_da
 	}
 }
 
+/* One datagram alone has nobody to share its waiting with. */
+static void fetch_batch(struct reg_socket *s, int n)
+{
+	unsigned int step;
+	int i;
+
+	if (!s->conf.fetch || n < 2)
+		return;
+	for (step = 0; step < s->conf.fetch_steps; step++)
+		for (i = 0; i < n; i++)
+			s->conf.fetch(s->conf.ctx, s->slots[i].data, s->in[i].msg_len, step);
+}
+
 static void receive(void *ctx, int events)
 {
 	struct endpoint *ep = ctx;
@@ -256,6 +269,7 @@ static void receive(void *ctx, int events)
 	n = recvmmsg(ep->fd, s->in, REG_SOCKET_BATCH, MSG_DONTWAIT, NULL);
 	ep->full_batches = n == REG_SOCKET_BATCH ? ep->full_batches + 1 : 0;
 	saturated = s->conf.heard && ep->full_batches > SATURATED_AFTER;
+	fetch_batch(s, n);
 	for (i = 0; i < n; i++) {
 		if (saturated && !s->conf.heard(s->conf.ctx, s->in_addr[i].sin_addr))
 			continue;

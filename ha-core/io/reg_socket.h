@@ -36,6 +36,12 @@ struct reg_socket_conf {
 	uint16_t port;
 	const struct in_addr *broadcasts; /* subnet broadcasts to listen on, where they are ours */
 	size_t broadcast_cnt;
+	/**
+	 * Told of each datagram of a batch before any is handled, fetch_steps times, one step for
+	 * all before the next: to have their memory closer by then. NULL: there is nothing to do.
+	 */
+	void (*fetch)(void *ctx, const uint8_t *data, size_t len, unsigned int step);
+	unsigned int fetch_steps;
 	reg_socket_fn *handle;
 	/**
 	 * Makes lasting what the datagrams handled so far have changed: called before the answers

@@ -724,7 +724,7 @@ static void forget_pages(struct store *s)
 		(void)madvise(info.me_mapaddr, info.me_mapsize, MADV_DONTNEED);
 }
 
-int store_load(struct store *s, load_fn *fn, void *ctx)
+int store_load(struct store *s, load_fn *fn, int (*last)(void *ctx), void *ctx)
 {
 	struct journal_change *list = NULL;
 	MDB_cursor *cursor;
@@ -740,6 +740,8 @@ int store_load(struct store *s, load_fn *fn, void *ctx)
 		rc = lmdb_error(mdb_cursor_open(txn, s->dbi, &cursor));
 		if (rc == 0) {
 			rc = walk_both(cursor, list, cnt, fn, ctx);
+			if (rc == 0 && last)
+				rc = last(ctx);
 			mdb_cursor_close(cursor);
 		}
 		mdb_txn_abort(txn);

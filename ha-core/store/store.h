@@ -74,13 +74,15 @@ uint32_t store_boot(const struct store *s);
 
 /**
  * What was there before this run, each key once, in their order. Once, before store_put().
- * @param fn  negative: ends the walk, which returns it
+ * @param fn    negative: ends the walk, which returns it. Keys and values stay where they are until
+ *              the walk is over.
+ * @param last  called after the last one, they are still there; not if the walk was ended
  * @retval -errno, ERR_MALFORMED, -ENOMEM
  */
 int store_load(struct store *s,
 	       int (*fn)(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
 			 size_t value_len),
-	       void *ctx);
+	       int (*last)(void *ctx), void *ctx);
 
 /**
  * The key has this value from the next commit on; value_len 0: it is gone. Never fails: without

@@ -148,7 +148,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 				    .boot = 1 };
 	for (i = 0; i < 3; i++) {
 		s = open_store();
-		FUZZ_CHECK(s && store_load(s, take, NULL) == 0);
+		FUZZ_CHECK(s && store_load(s, take, NULL, NULL) == 0);
 		put_keys(s, (unsigned int)i, (unsigned int)i + 1);
 		FUZZ_CHECK(!store_close(s));
 	}
@@ -225,13 +225,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s = open_store();
 	if (!s)
 		return 0;
-	err = store_load(s, take, NULL);
+	err = store_load(s, take, NULL, NULL);
 	FUZZ_CHECK(err == 0 || err == ERR_MALFORMED);
 	if (err == 0) {
 		put_keys(s, 9, 1);
 		FUZZ_CHECK(!store_close(s));
 		s = open_store();
-		FUZZ_CHECK(s && store_load(s, take, NULL) == 0);
+		FUZZ_CHECK(s && store_load(s, take, NULL, NULL) == 0);
 	}
 	FUZZ_CHECK(!store_close(s));
 	return 0;

@@ -80,7 +80,7 @@ static void in_a_life_that_is_killed_without_a_next(void (*live)(void))
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (store_open(&conf, &store, fault) < 0 || store_load(store, note, NULL) < 0)
+		if (store_open(&conf, &store, fault) < 0 || store_load(store, note, NULL, NULL) < 0)
 			_exit(1);
 		live();
 		(void)raise(SIGKILL);
@@ -99,7 +99,7 @@ static void in_a_life_that_is_killed(void (*live)(void))
 static const char *loaded(void)
 {
 	found[0] = '\0';
-	assert_int_equal(store_load(store, note, NULL), 0);
+	assert_int_equal(store_load(store, note, NULL, NULL), 0);
 	return found;
 }
 
@@ -309,7 +309,7 @@ static void many_changes_come_back_once_each(void **state)
 	(void)state;
 	conf.segment_size = 1 << 19;
 	in_a_life_that_is_killed(live_long);
-	assert_int_equal(store_load(store, count, &cnt), 0);
+	assert_int_equal(store_load(store, count, NULL, &cnt), 0);
 	assert_int_equal(cnt, 20000);
 }
 
@@ -526,7 +526,7 @@ static void damaged_database_never_gives_a_wrong_value(void **state)
 		rc = store_open(&conf, &store, fault);
 		if (rc == 0) {
 			cnt = 0;
-			assert_int_equal(store_load(store, count, &cnt), 0);
+			assert_int_equal(store_load(store, count, NULL, &cnt), 0);
 			assert_int_equal(cnt, 20000);
 			store = store_close(store);
 			continue;
