@@ -35,7 +35,7 @@ def machine():
                 model = line.split(":", 1)[1].strip()
                 break
     return {"cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
-            "when": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+            "load": os.getloadavg(), "when": time.strftime("%Y-%m-%d %H:%M:%S %z")}
 
 
 def pin(pid, core):
@@ -51,6 +51,19 @@ def cpu_seconds(pid):
         with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
             total += int(f.read().split()[0])
     return total / 1e9
+
+
+def user_share(before, after):
+    """Of what a process ran between two user_and_system(): how much was its own, not the kernel's."""
+    user, system = (b - a for a, b in zip(before, after))
+    return user / (user + system) if user + system > 0 else 0
+
+
+def user_and_system(pid):
+    """In ticks, as getrusage(2) has them: for shares, not for sums."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return int(fields[11]), int(fields[12])
 
 
 def memory(pid):
@@ -87,7 +100,7 @@ class Load:
 
     def phase(self, line, pid=None):
         """Its result; with a pid, and what that process ran meanwhile."""
-        before = cpu_seconds(pid) if pid else 0
+        before, ticks = (cpu_seconds(pid), user_and_system(pid)) if pid else (0, None)
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -96,9 +109,11 @@ class Load:
         result = json.loads(answer)
         if pid:
             result["daemon-cpu-seconds"] = round(cpu_seconds(pid) - before, 6)
+            share = user_share(ticks, user_and_system(pid))
             done = result["accepted"] + result["denied"] + result["nonces-learnt"]
             if done:
                 result["cpu-us"] = round(result["daemon-cpu-seconds"] * 1e6 / done, 3)
+                result["user-us"] = round(result["cpu-us"] * share, 3)
         return result
 
     def start(self, line):
