@@ -115,14 +115,18 @@ void engine_fetch_node(const struct engine *e, struct in_addr home_addr, unsigne
 void engine_fetch(const struct engine *e, const uint8_t *msg, size_t len, unsigned int step)
 {
 	struct wire_reader r = wire_reader(msg, len);
-	struct in_addr home_addr;
+	struct in_addr home_addr, care_of;
 
 	if (wire_u8(&r) != REG_MSG_REQUEST)
 		return;
 	(void)wire_bytes(&r, 3); /* flags, Lifetime */
 	home_addr = wire_addr(&r);
-	if (!r.failed)
-		engine_fetch_node(e, home_addr, step);
+	(void)wire_addr(&r); /* the home agent */
+	care_of = wire_addr(&r);
+	if (r.failed)
+		return;
+	engine_fetch_node(e, home_addr, step);
+	sa_peer_fetch(&e->nodes, care_of, step); /* whether it is the home address of another */
 }
 
 static struct sa_peer *node_named(const struct engine *e, struct in_addr home_addr, const char *nai)
