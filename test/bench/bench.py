@@ -148,7 +148,8 @@ class Bench:
         self.network.link(self.server, "lan0", f"{HOME_AGENT}/24",
                           self.client, "lan0", "192.0.2.2/24")
         # Every care-of address is the client's own, and lies behind it.
-        self.client.ip("route add local 20.0.0.0/8 dev lo")
+        self.client.ip("route add local 20.0.0.0/8 dev lo",
+                       f"route add 10.64.0.0/10 via {HOME_AGENT}")    # for data to the nodes
         self.server.ip("route add 20.0.0.0/8 via 192.0.2.2")
         self.client.run(["ping", "-c", "1", "-W", "2", HOME_AGENT])
 

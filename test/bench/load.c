@@ -12,6 +12,9 @@
  *	                        how many does it take?
  *	open RATE SECONDS       RATE requests a second whatever comes back: how long does it take?
  *	                        Time counts from when a request was due, not from when it was sent.
+ *	moves SECONDS           one node after the other moves, and packets are sent to its home address:
+ *	                        how long is it from the request to the first that comes out of the
+ *	                        tunnel at the new care-of address?
  *
  * A phase is a mix of renewals, moves (another care-of address) and deregistrations; who has
  * deregistered registers again when its turn comes. Nodes take turns at random. A request without
@@ -28,6 +31,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <netinet/ip.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +48,10 @@
 #define LOST_US      3000000
 #define VERIFY_EVERY 16 /* replies: this program shall not be what is measured */
 #define MOVE_OFFSET  (1u << 22)
+#define DATA_PORT    9       /* discard */
+#define DATA_NS      50000   /* between two packets to a node that moves */
+#define MOVE_NS      2000000 /* between two moves */
+#define MOVED_US     1000000 /* whoever has no packet by then is lost */
 
 /* Latencies in microseconds: 64 linear steps in each power of two, so 1.6 % off at most. */
 #define HIST_STEPS 64
@@ -86,6 +94,7 @@ static struct result res;
 static uint32_t in_flight;
 static uint64_t random_state;
 static int sock;
+static bool is_moving; /* the histogram is of packets, not of replies */
 
 static struct {
 	struct mmsghdr msg[BATCH];
@@ -168,6 +177,13 @@ static uint64_t hist_value(size_t slot)
 	size_t shift = slot < HIST_STEPS ? 0 : slot / (HIST_STEPS / 2) - 1;
 
 	return (slot - shift * (HIST_STEPS / 2)) << shift;
+}
+
+static void note_latency(uint64_t us)
+{
+	res.hist[hist_slot(us)]++;
+	if (us > res.max_us)
+		res.max_us = us;
 }
 
 static uint64_t percentile(double p)
@@ -348,10 +364,8 @@ static void take_reply(const uint8_t *msg, size_t len, uint64_t at_us)
 			return;
 		}
 	}
-	at_us = at_us > n->due_us ? at_us - n->due_us : 0;
-	res.hist[hist_slot(at_us)]++;
-	if (at_us > res.max_us)
-		res.max_us = at_us;
+	if (!is_moving)
+		note_latency(at_us > n->due_us ? at_us - n->due_us : 0);
 	n->due_us = 0;
 	in_flight--;
 	if (reply.code > REG_ACCEPTED_NO_SIMULTANEOUS) {
@@ -482,6 +496,71 @@ static void open_loop(double rate, double seconds)
 	}
 }
 
+/* Has a packet for this node come out of the tunnel where it is now? What is older is dropped. */
+static bool has_arrived(int tunnelled, uint32_t i)
+{
+	struct {
+		struct iphdr outer, inner;
+	} p;
+
+	while (recv(tunnelled, &p, sizeof(p), MSG_DONTWAIT) == (ssize_t)sizeof(p))
+		if (p.outer.ihl == 5 && p.outer.daddr == care_of(i).s_addr &&
+		    p.inner.daddr == home_of(i).s_addr)
+			return true;
+	return false;
+}
+
+/* @return microseconds; MOVED_US: none has come */
+static uint64_t wait_for_data(int sender, int tunnelled, uint32_t i, uint64_t start_us)
+{
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+					.sin_addr = home_of(i),
+					.sin_port = htons(DATA_PORT) };
+	const struct timespec pause = { .tv_nsec = DATA_NS };
+	struct pollfd p = { .fd = tunnelled, .events = POLLIN };
+	uint64_t at_us;
+
+	do {
+		(void)sendto(sender, "", 1, MSG_DONTWAIT, (const struct sockaddr *)&to, sizeof(to));
+		(void)ppoll(&p, 1, &pause, NULL);
+		at_us = now_us();
+		if (has_arrived(tunnelled, i))
+			return at_us - start_us;
+	} while (at_us - start_us < MOVED_US);
+	return MOVED_US;
+}
+
+static void move_on(double seconds)
+{
+	const int tunnelled = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_IPIP);
+	const int sender = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const struct timespec pause = { .tv_nsec = MOVE_NS };
+	const uint64_t end_us = now_us() + (uint64_t)(seconds * 1e6);
+	uint64_t start_us, took_us;
+	uint32_t i = 0;
+
+	if (tunnelled < 0 || sender < 0) {
+		perror("load: a raw socket");
+		exit(3);
+	}
+	is_moving = true;
+	for (start_us = now_us(); start_us < end_us; start_us = now_us()) {
+		i = i + 1 < conf.node_cnt ? i + 1 : 0;
+		nodes[i].is_away = !nodes[i].is_away;
+		queue_request(i, lifetime(), start_us);
+		flush();
+		took_us = wait_for_data(sender, tunnelled, i, start_us);
+		res.moves++;
+		res.lost += took_us == MOVED_US;
+		note_latency(took_us);
+		drain();
+		(void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+	}
+	is_moving = false;
+	close(tunnelled);
+	close(sender);
+}
+
 static void print_result(const char *phase)
 {
 	static const double wanted[] = { 50, 90, 99, 99.9, 99.99 };
@@ -517,6 +596,8 @@ static int run_phase(const char *line)
 		closed_loop((unsigned int)a, b);
 	else if (cnt == 3 && strcmp(phase, "open") == 0)
 		open_loop(a, b);
+	else if (cnt == 2 && strcmp(phase, "moves") == 0)
+		move_on(a);
 	else
 		return -1;
 	res.seconds = (double)(now_us() - start_us) / 1e6;
@@ -567,7 +648,7 @@ static int usage(void)
 	      "\n"
 	      "Registers N mobile nodes; reads phases, a line each, prints a line of JSON for "
 	      "each:\n"
-	      "fill | closed WINDOW SECONDS | open RATE SECONDS\n"
+	      "fill | closed WINDOW SECONDS | open RATE SECONDS | moves SECONDS\n"
 	      "\n"
 	      "  --nonce-every K      each K-th node uses nonces; 0, the default: none\n"
 	      "  --lifetime SECONDS   asked for (1800)\n"
