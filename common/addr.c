@@ -94,11 +94,28 @@ struct in_addr addr_prefix_broadcast(struct addr_prefix p)
 	return addr_from_host(addr_host(p.addr) | ~mask_host(p.len));
 }
 
+static char *put_octet(char *at, unsigned int octet)
+{
+	if (octet >= 100)
+		*at++ = (char)('0' + octet / 100);
+	if (octet >= 10)
+		*at++ = (char)('0' + octet / 10 % 10);
+	*at++ = (char)('0' + octet % 10);
+	return at;
+}
+
+/* A list of a million bindings has four million of them; inet_ntop(3) goes through sprintf(3). */
 struct addr_text addr_text(struct in_addr a)
 {
+	const uint32_t host = addr_host(a);
 	struct addr_text t;
+	char *at = t.s;
+	int shift;
 
-	inet_ntop(AF_INET, &a, t.s, sizeof(t.s));
+	for (shift = 24; shift >= 0; shift -= 8) {
+		at = put_octet(at, host >> shift & 0xff);
+		*at++ = shift > 0 ? '.' : '\0';
+	}
 	return t;
 }
 

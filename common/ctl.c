@@ -24,7 +24,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <grp.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -436,10 +435,15 @@ void ctl_string(struct ctl_reply *r, const char *value)
 void ctl_number(struct ctl_reply *r, uint64_t value)
 {
 	char text[sizeof("\t18446744073709551615")];
+	char *at = text + sizeof(text) - 1;
 
 	assert(reply_expects(r, CTL_NUMBER));
-	(void)snprintf(text, sizeof(text), "\t%" PRIu64, value);
-	reply_put(r, text);
+	*at = '\0';
+	do
+		*--at = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	*--at = '\t';
+	reply_put(r, at);
 	reply_value_done(r);
 }
 

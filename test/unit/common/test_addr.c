@@ -43,6 +43,8 @@ static void an_address_is_a_dotted_quad_and_nothing_else(void **state)
 	assert_int_equal(addr_host(addr("10.1.2.3")), 0x0a010203);
 	assert_true(addr_eq(addr_from_host(0x0a010203), addr("10.1.2.3")));
 	assert_string_equal(addr_text(addr("255.255.255.255")).s, "255.255.255.255");
+	assert_string_equal(addr_text(addr("0.9.10.99")).s, "0.9.10.99");
+	assert_string_equal(addr_text(addr("100.199.200.1")).s, "100.199.200.1");
 }
 
 static void a_prefix_has_a_length_and_no_host_bits(void **state)

@@ -119,6 +119,28 @@ static void a_walk_misses_nothing_that_was_there_when_it_began(void **state)
 		assert_true(things[i].was_seen);
 }
 
+/* It may be left out, and so may change nothing: at any step, in any chain, the empty one too. */
+static void fetching_changes_nothing_and_reads_no_further_than_the_chain(void **state)
+{
+	struct hash_link *before, *after;
+	unsigned int step;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 40; i++)
+		put(&things[i]);
+	for (i = 0; i < 1000; i++) {
+		before = hash_link_first(&links, i * 0x9e3779b97f4a7c15u);
+		for (step = 0; step < 40; step++)
+			hash_link_fetch(&links, i * 0x9e3779b97f4a7c15u,
+					offsetof(struct thing, link), sizeof(struct thing), step);
+		after = hash_link_first(&links, i * 0x9e3779b97f4a7c15u);
+		assert_ptr_equal(before, after);
+	}
+	for (i = 0; i < 40; i++)
+		assert_true(is_there(&things[i]));
+}
+
 #define hash_test(f) cmocka_unit_test_setup_teardown(f, open_tables, close_tables)
 
 int main(void)
@@ -126,6 +148,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		hash_test(all_that_was_put_is_found_at_every_size),
 		hash_test(chains_stay_short),
+		hash_test(fetching_changes_nothing_and_reads_no_further_than_the_chain),
 		hash_test(a_walk_misses_nothing_that_was_there_when_it_began),
 	};
 

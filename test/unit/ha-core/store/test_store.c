@@ -313,6 +313,44 @@ static void many_changes_come_back_once_each(void **state)
 	assert_int_equal(cnt, 20000);
 }
 
+/* 1000 above what count() had counted by then. */
+static int count_last(void *ctx)
+{
+	size_t *cnt = ctx;
+
+	*cnt += 1000;
+	return 0;
+}
+
+static int count_and_stop(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+			  size_t value_len)
+{
+	(void)count(ctx, key, key_len, value, value_len);
+	return -EIO;
+}
+
+static void live_with_three(void)
+{
+	put("one", "1");
+	put("two", "2");
+	put("three", "3");
+	(void)store_commit(store);
+}
+
+static void whoever_loads_is_told_of_the_end_once_unless_it_ended_the_walk(void **state)
+{
+	size_t cnt = 0;
+
+	(void)state;
+	in_a_life_that_is_killed(live_with_three);
+	assert_int_equal(store_load(store, count, count_last, &cnt), 0);
+	assert_int_equal(cnt, 1003);
+	cnt = 0;
+	in_a_life_that_is_killed(live_with_three);
+	assert_int_equal(store_load(store, count_and_stop, count_last, &cnt), -EIO);
+	assert_int_equal(cnt, 1);
+}
+
 static void torn_last_record_is_cut_off(void **state)
 {
 	char path[256];
@@ -669,6 +707,7 @@ int main(void)
 		TEST(a_home_agent_that_has_moved_is_told_so_once),
 		TEST(store_that_is_open_is_refused_to_others),
 		TEST(directory_that_cannot_be_is_refused),
+		TEST(whoever_loads_is_told_of_the_end_once_unless_it_ended_the_walk),
 		TEST(walk_by_steps_sees_every_key_once),
 	};
 
