@@ -6,8 +6,10 @@
  * HMAC is put together here, over EVP_MD, from the raw key each time. Measured with OpenSSL 3.0,
  * HMAC-MD5 of 54 octets and a key that changes with each message: 0.56 us this way, 1.08 us by
  * EVP_MAC_init() with the key; 0.58 us by an EVP_MAC context prepared for each key, which is what
- * this replaces: a million of those were 700 MB. (EVP allocates a digest's state at each
- * EVP_DigestInit_ex2() and takes it from what it freed before; so did EVP_MAC.)
+ * this replaces: a million of those were 700 MB. EVP allocates a digest's state at each
+ * EVP_DigestInit_ex2() and takes it from what it freed before (so did EVP_MAC), so that is where
+ * memory may be missing. mac_prepare() goes there ahead of time: a stack of contexts that have
+ * begun, of which each digest uses up one.
  */
 #include "ha-core/auth/mac.h"
 
@@ -20,9 +22,10 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
-#define BLOCK 64 /* of MD5, SHA-1 and SHA-256 alike */
-#define IPAD  0x36
-#define OPAD  0x5c
+#define BLOCK     64 /* of MD5, SHA-1 and SHA-256 alike */
+#define IPAD      0x36
+#define OPAD      0x5c
+#define READY_MAX 6 /* two authenticators, each of three digests if its key is a long one */
 
 static struct row {
 	const char *name;
@@ -31,7 +34,8 @@ static struct row {
 	size_t len;
 	/* shared by all associations, for the life of the process */
 	EVP_MD *md;
-	EVP_MD_CTX *ctx; /* initialised with md once, and anew for each message */
+	EVP_MD_CTX *ctx[READY_MAX]; /* each has md */
+	unsigned int ready_cnt;     /* the first so many have begun, and wait for data */
 } rows[MAC_ALGORITHM_CNT] = {
 	[MAC_HMAC_MD5] = { "hmac-md5", "MD5", true, 16 },
 	[MAC_KEYED_MD5] = { "keyed-md5", "MD5", false, 16 },
@@ -41,17 +45,22 @@ static struct row {
 
 static int fetch(struct row *row)
 {
+	unsigned int i;
+
 	if (!row->md)
 		row->md = EVP_MD_fetch(NULL, row->digest, NULL);
 	if (!row->md)
 		return ERR_CRYPTO;
-	if (!row->ctx) {
-		row->ctx = EVP_MD_CTX_new();
-		if (!row->ctx || !EVP_DigestInit_ex2(row->ctx, row->md, NULL)) {
-			EVP_MD_CTX_free(row->ctx);
-			row->ctx = NULL;
+	for (i = 0; i < READY_MAX; i++) {
+		if (row->ctx[i])
+			continue;
+		row->ctx[i] = EVP_MD_CTX_new();
+		if (!row->ctx[i] || !EVP_DigestInit_ex2(row->ctx[i], row->md, NULL)) {
+			EVP_MD_CTX_free(row->ctx[i]);
+			row->ctx[i] = NULL;
 			return ERR_CRYPTO;
 		}
+		row->ready_cnt = i + 1;
 	}
 	return 0;
 }
@@ -124,20 +133,31 @@ struct mac *mac_free(struct mac *m)
 	return NULL;
 }
 
+/* So many contexts have begun. */
+static bool prepare(struct row *row, unsigned int cnt)
+{
+	for (; row->ready_cnt < cnt; row->ready_cnt++)
+		/* No digest given: begin anew with the one it has. */
+		if (!EVP_DigestInit_ex2(row->ctx[row->ready_cnt], NULL, NULL))
+			return false;
+	return true;
+}
+
 /* The digest of three runs of octets, one after the other. */
-static bool digest(const struct row *row, const void *first, size_t first_len, const void *data,
+static bool digest(struct row *row, const void *first, size_t first_len, const void *data,
 		   size_t len, const void *last, size_t last_len, uint8_t *out)
 {
-	/* No digest given: begin anew with the one it has. */
-	return EVP_DigestInit_ex2(row->ctx, NULL, NULL) &&
-	       EVP_DigestUpdate(row->ctx, first, first_len) &&
-	       EVP_DigestUpdate(row->ctx, data, len) &&
-	       EVP_DigestUpdate(row->ctx, last, last_len) &&
-	       EVP_DigestFinal_ex(row->ctx, out, NULL);
+	EVP_MD_CTX *ctx;
+
+	if (!prepare(row, 1))
+		return false;
+	ctx = row->ctx[--row->ready_cnt];
+	return EVP_DigestUpdate(ctx, first, first_len) && EVP_DigestUpdate(ctx, data, len) &&
+	       EVP_DigestUpdate(ctx, last, last_len) && EVP_DigestFinal_ex(ctx, out, NULL);
 }
 
 /* RFC 2104 §2: H(K xor opad, H(K xor ipad, data)); a key longer than a block is hashed first. */
-static bool sign_hmac(const struct row *row, const struct mac *m, const void *data, size_t len,
+static bool sign_hmac(struct row *row, const struct mac *m, const void *data, size_t len,
 		      uint8_t *out)
 {
 	uint8_t pad[BLOCK] = { 0 }, inner[MAC_LEN_MAX];
@@ -158,9 +178,14 @@ static bool sign_hmac(const struct row *row, const struct mac *m, const void *da
 	return done;
 }
 
+int mac_prepare(const struct mac *m)
+{
+	return prepare(&rows[m->alg], READY_MAX) ? 0 : ERR_CRYPTO;
+}
+
 int mac_sign(const struct mac *m, const void *data, size_t len, uint8_t *out)
 {
-	const struct row *row = &rows[m->alg];
+	struct row *row = &rows[m->alg];
 	bool done = row->hmac ? sign_hmac(row, m, data, len, out)
 			      : digest(row, m->key, m->key_len, data, len, m->key, m->key_len, out);
 

@@ -63,6 +63,13 @@ struct mac *mac_free(struct mac *m);
 
 enum mac_algorithm mac_algorithm(const struct mac *m);
 
+/**
+ * Allocates what signing needs. Two mac_sign() or mac_verify() with keys of this algorithm do not
+ * fail then: ask before changing what a reply tells of.
+ * @retval ERR_CRYPTO  out of memory
+ */
+int mac_prepare(const struct mac *m);
+
 /** Writes mac_len() octets to out. @retval ERR_CRYPTO */
 int mac_sign(const struct mac *m, const void *data, size_t len, uint8_t *out);
 

@@ -580,6 +580,12 @@ static struct reg_outcome admit(const struct engine *e, const struct reg_origin 
 	return outcome_go_on();
 }
 
+/* Before anything changes: who cannot be told is not served, and its next request is no replay. */
+static bool can_sign(const struct exchange *x)
+{
+	return mac_prepare(x->mac) == 0 && (!x->agent_sa || mac_prepare(&x->agent_sa->mac) == 0);
+}
+
 static struct reg_outcome decide(struct engine *e, struct exchange *x)
 {
 	struct reg_outcome outcome = admit(e, x->from);
@@ -588,6 +594,11 @@ static struct reg_outcome decide(struct engine *e, struct exchange *x)
 		return outcome;
 	outcome = run_checks(e, x);
 	e->handled = x->node;
+	if (outcome.verdict != REG_DISCARD && !can_sign(x)) {
+		if (x->ident_checked)
+			x->sa->replay = x->replay_before;
+		return outcome_discard(REG_REASON_RESOURCES);
+	}
 	if (outcome.verdict == REG_DENY && outcome.code == REG_SERVICE_UNAUTHORIZED)
 		end_service(e, x);
 	if (outcome.verdict != REG_ACCEPT)

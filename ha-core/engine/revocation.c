@@ -246,14 +246,14 @@ void revocation_put_support(const struct exchange *x, struct wire_writer *w)
 }
 
 /* Without memory for it the agent's revocations are ignored, and its bindings just expire. */
-static void note_support(struct revocation *rv, const struct binding_revocation *r)
+static int note_support(struct revocation *rv, const struct binding_revocation *r)
 {
 	struct agent_state *agent = find_agent(rv, r->agent);
 
 	if (!agent) {
 		agent = calloc(1, sizeof(*agent));
 		if (!agent)
-			return;
+			return -ENOMEM;
 		agent->addr = r->agent;
 		agent->newest = r->peer_timestamp;
 		hash_put(&rv->agents, &agent->by_addr, hash_u64(&rv->agents, r->agent.s_addr));
@@ -262,12 +262,13 @@ static void note_support(struct revocation *rv, const struct binding_revocation 
 	if (is_newer(r->peer_timestamp, agent->newest) ||
 	    is_newer(agent->newest - REVOCATION_WINDOW_S, r->peer_timestamp))
 		agent->newest = r->peer_timestamp;
+	return 0;
 }
 
 void revocation_restored(struct engine *e, const struct binding *b)
 {
 	if (b->revocation && !addr_is_any(b->revocation->agent))
-		note_support(&e->revocation, b->revocation);
+		(void)note_support(&e->revocation, b->revocation);
 }
 
 void revocation_note(struct engine *e, struct exchange *x, struct binding *b)
@@ -276,9 +277,12 @@ void revocation_note(struct engine *e, struct exchange *x, struct binding *b)
 	struct outstanding *o = find_care_of(rv, b->key.home_addr, b->care_of);
 
 	/* Without memory for it nothing is agreed, and the reply does not say so. */
-	if (binding_set_revocation(b, x->revocation.negotiated ? &x->revocation : NULL) < 0)
+	if (x->revocation.negotiated &&
+	    (binding_set_revocation(b, &x->revocation) < 0 ||
+	     (!addr_is_any(x->revocation.agent) && note_support(rv, &x->revocation) < 0)))
 		x->revocation.negotiated = false;
-	revocation_restored(e, b);
+	if (!x->revocation.negotiated)
+		(void)binding_set_revocation(b, NULL);
 	if (o) {
 		forget(e, o);
 		e->stats.revocations_abandoned++;
@@ -704,6 +708,8 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 		return reason_of(rc);
 	out->spi = auth.spi;
 	sa = find_sender(e, &m, from, auth.spi, &peer);
+	if (sa && mac_prepare(&sa->mac) < 0)
+		return REG_REASON_RESOURCES;
 	if (!sa || !verifies(&sa->mac, msg, &auth))
 		return REG_REASON_REVOCATION_AUTH;
 
@@ -717,6 +723,8 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 		return REG_REASON_REVOCATION_UNEXPECTED;
 	if (is_replay(agent, &m, b))
 		return REG_REASON_REVOCATION_REPLAY;
+	if (mac_prepare(&sa->mac) < 0) /* to acknowledge it */
+		return REG_REASON_RESOURCES;
 	remember(agent, &m);
 
 	/* §3.4: I only if the message had it; there it was only by agreement. */
@@ -757,6 +765,8 @@ static enum reg_reason handle_ack(struct engine *e, const uint8_t *msg, size_t l
 	rc = find_authenticator(msg, len, REVOCATION_ACK_LEN, o->auth, &auth);
 	if (rc < 0)
 		return reason_of(rc);
+	if (mac_prepare(o->mac) < 0)
+		return REG_REASON_RESOURCES;
 	if (auth.spi != o->spi || !verifies(o->mac, msg, &auth))
 		return REG_REASON_REVOCATION_AUTH;
 	out->spi = auth.spi;

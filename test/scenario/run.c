@@ -40,6 +40,7 @@
 #include "test/scenario/world.h"
 
 #include "ha-core/tunnel/encap.h"
+#include "test/alloc/alloc_drill.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -103,6 +104,10 @@ struct script {
 	uint8_t poison;            /* what an answer's buffer holds before */
 	uint64_t answers;          /* a digest of them all */
 	unsigned int gain_percent; /* the largest answer, of what asked for it */
+	char **request; /* its words, while a request is sent that can be made anew; or NULL */
+	size_t request_cnt;
+	bool with_faults; /* every allocation of every step fails once, in a process of its own */
+	struct alloc_drill drill;
 	jmp_buf failed;
 };
 
@@ -659,11 +664,184 @@ static bool is_unanswered(const struct script *s, const struct stats *before)
 	       s->world.engine.stats.denials_unanswered == before->denials_unanswered + 1;
 }
 
+/* ------------------------------------------------------ when memory fails */
+
+static const uint8_t *support_reply(const struct engine_result *res);
+
+/* A message, and what comes of it when memory is there; shared by the processes that try it. */
+struct trial {
+	struct script *s;
+	const uint8_t *msg;
+	size_t len;
+	struct {
+		struct reg_outcome outcome;
+		size_t reply_len;
+		struct snapshot before, after;
+	} * clean;
+};
+
+static bool everything_is_freed(struct script *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->node_cnt; i++)
+		mac_free(s->nodes[i].mac);
+	for (i = 0; i < s->agent_cnt; i++)
+		mac_free(s->agents[i].mac);
+	world_done(&s->world);
+	if (alloc_fault_live() > 0)
+		fprintf(stderr, "%s:%u: %zu allocations leak\n", s->path, s->line,
+			alloc_fault_live());
+	return alloc_fault_live() == 0;
+}
+
+/* The same bindings over the same tunnels, however long they last and in whichever order? */
+static bool same_bindings(const struct snapshot *a, const struct snapshot *b)
+{
+	size_t i, j;
+
+	for (i = 0; i < a->cnt; i++) {
+		for (j = 0; j < b->cnt; j++)
+			if (memcmp(&a->bindings[i].key, &b->bindings[j].key,
+				   sizeof(struct binding_key)) == 0 &&
+			    addr_eq(a->bindings[i].care_of, b->bindings[j].care_of) &&
+			    a->bindings[i].networks == b->bindings[j].networks)
+				break;
+		if (j == b->cnt)
+			return false;
+	}
+	return a->cnt == b->cnt;
+}
+
+static bool is_request(const struct trial *t)
+{
+	return t->len > 0 && t->msg[0] != 7 && t->msg[0] != 15;
+}
+
+/* Changes that a refusal brings about on purpose: RFC 5446 §4, and a data path that refuses. */
+static bool refusal_may_change(const struct script *s)
+{
+	return s->world.refuse_changes || (s->result.outcome.verdict == REG_DENY &&
+					   s->result.outcome.code == REG_SERVICE_UNAUTHORIZED);
+}
+
+static void check_no_half_change(struct script *s, const struct trial *t, const struct stats *stats)
+{
+	static struct snapshot now;
+	const struct engine_result *res = &s->result;
+	bool is_accepted = res->outcome.verdict == REG_ACCEPT;
+	const struct binding *b;
+
+	take_snapshot(s, &now);
+	require(s, world_tunnels_match(&s->world), "the data path was not told");
+	require(s, world_routes_match(&s->world), "routes and registered networks differ");
+	if (!is_request(t)) {
+		require(s,
+			same_bindings(&now, &t->clean->before) ||
+				same_bindings(&now, &t->clean->after),
+			"half a revocation");
+		return;
+	}
+	check_counters(s, stats);
+	if (!is_accepted && !refusal_may_change(s))
+		require(s, memcmp(&now, &t->clean->before, sizeof(now)) == 0,
+			"a request that was not accepted changed a binding");
+	if (is_accepted) {
+		require(s, t->clean->outcome.verdict == REG_ACCEPT, "it should not be accepted");
+		require(s, memcmp(&now, &t->clean->after, sizeof(now)) == 0,
+			"it was accepted, and half of it carried out");
+		require(s, res->reply_len > 0, "accepted and not answered");
+		b = binding_find_care_of(&s->world.engine.cache, key_of(s), res->req.care_of);
+		require(s, !support_reply(res) || reg_is_dereg(&res->req) || (b && b->revocation),
+			"Revocation Support that nobody remembers");
+	}
+	if (res->reply_len > 0)
+		check_reply(s);
+}
+
+/*
+ * The mobile node tries again, as it would: with a new Identification (§3.6.3), and the nonce it
+ * was given. Not where the script says which Identification: that one may be used up.
+ */
+static void try_again(struct script *s, const struct trial *t)
+{
+	static struct snapshot now;
+	size_t i;
+
+	for (i = 1; i < s->request_cnt; i++)
+		if (strcmp(s->request[i], "ident") == 0)
+			return;
+	for (i = 0; i < 3; i++) {
+		build_request(s, s->request, s->request_cnt);
+		world_feed(&s->world, s->sent.msg, s->sent.len, &s->sent.from, &s->result);
+		if (s->result.reply_len > 0)
+			check_reply(s);
+		if (s->result.outcome.reason != REG_REASON_STALE_NONCE)
+			break;
+	}
+	if (s->result.outcome.verdict == REG_DENY && s->result.reply_len == 0)
+		return; /* a denial too much: it was not told the nonce */
+	require(s, s->result.outcome.reason != REG_REASON_STALE_NONCE, "no nonce is good any more");
+	if (t->clean->outcome.reason == REG_REASON_STALE_NONCE)
+		return;
+	require(s,
+		(s->result.outcome.verdict == REG_ACCEPT) ==
+			(t->clean->outcome.verdict == REG_ACCEPT),
+		"the next one fares otherwise than it should");
+	if (s->result.outcome.verdict != REG_ACCEPT)
+		return;
+	take_snapshot(s, &now);
+	require(s, same_bindings(&now, &t->clean->after), "the next one leaves other bindings");
+	require(s, world_tunnels_match(&s->world), "the data path was not told of the next one");
+	require(s, world_routes_match(&s->world), "routes after the next one");
+}
+
+static bool try_message(void *ctx)
+{
+	struct trial *t = ctx;
+	struct script *s = t->s;
+	struct stats stats = s->world.is_open ? s->world.engine.stats : (struct stats){ 0 };
+	bool is_clean;
+
+	if (setjmp(s->failed) != 0)
+		return false;
+	s->with_faults = false;
+	take_snapshot(s, &t->clean->before);
+	world_feed(&s->world, t->msg, t->len, &s->sent.from, &s->result);
+	is_clean = alloc_fault_count().failed == 0;
+	if (is_clean) {
+		t->clean->outcome = s->result.outcome;
+		t->clean->reply_len = s->result.reply_len;
+		take_snapshot(s, &t->clean->after);
+		return everything_is_freed(s);
+	}
+	check_no_half_change(s, t, &stats);
+	alloc_fault_over();
+	if (s->request && is_request(t))
+		try_again(s, t);
+	return everything_is_freed(s);
+}
+
+/* Each allocation on the way of this message fails: no crash, no half change, no leak. */
+static void drill_message(struct script *s, const uint8_t *msg, size_t len)
+{
+	struct trial t = { .s = s, .msg = msg, .len = len };
+	static void *shared;
+
+	if (!shared)
+		shared = alloc_drill_shared(sizeof(*t.clean));
+	t.clean = shared;
+	if (!alloc_drill(&s->drill, s->request != NULL, try_message, &t))
+		fail(s, "%s", s->drill.fault);
+}
+
 static void send_octets(struct script *s, const uint8_t *msg, size_t len)
 {
 	static struct snapshot before, after;
 	struct stats stats = s->world.is_open ? s->world.engine.stats : (struct stats){ 0 };
 
+	if (s->with_faults)
+		drill_message(s, msg, len);
 	take_snapshot(s, &before);
 	s->world.change_cnt = 0;
 	feed(s, msg, len);
@@ -704,7 +882,10 @@ static void expect_silence(struct script *s, const char *what)
 static void do_request(struct script *s, char **words, size_t cnt)
 {
 	build_request(s, words + 1, cnt - 1);
+	s->request = words + 1;
+	s->request_cnt = cnt - 1;
 	send_octets(s, s->sent.msg, s->sent.len);
+	s->request = NULL;
 	s->unjudged = true;
 }
 
@@ -1228,6 +1409,8 @@ static void send_revocation(struct script *s, struct party *p)
 	const struct stats stats = s->world.engine.stats;
 	const uint8_t *m = s->result.reply;
 
+	if (s->with_faults)
+		drill_message(s, s->sent.msg, s->sent.len);
 	take_snapshot(s, &before);
 	feed(s, s->sent.msg, s->sent.len);
 	take_snapshot(s, &after);
@@ -1333,7 +1516,7 @@ static void introduce(struct script *s, struct party *p, const char *name, const
 	if (mac_new(p->assoc.algorithm, p->assoc.key, p->assoc.key_len, &p->mac) < 0)
 		fail(s, "no such key");
 	words[1] = kind;
-	if (world_set(&s->world, words + 1, cnt - 1) != 0)
+	if (world_set(&s->world, words + 1, cnt - 1) != 0 && alloc_fault_count().failed == 0)
 		fail(s, "%s", s->world.error);
 }
 
@@ -1384,34 +1567,57 @@ static void do_times(struct script *s, char **words, size_t cnt)
 	}
 }
 
+static void set(struct script *s, char **words, size_t cnt)
+{
+	(void)world_set(&s->world, words, cnt);
+}
+
+/* A line that is no message. */
+struct line_trial {
+	struct script *s;
+	void (*say)(struct script *s, char **words, size_t cnt);
+	char **words;
+	size_t cnt;
+};
+
+static bool try_line(void *ctx)
+{
+	struct line_trial *t = ctx;
+	struct script *s = t->s;
+
+	if (setjmp(s->failed) != 0)
+		return false;
+	s->with_faults = false;
+	t->say(s, t->words, t->cnt);
+	require(s, world_tunnels_match(&s->world), "the data path was not told");
+	require(s, world_routes_match(&s->world), "routes and registered networks differ");
+	alloc_fault_over();
+	world_advance(&s->world, 60 * 1000);
+	return everything_is_freed(s);
+}
+
+static void drill_line(struct script *s, void (*say)(struct script *s, char **words, size_t cnt),
+		       char **words, size_t cnt)
+{
+	struct line_trial t = { s, say, words, cnt };
+
+	if (!alloc_drill(&s->drill, true, try_line, &t))
+		fail(s, "%s", s->drill.fault);
+}
+
 static const struct {
 	const char *verb;
 	void (*say)(struct script *s, char **words, size_t cnt);
+	bool has_faults; /* by itself: messages are tried one by one */
 } verbs[] = {
-	{ "node", do_node },
-	{ "agent", do_agent },
-	{ "stranger", do_stranger },
-	{ "clock", do_clock },
-	{ "at", do_at },
-	{ "advance", do_advance },
-	{ "wall", do_wall },
-	{ "request", do_request },
-	{ "again", do_again },
-	{ "times", do_times },
-	{ "cut", do_cut },
-	{ "flip", do_flip },
-	{ "raw", do_raw },
-	{ "expect", do_expect },
-	{ "binding", do_binding },
-	{ "no", do_no_binding },
-	{ "bindings", do_bindings },
-	{ "network", do_network },
-	{ "counter", do_counter },
-	{ "clear", do_clear },
-	{ "drain", do_drain },
-	{ "sent", do_sent },
-	{ "revoke", do_revoke },
-	{ "acknowledge", do_revoke },
+	{ "node", do_node, true }, { "agent", do_agent, true }, { "stranger", do_stranger, true },
+	{ "clock", do_clock },     { "at", do_at, true },       { "advance", do_advance, true },
+	{ "wall", do_wall },       { "request", do_request },   { "again", do_again },
+	{ "times", do_times },     { "cut", do_cut },           { "flip", do_flip },
+	{ "raw", do_raw },         { "expect", do_expect },     { "binding", do_binding },
+	{ "no", do_no_binding },   { "bindings", do_bindings }, { "network", do_network },
+	{ "counter", do_counter }, { "clear", do_clear, true }, { "drain", do_drain, true },
+	{ "sent", do_sent },       { "revoke", do_revoke },     { "acknowledge", do_revoke },
 };
 
 static void run_line(struct script *s, char *line)
@@ -1430,9 +1636,13 @@ static void run_line(struct script *s, char *line)
 		fail(s, "routes and registered networks are not the same");
 	for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (strcmp(words[0], verbs[i].verb) == 0) {
+			if (s->with_faults && verbs[i].has_faults)
+				drill_line(s, verbs[i].say, words, cnt);
 			verbs[i].say(s, words, cnt);
 			return;
 		}
+	if (s->with_faults)
+		drill_line(s, set, words, cnt);
 	switch (world_set(&s->world, words, cnt)) {
 	case 0:
 		return;
@@ -1444,7 +1654,7 @@ static void run_line(struct script *s, char *line)
 }
 
 /* One script from its first line to its last; lines end one by one, a failure ends it at once. */
-static int run_script(const char *path, uint8_t poison, uint64_t *out_answers)
+static int run_script(const char *path, bool with_faults, uint8_t poison, uint64_t *out_answers)
 {
 	static struct script s;
 	FILE *f = fopen(path, "re");
@@ -1459,7 +1669,10 @@ static int run_script(const char *path, uint8_t poison, uint64_t *out_answers)
 	memset(&s, 0, sizeof(s));
 	s.path = path;
 	s.poison = poison;
+	s.with_faults = with_faults;
 	world_init(&s.world, 0xe8fe6f80);
+	if (with_faults)
+		s.world.may_fail = alloc_fault_stretch;
 	s.began_ms = s.world.now.mono_ms;
 	if (setjmp(s.failed) == 0) {
 		while (fgets(line, sizeof(line), f)) {
@@ -1470,6 +1683,9 @@ static int run_script(const char *path, uint8_t poison, uint64_t *out_answers)
 			fail(&s, "the last request is not judged, or there is none");
 		printf("%s: %u messages, %u judged in words, no answer over %u %%\n", path, s.said,
 		       s.judged, s.gain_percent);
+		if (with_faults)
+			printf("%s: %u failures of memory in %u steps\n", path, s.drill.tries,
+			       s.drill.steps);
 		status = 0;
 	}
 	for (i = 0; i < s.node_cnt; i++)
@@ -1479,22 +1695,33 @@ static int run_script(const char *path, uint8_t poison, uint64_t *out_answers)
 	world_done(&s.world);
 	fclose(f);
 	*out_answers = s.answers;
+	if (alloc_fault_live() > 0) {
+		fprintf(stderr, "%s: %zu allocations leak\n", path, alloc_fault_live());
+		status = 1;
+	}
 	return status;
 }
 
 int main(int argc, char **argv)
 {
 	uint64_t answers, again;
+	bool with_faults = argc > 1 && strcmp(argv[1], "--faults") == 0;
 	int status = 0;
 	int i;
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: %s FILE.scn...\n", argv[0]);
+	if (argc < 2 + with_faults) {
+		fprintf(stderr, "usage: %s [--faults] FILE.scn...\n", argv[0]);
 		return 2;
 	}
-	for (i = 1; i < argc; i++) {
-		status |= run_script(argv[i], 0x5a, &answers);
-		status |= run_script(argv[i], 0xa5, &again);
+	if (with_faults && !alloc_fault_with_openssl()) {
+		fprintf(stderr, "%s: OpenSSL does not let us allocate\n", argv[0]);
+		return 1;
+	}
+	for (i = 1 + with_faults; i < argc; i++) {
+		status |= run_script(argv[i], with_faults, 0x5a, &answers);
+		if (with_faults)
+			continue;
+		status |= run_script(argv[i], false, 0xa5, &again);
 		if (answers != again) {
 			fprintf(stderr, "%s: answers hold octets that nobody wrote\n", argv[i]);
 			status = 1;

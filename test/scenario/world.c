@@ -645,6 +645,12 @@ static const struct {
 	{ "refuse-changes", set_value },
 };
 
+static void may_fail(const struct world *w, bool yes)
+{
+	if (w->may_fail)
+		w->may_fail(yes);
+}
+
 int world_set(struct world *w, char *const *words, size_t cnt)
 {
 	size_t i;
@@ -655,7 +661,9 @@ int world_set(struct world *w, char *const *words, size_t cnt)
 			continue;
 		if (cnt < 2)
 			return fault(w, "%s what?", words[0]);
+		may_fail(w, true);
 		err = settings[i].set(w, words, cnt);
+		may_fail(w, false);
 		if (w->is_open)
 			w->engine.conf = w->conf;
 		return err;
@@ -671,8 +679,10 @@ void world_advance(struct world *w, uint64_t ms)
 	w->now.ntp += ms / 1000 * REPLAY_SECONDS(1) + ms % 1000 * REPLAY_SECONDS(1) / 1000;
 	if (!w->is_open)
 		return;
+	may_fail(w, true);
 	engine_expire(&w->engine, &w->now, NULL, NULL);
 	(void)revocation_run(&w->engine, &w->now);
+	may_fail(w, false);
 }
 
 void world_feed(struct world *w, const uint8_t *msg, size_t len, const struct reg_origin *from,
@@ -683,7 +693,9 @@ void world_feed(struct world *w, const uint8_t *msg, size_t len, const struct re
 	if (!copy || world_open(w) < 0)
 		abort();
 	memcpy(copy, msg, len);
+	may_fail(w, true);
 	engine_handle(&w->engine, copy, len, from, &w->now, out);
+	may_fail(w, false);
 	free(copy);
 }
 

@@ -6,6 +6,7 @@
 #include "ha-core/auth/mac.h"
 
 #include "common/err.h"
+#include "test/alloc/alloc_fault.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -296,6 +297,50 @@ static void contexts_do_not_disturb_one_another(void **state)
 		mac_free(m[alg]);
 }
 
+/* Memory that is missing is missed by mac_prepare(), not by who has begun to change things. */
+static void what_is_prepared_signs_without_memory(void **state)
+{
+	uint8_t key[MAC_KEY_MAX] = { 7 }, before[MAC_LEN_MAX], after[MAC_LEN_MAX];
+	unsigned int alg, round;
+	struct mac *m;
+
+	(void)state;
+	for (alg = 0; alg < MAC_ALGORITHM_CNT; alg++) {
+		m = mac_of(alg, key, sizeof(key));
+		assert_int_equal(mac_sign(m, "data", 4, before), 0);
+		for (round = 0; round < 3; round++) {
+			assert_int_equal(mac_prepare(m), 0);
+			alloc_fault_plan(1, true);
+			alloc_fault_stretch(true);
+			assert_int_equal(mac_sign(m, "data", 4, after), 0);
+			assert_int_equal(mac_verify(m, "data", 4, after, mac_len(alg)), 0);
+			assert_int_equal(alloc_fault_count().asked, 0);
+			alloc_fault_stretch(false);
+			assert_memory_equal(before, after, mac_len(alg));
+		}
+		mac_free(m);
+	}
+}
+
+static void without_memory_nothing_is_prepared(void **state)
+{
+	struct mac *m = mac_of(MAC_HMAC_MD5, "key", 3);
+	uint8_t digest[MAC_LEN_MAX];
+	int i, rc = 0;
+
+	(void)state;
+	alloc_fault_plan(1, true);
+	alloc_fault_stretch(true);
+	for (i = 0; i < 8; i++) /* all that was prepared is used up */
+		rc = mac_sign(m, "data", 4, digest);
+	assert_int_equal(rc, ERR_CRYPTO);
+	assert_int_equal(mac_prepare(m), ERR_CRYPTO);
+	alloc_fault_stretch(false);
+	assert_int_equal(mac_prepare(m), 0);
+	assert_int_equal(mac_sign(m, "data", 4, digest), 0);
+	mac_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,7 +353,11 @@ int main(void)
 		cmocka_unit_test(keys_have_1_to_256_octets),
 		cmocka_unit_test(the_key_is_copied),
 		cmocka_unit_test(contexts_do_not_disturb_one_another),
+		cmocka_unit_test(what_is_prepared_signs_without_memory),
+		cmocka_unit_test(without_memory_nothing_is_prepared),
 	};
 
+	if (!alloc_fault_with_openssl())
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
