@@ -10,6 +10,7 @@
  */
 #include "ha-core/ha_state.h"
 
+#include "common/compiler.h"
 #include "common/crc32c.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -117,7 +118,8 @@ struct ha_state *ha_state_close(struct ha_state *st)
 static void put_node(struct ha_state *st, const struct sa_peer *node)
 {
 	struct memory_time at = time_of(st, loop_now(st->loop));
-	uint8_t key[MEMORY_KEY_MAX], value[MEMORY_VALUE_MAX];
+	uint8_t key[MEMORY_KEY_MAX];
+	uint8_t value[MEMORY_VALUE_MAX] UNINITIALIZED; /* 16 KiB a request would show */
 	size_t key_len = memory_key(node, key);
 	size_t len = memory_encode(st->engine, node, &at, value);
 

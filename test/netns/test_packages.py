@@ -201,6 +201,19 @@ def test_both_formats_have_the_same_content(debs, rpms, workdir, name):
                 assert a.read() == b.read(), path
 
 
+def test_programs_of_both_formats_are_hardened(debs, rpms, workdir):
+    need("cpio", "rpm2cpio")
+    programs = []
+    for name in ("ihad", "xhad", "hactl"):
+        for files in (files_of_deb(deb(debs, name), f"{workdir}/deb-{name}"),
+                      files_of_rpm(rpm(rpms, name), f"{workdir}/rpm-{name}")):
+            programs += [file for path, file in files.items()
+                         if re.match(r"^/usr/s?bin/", path)]
+    assert len(programs) == 6, programs
+    done = run([f"{PROJECT}/test/lint/hardening.sh", *programs], check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_scripts_of_both_formats_care_for_the_same_things(debs, rpms, workdir):
     for name in ("ihad", "xhad"):
         run(["dpkg-deb", "-e", deb(debs, name), f"{workdir}/{name}"])
