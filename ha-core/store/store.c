@@ -1146,8 +1146,11 @@ void store_put(struct store *s, const uint8_t *key, size_t key_len, const uint8_
 	const struct journal_change c = { key, value, (uint16_t)key_len, (uint16_t)value_len, 0 };
 	size_t len = JOURNAL_CHANGE_LEN + key_len + value_len;
 
-	/* More than a batch makes (a million expiries, say) goes out in several. */
-	if (s->pending_len + len > PENDING_START)
+	/*
+	 * More than a batch makes (a million expiries, say) goes out in several. While the disk fails
+	 * that is tried each time as much again waits, not for each change: it sums up all of it.
+	 */
+	if (s->pending_len + len > s->pending_size)
 		(void)store_commit(s);
 	if (!make_room(s, len)) {
 		s->pending_len = JOURNAL_RECORD_LEN;

@@ -8,6 +8,7 @@
 #include "test/alloc/alloc_fault.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,8 +35,8 @@ char *__wrap_strndup(const char *s, size_t max);
 int __wrap_vasprintf(char **ret, const char *fmt, va_list ap);
 int __wrap_asprintf(char **ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+static _Thread_local bool may_fail; /* in a stretch: of this thread, not of its workers */
 static struct {
-	bool may_fail; /* in a stretch */
 	bool is_over;
 	unsigned int first;
 	bool lasting;
@@ -45,6 +46,7 @@ static struct {
 /* Open addressing, linear; 0 is free, GONE was taken. */
 static uintptr_t live[LIVE_SLOTS];
 static size_t live_cnt;
+static pthread_mutex_t live_lock = PTHREAD_MUTEX_INITIALIZER;
 #define GONE ((uintptr_t)1)
 
 static size_t slot_of(uintptr_t p)
@@ -58,12 +60,14 @@ static void *born(void *p)
 
 	if (!p)
 		return NULL;
+	pthread_mutex_lock(&live_lock);
 	if (live_cnt > LIVE_SLOTS / 2)
 		abort();
 	while (live[i] > GONE)
 		i = (i + 1) & (LIVE_SLOTS - 1);
 	live[i] = (uintptr_t)p;
 	live_cnt++;
+	pthread_mutex_unlock(&live_lock);
 	return p;
 }
 
@@ -73,17 +77,19 @@ static void gone(const void *p)
 
 	if (!p)
 		return;
+	pthread_mutex_lock(&live_lock);
 	for (; live[i]; i = (i + 1) & (LIVE_SLOTS - 1))
 		if (live[i] == (uintptr_t)p) {
 			live[i] = GONE;
 			live_cnt--;
-			return;
+			break;
 		}
+	pthread_mutex_unlock(&live_lock);
 }
 
 static bool fails(void)
 {
-	if (!plan.may_fail)
+	if (!may_fail)
 		return false;
 	plan.count.asked++;
 	if (plan.first == 0 || plan.count.asked < plan.first ||
@@ -212,12 +218,12 @@ void alloc_fault_plan(unsigned int first, bool lasting)
 
 void alloc_fault_stretch(bool begins)
 {
-	plan.may_fail = begins && !plan.is_over;
+	may_fail = begins && !plan.is_over;
 }
 
 void alloc_fault_over(void)
 {
-	plan.may_fail = false;
+	may_fail = false;
 	plan.is_over = true;
 }
 

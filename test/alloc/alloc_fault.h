@@ -2,7 +2,7 @@
 /**
  * Memory that fails when a test says so. The linker sends the calls of our own code here
  * (-Wl,--wrap), and OpenSSL is handed the same functions. Link with alloc_fault() of
- * test/CMakeLists.txt. One thread, or one at a time.
+ * test/CMakeLists.txt. What fails is of the thread that asked for it.
  */
 #ifndef TEST_ALLOC_ALLOC_FAULT_H
 #define TEST_ALLOC_ALLOC_FAULT_H
