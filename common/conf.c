@@ -240,7 +240,7 @@ static struct quoted quote(const char *text)
 		return q;
 	}
 	*p++ = '"';
-	for (i = 0; text[i] && i < QUOTE_MAX; i++) {
+	for (i = 0; i < QUOTE_MAX && text[i]; i++) {
 		if (text[i] > ' ' - 1 && text[i] < 0x7f)
 			*p++ = text[i];
 		else

@@ -440,7 +440,7 @@ static void text_table_begin(const struct table *t)
 	if (has_colours())
 		fputs(BOLD, stdout);
 	for (i = 0; i < head->column_cnt; i++) {
-		for (k = 0; head->columns[i].name[k] && k < sizeof(name) - 1; k++)
+		for (k = 0; k < sizeof(name) - 1 && head->columns[i].name[k]; k++)
 			name[k] = (char)toupper((unsigned char)head->columns[i].name[k]);
 		name[k] = '\0';
 		if (widths[i] > 0)
