@@ -17,6 +17,7 @@
 #include <linux/if_link.h>
 #include <linux/if_tunnel.h>
 #include <linux/lwtunnel.h>
+#include <linux/neighbour.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
@@ -606,6 +607,44 @@ int rtnl_addr_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_addr 
 	ifa = request_init(&q, RTM_GETADDR, NLM_F_DUMP, sizeof(*ifa));
 	ifa->ifa_family = AF_INET;
 	return request_dump(r, &q, addr_dump_one, &dump);
+}
+
+/* Neighbours */
+
+static int state_note(const struct nlmsghdr *nlh, void *ctx)
+{
+	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
+	uint16_t *state = ctx;
+
+	if (nlh->nlmsg_type == RTM_NEWNEIGH && mnl_nlmsg_get_payload_len(nlh) >= sizeof(*ndm))
+		*state = ndm->ndm_state;
+	return MNL_CB_OK;
+}
+
+static struct ndmsg *neighbour_init(struct request *q, uint16_t type, unsigned int index,
+				    struct in_addr addr)
+{
+	struct ndmsg *ndm = request_init(q, type, NLM_F_ACK, sizeof(*ndm));
+
+	ndm->ndm_family = AF_INET;
+	ndm->ndm_ifindex = (int)index;
+	put_addr(q, NDA_DST, addr);
+	return ndm;
+}
+
+int rtnl_neighbour_use(struct rtnl *r, unsigned int index, struct in_addr addr)
+{
+	uint16_t state = NUD_NONE;
+	struct request q;
+	int err;
+
+	(void)neighbour_init(&q, RTM_GETNEIGH, index, addr);
+	err = converse(r, &q, state_note, &state);
+	/* Asked unasked, the kernel forgets that one was set by hand. */
+	if (err < 0 || state != NUD_STALE)
+		return err;
+	neighbour_init(&q, RTM_NEWNEIGH, index, addr)->ndm_flags = NTF_USE;
+	return request_ack(r, &q);
 }
 
 /* Routes */

@@ -104,6 +104,13 @@ struct rtnl_addr {
 int rtnl_addr_add(struct rtnl *r, const struct rtnl_addr *addr);
 int rtnl_addr_dump(struct rtnl *r, void (*fn)(void *ctx, const struct rtnl_addr *addr), void *ctx);
 
+/**
+ * Tells the kernel that an IPv4 neighbour is in use, as a packet to it would: one gone stale is
+ * asked for. One that is fresh, set by hand or not known stays as it is.
+ * @retval -ENOENT  it is not known
+ */
+int rtnl_neighbour_use(struct rtnl *r, unsigned int index, struct in_addr addr);
+
 /** The outer header that a device in metadata mode gives to a route's packets. */
 struct rtnl_encap {
 	struct in_addr src, dst;

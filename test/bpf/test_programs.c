@@ -35,6 +35,7 @@
 
 #define HOME_AGENT "192.0.2.2"
 #define NODE       "10.50.0.7"
+#define GATEWAY    "198.51.100.2"
 #define CARE_OF    "198.51.100.77" /* by the gateway on "out" */
 #define HOST       "192.0.2.9"     /* a correspondent on "in" */
 #define FAR_HOST   "203.0.113.9"   /* and one by "narrow" */
@@ -1053,14 +1054,40 @@ static void a_way_out_by_no_port_of_ours_is_left(void **state)
 		assert_sent_to_node(&frame);
 }
 
-static void now_and_then_the_kernel_gets_to_know_the_neighbour(void **state)
+static bool hop_is_noted(unsigned int ifindex, struct in_addr hop)
+{
+	bool found = false;
+	uint64_t noted;
+	uint32_t i;
+
+	for (i = 0; i < HABPF_HOP_CNT; i++) {
+		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(t.skel->maps.ha_hops), &i, &noted),
+				 0);
+		found |= noted == ((uint64_t)ifindex << 32 | hop.s_addr);
+	}
+	return found;
+}
+
+static void forget_hops(void)
+{
+	uint64_t none = 0;
+	uint32_t i;
+
+	for (i = 0; i < HABPF_HOP_CNT; i++)
+		put(t.skel->maps.ha_hops, &i, &none);
+}
+
+static void the_next_hop_is_noted_for_the_daemon(void **state)
 {
 	(void)state;
+	forget_hops();
 	make_to_node(&frame, IPPROTO_TCP, 100);
-	t.config.refresh_ns = 2000000000;
-	put_config();
-	assert_left(&frame, HABPF_LEAVE_REFRESH);
 	assert_sent_to_node(&frame);
+	assert_true(hop_is_noted(t.out, addr(GATEWAY)));
+	assert_false(hop_is_noted(t.in, addr(HOST)));
+	make_from_node(&frame, IPPROTO_TCP, 100);
+	assert_sent_from_node(&frame, host_mac);
+	assert_true(hop_is_noted(t.in, addr(HOST)));
 }
 
 static void without_its_device_routes_are_those_of_the_port(void **state)
@@ -1655,7 +1682,7 @@ static int open_world(void)
 		printf("skipped: no network namespace (%s)\n", strerror(-err));
 		return SKIPPED;
 	}
-	(void)inet_pton(AF_INET, "198.51.100.2", &gateway);
+	(void)inet_pton(AF_INET, GATEWAY, &gateway);
 	t.cpu_cnt = (uint32_t)libbpf_num_possible_cpus();
 	t.skel = habpf__open();
 	if (!t.skel) {
@@ -1741,7 +1768,7 @@ int main(void)
 		TEST(a_syn_is_left_where_its_mss_may_have_to_be_lowered),
 		TEST(a_peer_without_route_or_neighbour_is_left),
 		TEST(a_way_out_by_no_port_of_ours_is_left),
-		TEST(now_and_then_the_kernel_gets_to_know_the_neighbour),
+		TEST(the_next_hop_is_noted_for_the_daemon),
 		TEST(without_its_device_routes_are_those_of_the_port),
 		TEST(the_filter_holds_to_a_node),
 		TEST(the_filter_holds_from_a_node),

@@ -214,6 +214,77 @@ def test_killed_daemon_loses_no_packet(fast):
     fast.both_ways(5)
 
 
+def flows_for(fast, seconds):
+    """Packets, first all one way and then the other, and none lost: each way for that long."""
+    for way in (fast.from_node, fast.to_node):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            way()
+
+
+@pytest.mark.parametrize("away", ["killed", "hung", "stopped"])
+def test_no_packet_waits_for_a_daemon_that_is_away(fast, away):
+    fast.ihad.stop()
+    fast.campus.ha.sysctl({"net.ipv4.ip_forward": 0})
+    fast.ihad.write_config(fast.ihad.conf | {
+        "tunnel": fast.ihad.conf["tunnel"] | {"keep-forwarding": away == "stopped"}})
+    fast.ihad.start()
+    fast.desk.register()
+    fast.both_ways(2)
+    if away == "hung":
+        fast.ihad.process.send_signal(signal.SIGSTOP)
+        flows_for(fast, 1.5)
+    if away == "stopped":
+        fast.ihad.stop()
+    else:
+        fast.ihad.kill()
+    flows_for(fast, 1.5)
+    fast.ihad.start()
+    assert fast.ihad.events("data-path-opened")[-1]["adopted"] == "true"
+    fast.both_ways(10)
+    fast.ihad.stop()
+    fast.ihad.write_config(fast.ihad.conf | {
+        "tunnel": fast.ihad.conf["tunnel"] | {"keep-forwarding": False}})
+    fast.ihad.start()                       # so that it takes away what was kept
+
+
+class Router:
+    """The home agent's only neighbour, as its kernel sees it."""
+
+    ADDRESS = "10.0.0.1"
+
+    def __init__(self, host):
+        self._host = host
+        self._mac = self._words()[-2]
+
+    def _words(self):
+        shown = self._host.run(["ip", "neigh", "show", self.ADDRESS, "dev", "eth0"]).stdout
+        return shown.split()                # ... lladdr MAC STATE
+
+    def state(self):
+        return self._words()[-1]
+
+    def set(self, state):
+        self._host.run(["ip", "neigh", "replace", self.ADDRESS, "dev", "eth0",
+                        "lladdr", self._mac, "nud", state])
+
+
+def test_stale_neighbour_that_packets_go_to_is_asked_for(fast, campus):
+    router, before = Router(campus.ha), carried(fast.counting)
+    router.set("stale")
+    fast.both_ways(3)
+    until(lambda: router.state() != "STALE", "the kernel was told that it is in use")
+    assert router.state() in ("DELAY", "PROBE", "REACHABLE")
+    assert carried(fast.counting) == before + 6     # and none of them went by the kernel for it
+
+
+def test_neighbour_that_is_set_by_hand_stays_so(fast, campus):
+    router = Router(campus.ha)
+    router.set("permanent")
+    flows_for(fast, 1.5)
+    assert router.state() == "PERMANENT"
+
+
 def test_killed_daemon_forwards_nothing_beyond_a_lifetime(fast):
     fast.desk.register(lifetime=3)
     granted = time.monotonic()

@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /** Changes with anything in this file that a pinned map or program would not understand. */
-#define HABPF_LAYOUT 4
+#define HABPF_LAYOUT 5
 
 /*
  * The maps, by name; the programs are "ha_xdp" (XDP) and "ha_tc" (tc, direct action, ingress).
@@ -28,14 +28,17 @@
  *	ha_nodes   ARRAY, mmapable, habpf_entry_cnt(slot_cnt): struct habpf_node, an open hash
  *	           table by home address; its size is the user's choice. See bpf_nodes.c
  *	ha_totals  PERCPU_ARRAY, one: struct habpf_totals
- *	ha_sample  PERCPU_ARRAY,
- *	ha_refresh ARRAY and
+ *	ha_hops    ARRAY, mmapable, HABPF_HOP_CNT: __u64, a next hop that a packet has gone to since the
+ *	           daemon's last look: ifindex << 32 | address (as it lies in memory); 0: none. Those
+ *	           that share an entry take turns. See bpf_hops.c
+ *	ha_sample  PERCPU_ARRAY and
  *	ha_sources ARRAY: the programs' own
  */
 #define HABPF_PORT_CNT   16384 /* an interface with a higher index is left to the tier below */
 #define HABPF_FILTER_CNT 16
 #define HABPF_PEER_CNT   16
 #define HABPF_LOCAL_CNT  16
+#define HABPF_HOP_CNT    256 /* a power of two */
 
 /** struct habpf_node.flags */
 enum {
@@ -133,12 +136,6 @@ struct habpf_config {
 	__u32 device_ifindex;
 	__u32 slot_cnt; /* of ha_nodes */
 	__u32 seed;     /* of Identifications: random */
-	__u32 pad0;
-	/*
-	 * Every so often one packet to each next hop goes by the kernel, which asks whether a
-	 * neighbour gone stale is there still: programs only ever read what it knows. 0: never.
-	 */
-	__u64 refresh_ns;
 	__u8 row_cnt, peer_cnt;
 	__u8 local_cnt; /* all of this host's addresses, or none where every port checks sources */
 	__u8 pad[5];
@@ -183,9 +180,8 @@ enum habpf_leave {
 	HABPF_LEAVE_UDP, /* its checksum cannot be told right, or could not be filled in */
 	HABPF_LEAVE_ECN, /* a mark to drop for, or one that nobody makes: tun counts and logs it */
 	HABPF_LEAVE_OFFLOAD, /* a large segment of another kind than TCP's */
-	HABPF_LEAVE_ROUTE,   /* to this host, to nowhere, or a neighbour yet unknown */
+	HABPF_LEAVE_ROUTE,   /* to this host, to nowhere, a neighbour yet unknown, or by IPv6 */
 	HABPF_LEAVE_PORT,    /* the way out is no port of ours: a tunnel, say */
-	HABPF_LEAVE_REFRESH, /* see habpf_config.refresh_ns */
 	HABPF_LEAVE_REPORT,  /* a drop for the TUN tier to log, see drops_per_second */
 	HABPF_LEAVE_SYSTEM,  /* no headroom, more than one buffer */
 	HABPF_LEAVE_CNT,
@@ -202,7 +198,7 @@ _Static_assert(sizeof(struct habpf_tunnel) == 24, "as pinned");
 _Static_assert(sizeof(struct habpf_node) == 64, "as pinned");
 _Static_assert(sizeof(struct habpf_port) == 8, "as pinned");
 _Static_assert(sizeof(struct habpf_filter_row) == 4, "as pinned");
-_Static_assert(sizeof(struct habpf_config) == 240, "as pinned");
+_Static_assert(sizeof(struct habpf_config) == 228, "as pinned");
 _Static_assert(sizeof(struct habpf_count) == 32, "as pinned");
 _Static_assert(sizeof(struct habpf_totals) == 32 + 8 * (HABPF_DROP_CNT + HABPF_LEAVE_CNT),
 	       "as pinned");

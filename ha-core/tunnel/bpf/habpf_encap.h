@@ -214,13 +214,12 @@ static __always_inline int way_find(HABPF_CTX *ctx, const struct visit *v,
 	err = fib_lookup(ctx, v, fib);
 	if (err == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return HABPF_LEAVE_MTU + 1;
-	if (err != BPF_FIB_LKUP_RET_SUCCESS)
+	if (err != BPF_FIB_LKUP_RET_SUCCESS || fib->family != AF_INET)
 		return HABPF_LEAVE_ROUTE + 1;
 	out = port_find(fib->ifindex);
 	if (!out || !(out->flags & HABPF_PORT_ETHER) || !(out->flags & CTX_PORT))
 		return HABPF_LEAVE_PORT + 1;
-	if (refresh_is_due(v->config, fib->dmac, v->now_ns))
-		return HABPF_LEAVE_REFRESH + 1;
+	hop_note(fib->ifindex, fib->ipv4_dst);
 	ret_way->ifindex = fib->ifindex;
 	__builtin_memcpy(ret_way->smac, fib->smac, ETH_ALEN);
 	__builtin_memcpy(ret_way->dmac, fib->dmac, ETH_ALEN);

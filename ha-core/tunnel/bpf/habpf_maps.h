@@ -14,7 +14,6 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
-#define REFRESH_CNT   256
 #define SOURCE_CNT    4096
 #define NS_PER_SECOND 1000000000ull
 
@@ -79,10 +78,11 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, REFRESH_CNT);
+	__uint(max_entries, HABPF_HOP_CNT);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
 	__type(value, __u64);
-} ha_refresh SEC(".maps") __weak;
+} ha_hops SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -227,20 +227,15 @@ static __always_inline bool drop_is_reported(const struct habpf_config *config,
 	return true;
 }
 
-/** Is it time for a packet to this next hop to go by the kernel? habpf_config.refresh_ns */
-static __always_inline bool refresh_is_due(const struct habpf_config *config, const __u8 *dmac,
-					   __u64 now_ns)
+/** Notes a next hop, for the daemon. It is written to only when it changes: the line is everybody's. */
+static __always_inline void hop_note(__u32 ifindex, __be32 addr)
 {
-	__u32 index = (dmac[3] ^ dmac[4] ^ dmac[5]) % REFRESH_CNT;
-	__u64 *last_ns;
+	__u32 index = (addr * 0x9e3779b1u) >> 16 & (HABPF_HOP_CNT - 1);
+	__u64 hop = (__u64)ifindex << 32 | addr;
+	volatile __u64 *noted = bpf_map_lookup_elem(&ha_hops, &index);
 
-	if (config->refresh_ns == 0)
-		return false;
-	last_ns = bpf_map_lookup_elem(&ha_refresh, &index);
-	if (!last_ns || now_ns - *last_ns < config->refresh_ns)
-		return false;
-	*last_ns = now_ns;
-	return true;
+	if (noted && *noted != hop)
+		*noted = hop;
 }
 
 #endif

@@ -26,6 +26,7 @@
  */
 #include "common/err.h"
 #include "common/log.h"
+#include "ha-core/tunnel/bpf/bpf_hops.h"
 #include "ha-core/tunnel/bpf/bpf_nodes.h"
 #include "ha-core/tunnel/bpf/bpf_ports.h"
 #include "ha-core/tunnel/bpf/habpf.h"
@@ -49,8 +50,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define DROPS_PER_SECOND 10            /* that tun logs, of each reason */
-#define REFRESH_NS       1000000000ull /* how often a neighbour is asked for */
+#define DROPS_PER_SECOND 10 /* that tun logs, of each reason */
 #define PATH_SIZE        320
 #define NS_PER_MS        1000000ull
 
@@ -60,6 +60,7 @@ struct tunnel_dp {
 	int lock_fd; /* the directory, locked: nobody else's as long as we live */
 	struct habpf *skel;
 	struct bpf_ports *ports;
+	struct bpf_hops *hops;
 	int config_fd, select_fd, totals_fd;
 	uint32_t selected; /* which of the two configurations holds */
 	struct habpf_config config;
@@ -444,7 +445,6 @@ static int write_config(struct tunnel_dp *dp)
 		.device_ifindex = if_nametoindex(conf->device),
 		.slot_cnt = dp->slot_cnt,
 		.seed = dp->config.seed,
-		.refresh_ns = REFRESH_NS,
 	};
 	const char *before = dp->obstacle;
 
@@ -534,6 +534,7 @@ static void bpf_close(struct tunnel_dp *dp)
 	if (!dp)
 		return;
 	(void)bpf_ports_close(dp->ports, keep);
+	(void)bpf_hops_close(dp->hops);
 	if (dp->nodes_size > 0)
 		(void)munmap(dp->nodes.entries, dp->nodes_size);
 	if (dp->skel)
@@ -612,6 +613,8 @@ static int bpf_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 		err = read_totals(dp, &dp->before);
 	if (err == 0)
 		err = write_config(dp);
+	if (err == 0)
+		err = bpf_hops_open(bpf_map__fd(dp->skel->maps.ha_hops), conf->loop, &dp->hops);
 	if (err == 0)
 		err = open_ports(dp);
 	if (err < 0)
