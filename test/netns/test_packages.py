@@ -120,7 +120,7 @@ def serve(campus, install):
 def test_lintian_has_nothing_to_say_of_the_debs(debs):
     need("lintian")
     done = run(["lintian", "--allow-root", "--fail-on", "error,warning",
-                glob.glob(f"{debs}/*.changes")[0]], check=False, timeout=120)
+                glob.glob(f"{debs}/*.changes")[0]], check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
