@@ -311,7 +311,7 @@ static bool has_keys(size_t cnt)
 
 	if (!holds(store_open(&store_conf, &s, fault) == 0, fault))
 		return false;
-	good = holds(store_load(s, count_one, &found) == 0, "it cannot be read") &&
+	good = holds(store_load(s, count_one, NULL, &found) == 0, "it cannot be read") &&
 	       holds(found == cnt, "something stored is gone");
 	store_close(s);
 	return good;
@@ -329,7 +329,7 @@ static bool open_store(void *ctx)
 	alloc_fault_stretch(true);
 	rc = store_open(&store_conf, &s, fault);
 	if (rc == 0)
-		rc = store_load(s, count_one, &found);
+		rc = store_load(s, count_one, NULL, &found);
 	alloc_fault_stretch(false);
 	if (rc == 0)
 		good &= holds(found == KEY_CNT, "not all of it, and no error");
