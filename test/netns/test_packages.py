@@ -452,6 +452,17 @@ def test_purge_leaves_nothing(debs, root, serve, desk):
     assert root.id_of("passwd", "home-agent")   # a number that nobody else is to get
 
 
+def test_purge_of_one_takes_its_configuration_with_its_fragments(debs, root):
+    install_debs(root, debs)
+    for name in ("ihad", "xhad"):
+        os.makedirs(root.at(f"/etc/home-agent/{name}.d"))
+        for path in (f"{name}.yaml", f"{name}.d/nodes.yaml"):
+            with open(root.at(f"/etc/home-agent/{path}"), "w", encoding="utf-8"):
+                pass
+    root.run("dpkg", "--purge", "ihad")
+    assert sorted(os.listdir(root.at("/etc/home-agent"))) == ["xhad.d", "xhad.yaml"]
+
+
 def test_removed_rpms_leave_no_file(rpms, root):
     before = root.changes()
     install_rpms(root, rpms)
