@@ -19,7 +19,7 @@ struct violation_event {
 	struct in_addr peer; /* source address of the packet */
 	uint16_t port;
 	unsigned int reason; /* enum reg_reason */
-	uint32_t spi;        /* 0: none that matters */
+	uint32_t spi;        /* as received; 0: none */
 	uint64_t ident;      /* as received; 0: none */
 	struct in_addr home_addr, care_of;
 };

@@ -754,22 +754,10 @@ static void count_node(struct engine *e, struct sa_peer *node, const struct reg_
 	}
 }
 
-/* The SPI of the extension that broke the rule: 0 where that was none of them (RFC 2006). */
+/* The SPI that the request named, as in the log and in traces; of SNMP, see snmp_source.c. */
 static uint32_t violation_spi(const struct exchange *x, enum reg_reason reason)
 {
-	switch (engine_violation_of(reason)) {
-	case ENGINE_VIOLATION_AUTHENTICATOR:
-		return reason == REG_REASON_FA_AUTH_FAILURE ? x->fhae.spi : x->mhae[0].spi;
-	case ENGINE_VIOLATION_IDENTIFIER:
-		return x->mhae[0].spi;
-	case ENGINE_VIOLATION_NONE:
-	case ENGINE_VIOLATION_ASSOCIATION:
-	case ENGINE_VIOLATION_SPI:
-	case ENGINE_VIOLATION_EXTENSION:
-	case ENGINE_VIOLATION_OTHER:
-		break;
-	}
-	return 0;
+	return reason == REG_REASON_FA_AUTH_FAILURE ? x->fhae.spi : x->mhae[0].spi;
 }
 
 static void note_violation(struct engine *e, const struct exchange *x,

@@ -298,6 +298,23 @@ static void add_associations(const struct snmp_source *src, uint64_t from, struc
 
 /* --- violations and offenders --- */
 
+/* The SPI of the extension that broke the rule: 0 where that was none of them (RFC 2006). */
+static uint32_t violation_spi(const struct violation_event *event)
+{
+	switch (engine_violation_of((enum reg_reason)event->reason)) {
+	case ENGINE_VIOLATION_AUTHENTICATOR:
+	case ENGINE_VIOLATION_IDENTIFIER:
+		return event->spi;
+	case ENGINE_VIOLATION_NONE:
+	case ENGINE_VIOLATION_ASSOCIATION:
+	case ENGINE_VIOLATION_SPI:
+	case ENGINE_VIOLATION_EXTENSION:
+	case ENGINE_VIOLATION_OTHER:
+		break;
+	}
+	return 0;
+}
+
 void snmp_source_violation(const struct violation *v, bool offends, struct snmp_row_violation *out)
 {
 	const struct violation_event *last = &v->last;
@@ -305,7 +322,7 @@ void snmp_source_violation(const struct violation *v, bool offends, struct snmp_
 
 	out->peer = last->peer;
 	out->cnt = v->cnt;
-	out->spi = last->spi;
+	out->spi = violation_spi(last);
 	out->first_cs = centiseconds(v->first_ms);
 	out->when_cs = centiseconds(v->last_ms);
 	out->ident_low = (uint32_t)last->ident;

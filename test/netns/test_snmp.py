@@ -350,6 +350,17 @@ def test_a_violation_is_the_one_that_hactl_shows(agent, master, campus, desk):
     assert (shown["source-address"], shown["count"], shown["spi"]) == (at, 2, 256)
 
 
+def test_the_spi_of_a_violation_that_is_none_of_an_extension_is_zero(agent, master, campus, desk):
+    """RFC 2006, mipSecRecentViolationSPI. hactl shows the one that was received."""
+    desk.send(desk.build(spi=999))
+    agent.wait_counter("requests-discarded", 1)
+    assert agent.hactl("show", "violations")[0]["spi"] == 999
+    time.sleep(KEEPER)
+    got = master.walk(f"{MIP}.1.2.3")
+    assert (got[f"{MIP}.1.2.3.1.3.{campus.desk_address}"],
+            got[f"{MIP}.1.2.3.1.7.{campus.desk_address}"]) == (0, 4)      # badSPI
+
+
 def test_offenders_and_the_use_of_trusted_networks(agent, master, campus, desk, peer):
     stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
     stranger.send(stranger.build())

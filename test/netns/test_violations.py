@@ -22,8 +22,8 @@ def test_nobody_broke_a_rule_at_first(site):
 
 @pytest.mark.parametrize("reason, fields, spi", [
     ("auth-failure", {"sa": WRONG}, 256),
-    ("unknown-spi", {"spi": 999}, 0),
-    ("unknown-mobile-node", {"home": "10.50.77.77"}, 0),
+    ("unknown-spi", {"spi": 999}, 999),
+    ("unknown-mobile-node", {"home": "10.50.77.77"}, 256),
 ])
 def test_a_request_that_is_not_authentic_is_noted(site, reason, fields, spi):
     request = site.node.build(ident=0xabcdef0012345678, **fields)
