@@ -920,7 +920,7 @@ static void answer_reload(void *ctx, int result)
 {
 	const struct ha *ha = ctx;
 
-	ha_ctl_reloaded(ha->ctl, result);
+	ha_ctl_reloaded(ha->ctl, result, ha_reload_restart_keys(ha->reload));
 }
 
 static int open_reload(struct ha *ha)

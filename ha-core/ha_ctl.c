@@ -32,6 +32,7 @@ struct ha_ctl {
 	struct ha_ctl_env env;
 	struct ctl_server *server;
 	struct ha_trace_list traces;
+	const char *restart_keys; /* while a reload is answered; NULL: none */
 	uint64_t started_mono_ms;
 	char started_at[sizeof("2000-01-01T00:00:00Z")];
 };
@@ -669,6 +670,9 @@ static void answer_reload(void *ctx, struct ctl_reply *r, int result)
 			  "refused, the running configuration stays; the log says why, and so "
 			  "does %s --check",
 			  c->env.name);
+	else if (c->restart_keys && c->restart_keys[0])
+		ctl_message(r, "configuration reloaded, and in force; after a restart: %s",
+			    c->restart_keys);
 	else
 		ctl_message(r, "configuration reloaded");
 }
@@ -804,9 +808,11 @@ int ha_ctl_open(const struct ha_ctl_env *env, const char *socket, const char *gr
 	return 0;
 }
 
-void ha_ctl_reloaded(struct ha_ctl *c, int result)
+void ha_ctl_reloaded(struct ha_ctl *c, int result, const char *restart_keys)
 {
+	c->restart_keys = restart_keys;
 	ctl_answer_deferred(c->server, result);
+	c->restart_keys = NULL;
 }
 
 struct ha_ctl *ha_ctl_close(struct ha_ctl *c)

@@ -63,8 +63,11 @@ void ha_ctl_keepalive(const struct ha_ctl *c, const struct binding *b, struct in
 /** The commands, for the manual and the shells' completion; a zero row ends them. */
 extern const struct ctl_command ha_ctl_commands[];
 
-/** What came of a reload: answers those who asked for it. */
-void ha_ctl_reloaded(struct ha_ctl *c, int result);
+/**
+ * What came of a reload: answers those who asked for it.
+ * @param restart_keys  what is in the file and waits for a restart: "A, B"; "": nothing
+ */
+void ha_ctl_reloaded(struct ha_ctl *c, int result, const char *restart_keys);
 
 /** Takes NULL, returns NULL. */
 struct ha_ctl *ha_ctl_close(struct ha_ctl *c);

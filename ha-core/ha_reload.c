@@ -32,6 +32,7 @@ struct ha_reload {
 	struct task *task; /* reads, or takes down */
 	struct loop_timer *turn;
 	int rc;
+	char restart_keys[512]; /* of the last that was carried out: what waits for a restart */
 	struct ha_conf_digest running; /* of the configuration in force */
 	struct ha_conf *conf;          /* what was read; NULL: nothing, or it is in use */
 	void *daemon_conf;
@@ -105,7 +106,7 @@ static bool same_replication(const struct ha_conf *old, const struct ha_conf *ne
 }
 
 /* Settings that belong to one run: in which of them the new file differs from what runs. */
-static void warn_of_restart(const struct ha_reload *r)
+static void warn_of_restart(struct ha_reload *r)
 {
 	const struct ha_conf *old = r->env.started, *new = r->conf;
 	const struct {
@@ -142,12 +143,13 @@ static void warn_of_restart(const struct ha_reload *r)
 					old->privileges.system_call_filter ==
 						new->privileges.system_call_filter },
 	};
-	char keys[256] = "";
+	char *keys = r->restart_keys;
 	size_t i, len = 0;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) && len < sizeof(keys); i++)
+	keys[0] = '\0';
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]) && len < sizeof(r->restart_keys); i++)
 		if (!rows[i].same)
-			len += (size_t)snprintf(keys + len, sizeof(keys) - len, "%s%s",
+			len += (size_t)snprintf(keys + len, sizeof(r->restart_keys) - len, "%s%s",
 						len > 0 ? ", " : "", rows[i].key);
 	if (len > 0)
 		log_warning("some changes take effect at the next start only",
@@ -343,6 +345,11 @@ int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf *conf,
 	ha_conf_sum(conf, &r->running);
 	*ret_reload = r;
 	return 0;
+}
+
+const char *ha_reload_restart_keys(const struct ha_reload *r)
+{
+	return r ? r->restart_keys : "";
 }
 
 bool ha_reload_is_running(const struct ha_reload *r)

@@ -51,6 +51,9 @@ int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf *conf,
 /** @retval 1  it is being read, answer() will be called. @return negative: it is not, see done() */
 int ha_reload_begin(struct ha_reload *r);
 
+/** Keys of the last file that was taken which wait for a restart: "A, B", "": none. Takes NULL. */
+const char *ha_reload_restart_keys(const struct ha_reload *r);
+
 /** From the first reading to the last answer. Takes NULL. */
 bool ha_reload_is_running(const struct ha_reload *r);
 

@@ -185,11 +185,15 @@ def test_reload_compares_with_what_runs_not_with_the_last_file(campus, ihad):
         ihad.reload()
         event = ihad.wait_event("restart-needed", count)[-1]
         assert event["keys"] == '"home-agent.address, tunnel.mss-clamp"'
+    assert ihad.hactl("reload", json_output=False) == (
+        "configuration reloaded, and in force; after a restart: home-agent.address, "
+        "tunnel.mss-clamp\n")
     ihad.write_config(ihad.conf)
     ihad.reload()
     ihad.reload()
-    assert len(ihad.wait_event("reloaded", 4)) == 4
-    assert len(ihad.events("restart-needed")) == 2
+    assert len(ihad.wait_event("reloaded", 5)) == 5
+    assert len(ihad.events("restart-needed")) == 3
+    assert ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
 
 
 def test_reload_tells_which_bindings_it_ends_and_why(campus, ihad, desk, peer):
