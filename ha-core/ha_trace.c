@@ -41,6 +41,7 @@ struct trace_row {
 	char time[sizeof("2000-01-01T00:00:00.000Z") + 16];
 	const char *message; /* static, as the three below */
 	const char *verdict, *reason;
+	bool is_note; /* it has no more than time and message */
 	bool received;
 	bool has_code;
 	uint8_t code;
@@ -250,6 +251,19 @@ void ha_trace_keepalive(const struct ha_trace_list *list, const struct binding *
 	}
 }
 
+/* A row that is of no message, but of the trace itself. */
+static void queue_note(struct ha_trace *t, const char *what)
+{
+	struct trace_row *row = calloc(1, sizeof(*row) + 1);
+
+	if (row) {
+		row->message = what;
+		row->is_note = true;
+		set_time(row->time, sizeof(row->time));
+	}
+	row_queue(t, row);
+}
+
 /* What was decided, as the last of the lines: "Decision: denied, Code 133 (...): because". */
 static void put_fields(struct ctl_reply *r, const struct trace_row *row)
 {
@@ -269,8 +283,22 @@ static void put_fields(struct ctl_reply *r, const struct trace_row *row)
 	ctl_string(r, text);
 }
 
+static void put_note(struct ctl_reply *r, const char *time, const char *kind, const char *text)
+{
+	ctl_row(r);
+	ctl_string(r, time);
+	ctl_string(r, kind);
+	ctl_string(r, text);
+	for (size_t i = 3; i < sizeof(columns) / sizeof(columns[0]); i++)
+		ctl_null(r);
+}
+
 static void put_row(struct ctl_reply *r, const struct trace_row *row)
 {
+	if (row->is_note) {
+		put_note(r, row->time, "note", row->message);
+		return;
+	}
 	ctl_row(r);
 	ctl_string(r, row->time);
 	ctl_string(r, row->received ? "received" : "sent");
@@ -289,17 +317,11 @@ static void put_row(struct ctl_reply *r, const struct trace_row *row)
 
 static void put_lost(struct ctl_reply *r, size_t cnt)
 {
-	struct trace_row row = { .octets = 0 };
-	char text[64];
+	char time[sizeof(((struct trace_row *)0)->time)], text[64];
 
-	set_time(row.time, sizeof(row.time));
-	ctl_row(r);
-	ctl_string(r, row.time);
-	ctl_string(r, "lost");
+	set_time(time, sizeof(time));
 	(void)snprintf(text, sizeof(text), "%zu messages that this client was too slow for", cnt);
-	ctl_string(r, text);
-	for (size_t i = 3; i < sizeof(columns) / sizeof(columns[0]); i++)
-		ctl_null(r);
+	put_note(r, time, "lost", text);
 }
 
 static int next_row(void *cursor, struct ctl_reply *r)
@@ -338,6 +360,13 @@ static void trace_done(void *cursor)
 	free(t);
 }
 
+/* Who is traced may be unknown, which is what a trace may have to find out. */
+static bool is_known(const struct ha_trace *t, const struct sa_table *nodes)
+{
+	return t->by_nai ? sa_peer_find_nai(nodes, (const uint8_t *)t->nai, strlen(t->nai))
+			 : sa_peer_find(nodes, t->addr);
+}
+
 void ha_trace_start(struct ha_trace_list *list, struct ctl_reply *r, const char *target)
 {
 	struct ha_trace *t = calloc(1, sizeof(*t));
@@ -358,4 +387,7 @@ void ha_trace_start(struct ha_trace_list *list, struct ctl_reply *r, const char 
 	list->first = t;
 	ctl_live(r, columns, sizeof(columns) / sizeof(columns[0]));
 	ctl_stream(r, next_row, trace_done, t);
+	if (!is_known(t, list->nodes))
+		queue_note(t, "no mobile node of this home agent, see show mobile-nodes; what "
+			      "claims to be it follows");
 }

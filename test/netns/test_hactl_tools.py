@@ -64,6 +64,7 @@ def test_trace_decodes_request_and_reply_with_the_decision(site, trace, who):
     site.make(home=f"{site.prefix}.8", sa=topology.OTHER_SA).register()   # not the one traced
     site.node.register()
     text = t.read_until("Registration Reply", "Code: 0", "Mobile-Home Authentication")
+    assert "note  " not in text
     assert "received  Registration Request" in text
     assert f"    Care-of Address: {site.care_of}\n" in text
     assert f"    Home Address: {site.home}\n" in text
@@ -99,6 +100,18 @@ def test_trace_shows_the_revocation_of_a_binding(site, trace, who):
     text = t.read_until("Registration Revocation", "Mobile-Home Authentication")
     assert "sent  Registration Revocation" in text
     assert f"    Home Address: {site.home}\n" in text
+    assert t.interrupt() == 0
+
+
+@pytest.mark.parametrize("who", ["10.50.0.99", "nobody@corp.example"])
+def test_trace_of_an_unknown_node_says_so_at_once_and_goes_on(site, trace, who):
+    t = trace(who, flags=["--json"])
+    t.read_until('"direction": "note"')
+    (row,) = (json.loads(line) for line in t.seen.decode().splitlines())
+    assert row["message"].startswith("no mobile node of this home agent") and row["peer"] is None
+    if who[0] == "1":
+        site.node.send(site.node.build(home=who))
+        t.read_until('"verdict": "discarded"')
     assert t.interrupt() == 0
 
 
