@@ -131,6 +131,16 @@ def test_rpmlint_has_nothing_to_say_of_the_rpms(rpms):
     assert done.returncode == 0 and " 0 errors, 0 warnings" in done.stdout, done.stdout
 
 
+def test_both_formats_have_what_there_is_to_read(debs, rpms):
+    pages = {f"/usr/share/doc/home-agent-common/{page}" for page in
+             ("README.md", "CHANGELOG.md", "SECURITY.md", "mibs/README.md", "deployment.md")}
+    in_deb = run(["dpkg-deb", "-c", deb(debs, "home-agent-common")]).stdout
+    in_rpm = run(["rpm", "-qlp", rpm(rpms, "home-agent-common")]).stdout
+    # Debian compresses those that are long.
+    assert pages <= {line.split()[-1].lstrip(".").removesuffix(".gz") for line in in_deb.splitlines()}
+    assert pages <= {line.removesuffix(".gz") for line in in_rpm.splitlines()}
+
+
 def test_every_package_is_there_and_debug_symbols_beside_the_debs(debs, rpms):
     for name in NAMES:
         assert deb(debs, name) and rpm(rpms, name)
