@@ -446,6 +446,7 @@ def test_check_says_that_the_database_is_sound(campus, ihad, desk):
     desk.register()
     report = ihad.hactl("state", "check")
     assert report[0]["state"] == "sound"
+    assert (report[0]["records"], report[0]["journal-segments"]) == (0, 1)    # not merged yet
 
 
 # --- reload ---
