@@ -180,6 +180,15 @@ bool addr_set_contains(const struct addr_set *set, struct in_addr a)
 	return above > 0 && addr_prefix_contains(set->prefixes[above - 1], a);
 }
 
+bool addr_set_is_all(const struct addr_set *set)
+{
+	uint64_t cnt = 0; /* of addresses: no prefix of the set lies within another */
+
+	for (size_t i = 0; i < set->cnt; i++)
+		cnt += UINT64_C(1) << (32 - set->prefixes[i].len);
+	return cnt == UINT64_C(1) << 32;
+}
+
 void addr_set_done(struct addr_set *set)
 {
 	free(set->prefixes);

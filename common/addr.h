@@ -87,6 +87,9 @@ int addr_set_add(struct addr_set *set, struct addr_prefix p);
 /** Is the address inside any prefix? The empty set contains nothing. */
 bool addr_set_contains(const struct addr_set *set, struct in_addr a);
 
+/** Is every address inside some prefix, though none need be 0.0.0.0/0? */
+bool addr_set_is_all(const struct addr_set *set);
+
 /** Frees the prefixes and leaves the empty set. */
 void addr_set_done(struct addr_set *set);
 

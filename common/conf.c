@@ -1120,6 +1120,15 @@ static bool is_unwisely_empty(const struct slot *s)
 	return has_count(s->row) && *count_of(s->row, s->base) == 0;
 }
 
+/** Do several prefixes make up everything? Of one that does, its item has been told. */
+static bool is_unwisely_all(const struct slot *s)
+{
+	const struct addr_set *set = (struct addr_set *)((char *)s->base + s->row->offset);
+
+	return s->row->warn_all && s->row->type == CONF_PREFIX_SET && !s->faulty && set->cnt > 1 &&
+	       addr_set_is_all(set);
+}
+
 /** What was required and not given, and the defaults of what has no value. */
 static int record_finish(struct reader *r, struct record *rec)
 {
@@ -1141,6 +1150,9 @@ static int record_finish(struct reader *r, struct record *rec)
 		if (is_unwisely_empty(s))
 			conf_warnings_add(r->faults, r->path, s->given ? s->at : s->section_at,
 					  "%s: %s", s->row->path, s->row->warn_empty);
+		if (is_unwisely_all(s))
+			conf_warnings_add(r->faults, r->path, s->at, "%s: %s", s->row->path,
+					  s->row->warn_all);
 	}
 	return 0;
 }

@@ -102,6 +102,7 @@ struct conf_key {
 	 * Not for other lists.
 	 */
 	const char *(*warn)(const void *field);
+	const char *warn_all;   /* of a CONF_PREFIX_SET: why it is unwise that it has everything */
 	const char *warn_empty; /* of a list: why it is unwise to have nothing in it */
 	const char *doc;        /* sentences for the reference page */
 };

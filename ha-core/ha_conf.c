@@ -1066,6 +1066,18 @@ static struct conf_mark warn_mark(const struct check *c, size_t index, const cha
 	return node_mark(c, index, key);
 }
 
+/** A key that somebody typed to have one: 00000000..., 11111111... */
+static bool is_one_octet(const uint8_t *key, size_t len)
+{
+	return len > 1 && memcmp(key, key + 1, len - 1) == 0;
+}
+
+static void warn_of_octets(const struct check *c, const char *file, struct conf_mark at)
+{
+	conf_warnings_add(c->faults, file, at,
+			  "key: weak, one octet again and again: make one with \"hactl new-key\"");
+}
+
 static void warn_of_associations(const struct check *c)
 {
 	const struct ha_conf_foreign_agent *fa = c->conf->foreign_agents;
@@ -1075,6 +1087,8 @@ static void warn_of_associations(const struct check *c)
 	for (i = 0; i < c->conf->mobile_node_cnt; i++) {
 		if (n[i].key_len < KEY_STRONG)
 			warn_of_key(c, node_file(c, i), warn_mark(c, i, "key"), n[i].key_len);
+		else if (is_one_octet(n[i].key, n[i].key_len))
+			warn_of_octets(c, node_file(c, i), warn_mark(c, i, "key"));
 		if (n[i].algorithm == MAC_KEYED_MD5)
 			warn_of_algorithm(c, node_file(c, i), warn_mark(c, i, "algorithm"));
 	}
@@ -1082,6 +1096,9 @@ static void warn_of_associations(const struct check *c)
 		if (fa[i].key_len < KEY_STRONG)
 			warn_of_key(c, c->path, conf_where_in(c->doc, "foreign-agents", i, "key"),
 				    fa[i].key_len);
+		else if (is_one_octet(fa[i].key, fa[i].key_len))
+			warn_of_octets(c, c->path,
+				       conf_where_in(c->doc, "foreign-agents", i, "key"));
 		if (fa[i].algorithm == MAC_KEYED_MD5)
 			warn_of_algorithm(c, c->path,
 					  conf_where_in(c->doc, "foreign-agents", i, "algorithm"));

@@ -10,20 +10,23 @@
 
 #include "common/log.h"
 
+#define EVERYWHERE                                                                      \
+	"everywhere is trusted: every node that is answered may stop encrypting; list " \
+	"the internal networks only"
+
 static const char *warn_trusted(const void *item)
 {
 	const struct addr_prefix *p = item;
 
 	if (p->len == 0)
-		return "everywhere is trusted: every node that is answered may stop encrypting; "
-		       "list the internal networks only";
+		return EVERYWHERE;
 	return ihad_conf_is_private(*p) ? NULL
 					: "trusted, and of public addresses: is all of it inside?";
 }
 
 const struct conf_key ihad_conf_rows[] = {
 	{ "trusted-networks", CONF_PREFIX_SET, CONF_FIELD(struct ihad_conf, trusted_networks),
-	  .warn = warn_trusted,
+	  .warn = warn_trusted, .warn_all = "together these are all addresses: " EVERYWHERE,
 	  .warn_empty = "no network is trusted, so no request will be answered",
 	  .doc = "The internal networks: requests from anywhere else are dropped in silence and "
 		 "logged. List every client network, the foreign agents, and the addresses that "

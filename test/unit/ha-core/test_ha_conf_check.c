@@ -118,6 +118,39 @@ static void trusting_everywhere_is_unwise(void **state)
 		"inside?\n");
 }
 
+static void networks_that_together_are_everywhere_are_unwise(void **state)
+{
+	(void)state;
+	expect_of(
+		"ihad", BASE "trusted-networks: [10.0.0.0/8, 0.0.0.0/1]\n",
+		"f:5:32: warning: trusted-networks: trusted, and of public addresses: is all of it "
+		"inside?\n");
+	expect_of(
+		"ihad", BASE "trusted-networks: [0.0.0.0/1, 128.0.0.0/1]\n",
+		"f:5:19: warning: trusted-networks: together these are all addresses: everywhere "
+		"is trusted: every node that is answered may stop encrypting; list the internal "
+		"networks only\n"
+		"f:5:20: warning: trusted-networks: trusted, and of public addresses: is all of it "
+		"inside?\n"
+		"f:5:31: warning: trusted-networks: trusted, and of public addresses: is all of it "
+		"inside?\n");
+}
+
+static void a_key_of_one_octet_again_and_again_is_unwise(void **state)
+{
+	(void)state;
+	expect_of("ihad",
+		  BASE TRUSTED
+		  "mobile-nodes:\n"
+		  "  - {home-address: 10.50.0.7, spi: 256, key: 11111111111111111111111111111111}\n"
+		  "foreign-agents:\n"
+		  "  - {address: 10.20.0.1, spi: 512, key: 0000000000000000000000000000000000}\n",
+		  "f:7:46: warning: key: weak, one octet again and again: make one with \"hactl "
+		  "new-key\"\n"
+		  "f:9:41: warning: key: weak, one octet again and again: make one with \"hactl "
+		  "new-key\"\n");
+}
+
 static void a_short_key_and_keyed_md5_are_unwise(void **state)
 {
 	(void)state;
@@ -296,6 +329,8 @@ int main(void)
 		cmocka_unit_test(nobody_asked_nobody_is_warned),
 		cmocka_unit_test(an_empty_trusted_list_is_unwise),
 		cmocka_unit_test(trusting_everywhere_is_unwise),
+		cmocka_unit_test(networks_that_together_are_everywhere_are_unwise),
+		cmocka_unit_test(a_key_of_one_octet_again_and_again_is_unwise),
 		cmocka_unit_test(a_short_key_and_keyed_md5_are_unwise),
 		cmocka_unit_test(a_tolerance_over_a_minute_is_unwise),
 		cmocka_unit_test(any_traffic_out_of_the_tunnels_is_unwise),
