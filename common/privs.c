@@ -22,6 +22,7 @@
 #include "common/log.h"
 
 #include <cap-ng.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -169,6 +170,42 @@ static void make_dirs(const struct privs_conf *conf, const struct identity *id)
 	}
 }
 
+/* What is in it, too? Files of a former life as root are as good as lost to another user. */
+static bool may_use_all_of(const char *path)
+{
+	bool may = faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) == 0;
+	DIR *dir = may ? opendir(path) : NULL;
+	const struct dirent *entry;
+
+	while (may && dir && (entry = readdir(dir)))
+		if (entry->d_type == DT_REG)
+			may = faccessat(dirfd(dir), entry->d_name, R_OK | W_OK, AT_EACCESS) == 0;
+	if (dir)
+		(void)closedir(dir);
+	return may;
+}
+
+/*
+ * Asked once we are the user: directories that were there already may be root's, of a start before
+ * there was that user. Giving them away is the operator's, who alone knows what else is in them.
+ */
+static int check_dirs(const struct privs_conf *conf, const struct identity *id)
+{
+	const struct privs_dir *d;
+
+	for (d = conf->dirs; d < conf->dirs + conf->dir_cnt; d++) {
+		if (*d->path != '/' || !d->is_own || access(d->path, F_OK) < 0 ||
+		    may_use_all_of(d->path))
+			continue;
+		log_error("a directory of the daemon's is not its user's",
+			  "event=start-failed directory=%s user=%s error=\"%s\" "
+			  "remedy=\"chown -R %s: %s\"",
+			  d->path, id->name, err_text(-EACCES), id->name, d->path);
+		return -EACCES;
+	}
+	return 0;
+}
+
 /* --- capabilities --- */
 
 /* Of what we have, what is on the list: into libcap-ng's state, and by name into `text`. */
@@ -237,6 +274,10 @@ int privs_drop(const struct privs_conf *conf)
 	if (id.change)
 		make_dirs(conf, &id);
 	rc = drop_caps(&id, true, conf->bpf, caps, sizeof(caps));
+	if (rc < 0)
+		return rc;
+	if (id.change)
+		rc = check_dirs(conf, &id);
 	if (rc < 0)
 		return rc;
 	log_info("privileges dropped",

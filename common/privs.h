@@ -14,6 +14,7 @@
 struct privs_dir {
 	const char *path; /* not absolute: none */
 	mode_t mode;      /* 0: not made */
+	bool is_own;      /* all that is in it is the daemon's, which must be able to use it */
 	/**
 	 * NULL, or gets a descriptor (O_PATH, the caller's) by which /proc/self/fd leads there even
 	 * where the new user may not enter what leads to it; -1 where there is none, or no need.
@@ -40,6 +41,7 @@ struct privs_conf {
  * advertisements), CAP_NET_BIND_SERVICE (port 434) and, with conf->bpf, CAP_BPF and CAP_PERFMON.
  *
  * @retval ERR_NOT_FOUND  there is no user or group of this name
+ * @retval -EACCES        a directory of conf->dirs is not the user's: what to do is in the log
  * @retval -errno         the system refuses; the process is to end, as it may be half way. Logged.
  */
 int privs_drop(const struct privs_conf *conf);

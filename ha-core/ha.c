@@ -1201,6 +1201,9 @@ static int open_ctl(struct ha *ha)
 		remedy = "; another daemon answers there: stop it, or set control.socket";
 	else if (rc == ERR_NOT_FOUND)
 		remedy = "; control.group must name a group of this host";
+	else if (rc == -EACCES)
+		remedy = "; the daemon's user must own its directory: chown that, or set "
+			 "control.socket";
 	if (rc < 0)
 		log_error("cannot open the control socket",
 			  "event=start-failed socket=%s group=%s error=\"%s%s\"",
@@ -1280,9 +1283,9 @@ static int drop_privileges(struct ha *ha)
 	const struct ha_conf *conf = ha->conf;
 	char run_dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	const struct privs_dir dirs[] = {
-		{ run_dir, 0755, NULL }, /* the socket's own mode says who may use it */
-		{ conf->state.directory, 0700, NULL },
-		{ conf->tunnel.bpffs, needs_bpf(conf) ? 0700 : 0, &ha->bpffs_fd },
+		{ run_dir, 0755, false, NULL }, /* the socket's own mode says who may use it */
+		{ conf->state.directory, 0700, true, NULL },
+		{ conf->tunnel.bpffs, needs_bpf(conf) ? 0700 : 0, false, &ha->bpffs_fd },
 	};
 	const struct privs_conf privs = {
 		.user = conf->privileges.user,

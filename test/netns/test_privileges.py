@@ -9,6 +9,7 @@ import stat
 
 import pytest
 
+from fixtures.namespaces import run
 from fixtures.wait import until
 
 NETWORK = {10, 12, 13}                      # CAP_NET_BIND_SERVICE, _NET_ADMIN, _NET_RAW
@@ -113,6 +114,26 @@ def test_user_that_it_becomes_suffices_from_start_to_end(campus, as_nobody, desk
     as_nobody.stop()
     assert interfaces(campus.ha) == links
     assert not os.path.exists(as_nobody.socket)
+
+
+def test_state_of_a_life_as_root_is_refused_with_the_line_that_gives_it_away(as_nobody, workdir):
+    state = as_nobody.conf["state"]["directory"]
+    os.makedirs(state, mode=0o700)
+    os.chmod(f"{workdir}/lib", 0o755)
+    as_nobody.start(wait=False)
+    assert as_nobody.wait_exit() == 3, as_nobody.log()
+    (refused,) = as_nobody.events("start-failed")
+    assert refused["directory"] == state and refused["remedy"] == f'"chown -R nobody: {state}"'
+    run(refused["remedy"].strip('"').split())
+    as_nobody.start()
+
+
+def test_tun_device_that_is_roots_is_refused_with_its_remedy(as_nobody, workdir):
+    os.chmod(f"{workdir}/tun", 0o600)
+    as_nobody.start(wait=False)
+    assert as_nobody.wait_exit() == 3, as_nobody.log()
+    assert as_nobody.events("data-path-refused")[0]["remedy"].startswith(
+        '"chmod 0666 /dev/net/tun')
 
 
 @pytest.mark.parametrize("tier", ["tc", "xdp"])

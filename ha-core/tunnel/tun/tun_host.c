@@ -204,9 +204,12 @@ static int device_open(struct tun_host *h)
 	h->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (h->fd < 0) {
 		err = -errno;
-		remedy = err == -ENOENT || err == -ENODEV || err == -ENXIO
-				 ? "modprobe tun; in a container, pass /dev/net/tun in"
-				 : "start as root or by systemd, with access to /dev/net/tun";
+		remedy = "start as root or by systemd, with access to /dev/net/tun";
+		if (err == -ENOENT || err == -ENODEV || err == -ENXIO)
+			remedy = "modprobe tun; in a container, pass /dev/net/tun in";
+		else if (err == -EACCES) /* root's start ends as another user, too */
+			remedy = "chmod 0666 /dev/net/tun, as udev does: a device takes "
+				 "CAP_NET_ADMIN besides";
 		return refuse(conf, "open /dev/net/tun", err, remedy);
 	}
 	(void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", conf->device);

@@ -205,9 +205,9 @@ static char root_dir[] = "/tmp/ha-privs-XXXXXX", parent[64], state_dir[64], run_
 
 static int make_directories(void)
 {
-	const struct privs_dir dirs[] = { { state_dir, 0700 },
-					  { run_dir, 0755 },
-					  { "none", 0700 } };
+	const struct privs_dir dirs[] = { { state_dir, 0700, true, NULL },
+					  { run_dir, 0755, false, NULL },
+					  { "none", 0700, true, NULL } };
 	const struct privs_conf conf = { .user = "nobody", .dirs = dirs, .dir_cnt = 3 };
 	struct stat st;
 	uid_t nobody = getpwnam("nobody")->pw_uid;
@@ -218,6 +218,48 @@ static int make_directories(void)
 	require(stat(run_dir, &st) == 0 && st.st_uid == 0); /* it was there: the operator's */
 	require(stat("none", &st) < 0);
 	return 0;
+}
+
+static char own_dir[] = "/tmp/ha-privs-XXXXXX", own_file[64];
+
+static int is_refused(void)
+{
+	const struct privs_dir dir = { own_dir, 0700, true, NULL };
+	const struct privs_conf conf = { .user = "nobody", .dirs = &dir, .dir_cnt = 1 };
+
+	require(privs_drop(&conf) == -EACCES);
+	return 0;
+}
+
+static int is_served(void)
+{
+	const struct privs_dir dir = { own_dir, 0700, true, NULL };
+	const struct privs_conf conf = { .user = "nobody", .dirs = &dir, .dir_cnt = 1 };
+
+	require(privs_drop(&conf) == 0);
+	return 0;
+}
+
+static void refuses_a_directory_of_its_own_that_is_of_root_or_has_what_is(void **state)
+{
+	uid_t nobody;
+	int fd;
+
+	(void)state;
+	needs_root();
+	nobody = getpwnam("nobody")->pw_uid;
+	assert_non_null(mkdtemp(own_dir));
+	(void)snprintf(own_file, sizeof(own_file), "%s/state.mdb", own_dir);
+	fd = open(own_file, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	passes(is_refused);
+	assert_int_equal(chown(own_dir, nobody, (gid_t)-1), 0);
+	passes(is_refused); /* its file still is */
+	assert_int_equal(chown(own_file, nobody, (gid_t)-1), 0);
+	passes(is_served);
+	assert_int_equal(unlink(own_file), 0);
+	assert_int_equal(rmdir(own_dir), 0);
 }
 
 static void makes_the_directories_that_are_missing_for_the_user(void **state)
@@ -406,6 +448,7 @@ int main(void)
 		cmocka_unit_test(refuses_a_user_that_does_not_exist),
 		cmocka_unit_test(can_give_files_to_the_control_group),
 		cmocka_unit_test(makes_the_directories_that_are_missing_for_the_user),
+		cmocka_unit_test(refuses_a_directory_of_its_own_that_is_of_root_or_has_what_is),
 		cmocka_unit_test(a_child_keeps_nothing),
 		cmocka_unit_test(who_is_not_root_keeps_what_he_has_of_it),
 		cmocka_unit_test(refuses_what_is_not_on_the_list),
