@@ -6,8 +6,8 @@
  *
  * A table is held back until it is whole or HELD_ROWS long: rows that are held are put in order
  * and set the widths of the columns; the rest passes as it comes. (--sort holds them all.) On a
- * narrow terminal, columns that the daemon calls details are left out, and a last line says which;
- * then the last column is wrapped.
+ * narrow terminal, columns that the daemon calls details are left out, then others, and a last line
+ * says which; a text in the last column is wrapped.
  *
  * Whatever is printed is made harmless first: a terminal obeys control characters, and names come
  * from outside.
@@ -33,16 +33,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DIRECTORY  "/run/home-agent"
-#define TIMEOUT_MS 10000
-#define RELOAD_MS  120000 /* of a million nodes, on a busy host */
-#define HELD_ROWS  2000
-#define GAP        2  /* blanks between columns */
-#define WRAP_MIN   16 /* columns: a wrapped text is no narrower */
-#define WATCH_S    2
-#define BOLD       "\x1b[1m"
-#define PLAIN      "\x1b[m"
-#define CLEAR      "\x1b[H\x1b[2J\x1b[3J"
+#define DIRECTORY      "/run/home-agent"
+#define TIMEOUT_MS     10000
+#define RELOAD_MS      120000 /* of a million nodes, on a busy host */
+#define HELD_ROWS      2000
+#define GAP            2  /* blanks between columns */
+#define LEFT_OUT_WIDTH 43 /* columns: of that sentence */
+#define WRAP_MIN       16 /* columns: a wrapped text is no narrower */
+#define WATCH_S        2
+#define WATCH_BUFFER   65536
+#define BOLD           "\x1b[1m"
+#define PLAIN          "\x1b[m"
+#define HOME           "\x1b[?7l\x1b[H" /* top left; a line that is too long is cut */
+#define LINE_END       "\x1b[K\n"
+#define BELOW          "\x1b[J\x1b[?7h" /* nothing is left of the screen before */
 
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_CONNECTION = 3 };
 
@@ -381,32 +385,6 @@ static size_t screen_width(void)
 	return columns ? strtoul(columns, NULL, 10) : 0;
 }
 
-/* Leaves details out, the last first, until a line fits or there are none left. */
-static void fit_widths(const struct ctl_head *head)
-{
-	size_t screen = screen_width();
-	size_t line = 0;
-
-	for (size_t i = 0; i < head->column_cnt; i++)
-		line += widths[i] + (i > 0 ? GAP : 0);
-	for (size_t i = head->column_cnt; screen > 0 && line > screen && i-- > 0;) {
-		if (head->columns[i].detail) {
-			line -= widths[i] + GAP;
-			widths[i] = 0;
-		}
-	}
-	/* What is still too long is wrapped, if it is a text at the end. */
-	for (size_t i = head->column_cnt; screen > 0 && line > screen && i-- > 0;) {
-		if (widths[i] == 0)
-			continue;
-		if (head->columns[i].type == CTL_STRING && widths[i] > WRAP_MIN)
-			widths[i] = widths[i] > line - screen + WRAP_MIN
-					    ? widths[i] - (line - screen)
-					    : WRAP_MIN;
-		return;
-	}
-}
-
 static size_t last_shown(const struct ctl_head *head)
 {
 	size_t last = 0;
@@ -415,6 +393,65 @@ static size_t last_shown(const struct ctl_head *head)
 		if (widths[i] > 0)
 			last = i;
 	return last;
+}
+
+/* What a line can be made narrower by where it ends in a text, which is then wrapped. */
+static size_t wrap_slack(const struct ctl_head *head)
+{
+	size_t last = last_shown(head);
+
+	return head->columns[last].type == CTL_STRING && widths[last] > WRAP_MIN
+		       ? widths[last] - WRAP_MIN
+		       : 0;
+}
+
+/* Leaves a column out. @return the line without it */
+static size_t leave_out(size_t i, size_t line)
+{
+	line -= widths[i] + GAP;
+	widths[i] = 0;
+	return line;
+}
+
+/*
+ * Too long still without details: others go, from the right, but for the first, which says whose
+ * row it is, and a text at the end, which is wrapped. What has room then comes back.
+ */
+static size_t leave_more_out(const struct ctl_head *head, size_t line, size_t screen)
+{
+	const size_t slack = wrap_slack(head), last = last_shown(head);
+	size_t all[CTL_COLUMN_MAX];
+
+	memcpy(all, widths, sizeof(all));
+	for (size_t i = slack > 0 ? last : last + 1; line > screen + slack && i-- > 1;)
+		if (widths[i] > 0)
+			line = leave_out(i, line);
+	for (size_t i = 1; i <= last; i++) {
+		if (widths[i] == 0 && all[i] > 0 && line + all[i] + GAP <= screen + slack) {
+			widths[i] = all[i];
+			line += all[i] + GAP;
+		}
+	}
+	return line;
+}
+
+/* Leaves details out, the last first, until a line fits; where that is not enough, others. */
+static void fit_widths(const struct ctl_head *head)
+{
+	size_t screen = screen_width();
+	size_t line = 0, slack;
+
+	for (size_t i = 0; i < head->column_cnt; i++)
+		line += widths[i] + (i > 0 ? GAP : 0);
+	for (size_t i = head->column_cnt; screen > 0 && line > screen && i-- > 0;)
+		if (head->columns[i].detail)
+			line = leave_out(i, line);
+	if (screen == 0 || line <= screen)
+		return;
+	line = leave_more_out(head, line, screen);
+	slack = wrap_slack(head);
+	if (line > screen && slack > 0)
+		widths[last_shown(head)] -= line - screen < slack ? line - screen : slack;
 }
 
 static void text_table_begin(const struct table *t)
@@ -479,7 +516,9 @@ static void text_table_end(const struct table *t)
 		if (widths[i] > 0)
 			continue;
 		if (used == 0)
-			puts("Left out; a wider terminal or --json shows:");
+			puts(screen < LEFT_OUT_WIDTH
+				     ? "Left out; --json shows:"
+				     : "Left out; a wider terminal or --json shows:");
 		len = 2 + strlen(t->head->columns[i].name);
 		if (used > 0 && used + len > screen) {
 			putchar('\n');
@@ -824,6 +863,12 @@ static const char *daemon_name(const char *path, char *buf, size_t size)
 	return buf;
 }
 
+/* One of ours, by its socket's name? Of another's we know no unit that could be asked for. */
+static bool is_ours(const char *name)
+{
+	return strcmp(name, "ihad") == 0 || strcmp(name, "xhad") == 0;
+}
+
 static int connection_failed(const char *path, int err)
 {
 	struct group *gr = NULL;
@@ -834,13 +879,24 @@ static int connection_failed(const char *path, int err)
 	fprintf(stderr, "hactl: cannot reach %s: ", path);
 	switch (-err) {
 	case ENOENT:
-		fprintf(stderr,
-			"there is no such socket: is %s running? Try: systemctl status %s\n", name,
-			name);
+		if (is_ours(name))
+			fprintf(stderr,
+				"there is no such socket: is %s running? Try: systemctl status "
+				"%s\n",
+				name, name);
+		else
+			fprintf(stderr, "there is no such socket; control.socket in the daemon's "
+					"configuration says where it is\n");
 		break;
 	case ECONNREFUSED:
-		fprintf(stderr, "nobody listens: %s has died; try: systemctl restart %s\n", name,
-			name);
+		if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+			fprintf(stderr, "that is no socket; control.socket in the daemon's "
+					"configuration says where it is\n");
+		else if (is_ours(name))
+			fprintf(stderr, "nobody listens: %s has died; try: systemctl restart %s\n",
+				name, name);
+		else
+			fprintf(stderr, "nobody listens: its daemon has died; start it again\n");
 		break;
 	case EACCES:
 		if (stat(path, &st) == 0)
@@ -1020,32 +1076,114 @@ static int ask_lines(const char *path, char **words, size_t word_cnt, const stru
 }
 
 /* Waits for the next turn. @return false: a person has ended it */
-static bool wait_turn(void)
+static bool wait_turn(const sigset_t *ends)
 {
 	const struct timespec turn = { .tv_sec = view.watch_s };
-	sigset_t ends;
 
-	(void)sigemptyset(&ends);
-	(void)sigaddset(&ends, SIGINT);
-	(void)sigaddset(&ends, SIGTERM);
-	(void)sigprocmask(SIG_BLOCK, &ends, NULL);
-	return sigtimedwait(&ends, NULL, &turn) < 0;
+	return sigtimedwait(ends, NULL, &turn) < 0;
+}
+
+/* A screen being filled: what does not fit is counted. */
+struct frame {
+	FILE *out;
+	size_t row_cnt, rows_max; /* lines; of those shown */
+};
+
+static ssize_t frame_write(void *cookie, const char *text, size_t len)
+{
+	struct frame *frame = cookie;
+
+	for (size_t i = 0; i < len; i++) {
+		if (frame->row_cnt < frame->rows_max) {
+			if (text[i] == '\n')
+				fputs(LINE_END, frame->out);
+			else
+				fputc(text[i], frame->out);
+		}
+		frame->row_cnt += text[i] == '\n';
+	}
+	return (ssize_t)len;
+}
+
+/* Rows of the terminal; 0: it does not say. */
+static size_t screen_height(void)
+{
+	struct winsize size;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
+/* "2026-11-21T12:00:00  every 2 s: show bindings" */
+static void put_watch_heading(FILE *out, char *const *words, size_t word_cnt)
+{
+	char now[sizeof("2026-11-21T12:00:00+0000")] = "";
+	const time_t t = time(NULL);
+	struct tm tm;
+
+	if (localtime_r(&t, &tm))
+		(void)strftime(now, sizeof(now), "%Y-%m-%dT%H:%M:%S%z", &tm);
+	fprintf(out, "%s  every %u s:", now, view.watch_s);
+	for (size_t i = 0; i < word_cnt; i++) {
+		fputc(' ', out);
+		(void)text_put(out, words[i], strlen(words[i]));
+	}
+	fputs(LINE_END, out);
+}
+
+/*
+ * One turn on a terminal: over the turn before, in as many rows as there are, and what was on the
+ * terminal before us stays where it can be scrolled back to. The answer is written to a stream that
+ * keeps what fits.
+ */
+static int watch_screen(const char *path, char *const *words, size_t word_cnt,
+			const struct writer *w)
+{
+	static const cookie_io_functions_t functions = { .write = frame_write };
+	size_t rows = screen_height();
+	/* The heading, the last line, and the one below it where the cursor waits. */
+	struct frame frame = { .out = stdout, .rows_max = rows > 4 ? rows - 3 : 1 };
+	FILE *answer = fopencookie(&frame, "w", functions);
+	int rc;
+
+	if (!answer)
+		return EXIT_CONNECTION;
+	if (rows == 0)
+		frame.rows_max = SIZE_MAX;
+	fputs(HOME, stdout);
+	put_watch_heading(stdout, words, word_cnt);
+	stdout = answer;
+	rc = ask(path, words, word_cnt, w);
+	stdout = frame.out;
+	(void)fclose(answer);
+	if (frame.row_cnt > frame.rows_max)
+		printf("... %zu more lines; a higher terminal shows them" LINE_END,
+		       frame.row_cnt - frame.rows_max);
+	fputs(BELOW, stdout);
+	(void)fflush(stdout);
+	return rc;
 }
 
 /* Asks again and again, like watch(1); a failure ends it. */
 static int watch(const char *path, char *const *words, size_t word_cnt, const struct writer *w)
 {
-	bool on_terminal = isatty(STDOUT_FILENO);
+	const char *term = getenv("TERM");
+	bool on_terminal = isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
+	sigset_t ends;
 	int rc;
 
-	(void)setvbuf(stdout, NULL, _IOFBF, 0); /* a screen at a time */
+	(void)sigemptyset(&ends);
+	(void)sigaddset(&ends, SIGINT);
+	(void)sigaddset(&ends, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &ends, NULL);         /* the terminal is left as it was */
+	(void)setvbuf(stdout, NULL, _IOFBF, WATCH_BUFFER); /* a screen at a time */
+	for (size_t i = on_terminal ? screen_height() : 0; i > 0; i--)
+		putchar('\n'); /* what is on the screen goes up */
 	do {
-		if (on_terminal)
-			fputs(CLEAR, stdout);
-		rc = ask(path, words, word_cnt, w);
+		rc = on_terminal ? watch_screen(path, words, word_cnt, w)
+				 : ask(path, words, word_cnt, w);
 		if (rc == EXIT_DONE && !on_terminal)
 			putchar('\n');
-	} while (rc == EXIT_DONE && !ferror(stdout) && wait_turn());
+	} while (rc == EXIT_DONE && !ferror(stdout) && wait_turn(&ends));
 	return rc;
 }
 

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 #define SPI_MIN 256
@@ -47,6 +48,22 @@ static const struct algorithm *find_algorithm(const char *word)
 	return NULL;
 }
 
+/*
+ * An NAI may be without a realm (RFC 7542 §2.2: "fred"), and then looks like any word: one that
+ * begins like an algorithm is taken for a mistyped one, as a key under that name helps nobody.
+ */
+static bool is_like_algorithm(const char *word)
+{
+	static const char *const beginnings[] = { "hmac", "keyed", "md5", "sha", "aes" };
+
+	if (strchr(word, '@'))
+		return false;
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (strncasecmp(word, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	return false;
+}
+
 static int parse(char *const *words, size_t cnt, struct request *req)
 {
 	const struct algorithm *algorithm;
@@ -59,6 +76,10 @@ static int parse(char *const *words, size_t cnt, struct request *req)
 			req->algorithm = algorithm;
 		else if (strcmp(words[i], "keyed-md5") == 0)
 			return usage("keyed-md5 is weak and gets no new key", "");
+		else if (is_like_algorithm(words[i]))
+			return usage("there is no such algorithm (an NAI that begins so wants its "
+				     "@REALM): ",
+				     words[i]);
 		else if (!req->home_addr && addr_parse(words[i], &addr) == 0)
 			req->home_addr = words[i];
 		else if (!req->nai && *words[i] && !strpbrk(words[i], " \t\r\n#\"\\") &&

@@ -4,13 +4,17 @@ What is written of the programs is true of them: manual pages, help, completion,
 screens of hactl, which are kept in golden/ (HA_GOLDEN=write makes them anew).
 """
 
+import fcntl
+import itertools
 import os
 import pty
 import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -189,9 +193,12 @@ def test_new_key_is_a_line_that_the_daemon_takes(bindir, workdir):
             f.write(text)
     done = run([os.path.join(bindir, "ihad"), "--check", "-c", conf], check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    for words in ([], ["10.50.0.7", "10.50.0.8"], ["keyed-md5", "a@b"], ["1.2.3"]):
+    for words in ([], ["10.50.0.7", "10.50.0.8"], ["keyed-md5", "a@b"], ["1.2.3"],
+                  ["10.50.0.7", "hmac-foo"], ["SHA256"]):
         done = run([hactl, "new-key", *words], check=False)
         assert done.returncode == 2 and "usage: hactl new-key" in done.stderr
+    for nai in ("fred", "hmac-foo@corp.example"):       # RFC 7542 section 2.2: a realm is no must
+        assert run([hactl, "new-key", nai]).stdout.split()[1] == nai
 
 
 def test_rows_are_filtered_and_sorted(site):
@@ -225,6 +232,30 @@ def test_watch_asks_again_until_interrupted(site):
     watch.stdout.close()
 
 
+def test_watch_on_a_terminal_fits_its_rows_and_wipes_nothing(site):
+    argv = [os.path.join(site.agent.bindir, "hactl"), "-s", site.agent.socket, "-w1", "help"]
+    pid, fd = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 60, 0, 0))
+        os.execvpe(argv[0], argv, {"PATH": os.environ["PATH"], "TERM": "xterm"})
+    seen = b""
+    try:
+        while seen.count(b"\x1b[J") < 2:
+            assert select.select([fd], [], [], 10)[0], seen
+            seen += os.read(fd, 65536)
+        os.write(fd, b"\x03")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    finally:
+        os.close(fd)
+    assert b"\x1b[2J" not in seen and b"\x1b[3J" not in seen
+    above, first, _second = seen.split(b"\x1b[?7l\x1b[H", 2)
+    assert above.count(b"\n") == 10              # what was there can be scrolled back to
+    lines = first.split(b"\x1b[J")[0].split(b"\x1b[K\r\n")
+    assert len(lines) == 10 and lines[9] == b""
+    assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}  every 1 s: help", lines[0])
+    assert re.fullmatch(rb"\.\.\. \d+ more lines; a higher terminal shows them", lines[8])
+
+
 def test_colours_are_for_terminals_that_want_them(site):
     site.node.register()
     argv = [os.path.join(site.agent.bindir, "hactl"), "-s", site.agent.socket, "show", "bindings"]
@@ -247,8 +278,8 @@ SCREENS = {
 }
 
 
-@pytest.mark.parametrize("columns", [80, 200])
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen, columns", [
+    *itertools.product(SCREENS, (80, 200)), ("bindings", 40), ("mobile-nodes", 40)])
 def test_screen_is_the_golden_one(campus, ihad, desk, peer, screen, columns):
     desk.register()
     peer(campus.desk, "10.1.0.11", campus.other_home, campus.agent,

@@ -334,15 +334,18 @@ static void narrow_screen_leaves_details_out_and_says_so(void **state)
 			    "10.50.0.10    second@corp.example         5\n"
 			    "-             nobody@corp.example         -\n"
 			    "Left out; a wider terminal or --json shows:\n  reverse-tunnel\n");
+	setenv("COLUMNS", "22", 1);
+	assert_string_equal(hactl(f, "show nodes"),
+			    "HOME-ADDRESS  LIFETIME\n"
+			    "10.50.0.9        65535\n"
+			    "10.50.0.10        1800\n"
+			    "10.50.0.10           5\n"
+			    "-                    -\n"
+			    "Left out; --json shows:\n  nai  reverse-tunnel\n");
 	setenv("COLUMNS", "5", 1);
-	assert_string_equal(
-		hactl(f, "show nodes"),
-		"HOME-ADDRESS  LIFETIME\n"
-		"10.50.0.9        65535\n"
-		"10.50.0.10        1800\n"
-		"10.50.0.10           5\n"
-		"-                    -\n"
-		"Left out; a wider terminal or --json shows:\n  nai\n  reverse-tunnel\n");
+	assert_string_equal(hactl(f, "show nodes"),
+			    "HOME-ADDRESS\n10.50.0.9\n10.50.0.10\n10.50.0.10\n-\n"
+			    "Left out; --json shows:\n  nai\n  reverse-tunnel\n  lifetime\n");
 }
 
 static void empty_table_is_told_in_words(void **state)
@@ -573,6 +576,20 @@ static void socket_of_a_dead_daemon_exits_3(void **state)
 	assert_non_null(strstr(f->complaint, "nobody listens"));
 }
 
+static void a_file_that_is_no_socket_is_told_as_such(void **state)
+{
+	struct fixture *f = *state;
+
+	hactl_to(f, "-s /etc/passwd show status", f->out, true);
+	assert_int_equal(f->exit_code, 3);
+	assert_string_equal(f->complaint,
+			    "hactl: cannot reach /etc/passwd: that is no socket; control.socket "
+			    "in the daemon's configuration says where it is\n");
+	hactl_to(f, "-s /nonexistent/other show status", f->out, true);
+	assert_int_equal(f->exit_code, 3);
+	assert_null(strstr(f->complaint, "systemctl")); /* no unit of ours */
+}
+
 static void stranger_is_told_the_group(void **state)
 {
 	struct fixture *f = *state;
@@ -625,6 +642,7 @@ int main(void)
 		HACTL_TEST(overlong_request_exits_2),
 		HACTL_TEST(no_socket_exits_3_and_says_what_to_do),
 		HACTL_TEST(socket_of_a_dead_daemon_exits_3),
+		HACTL_TEST(a_file_that_is_no_socket_is_told_as_such),
 		HACTL_TEST(stranger_is_told_the_group),
 		HACTL_TEST(version_and_help_exit_0),
 	};
