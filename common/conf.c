@@ -634,15 +634,22 @@ static int item_prefix(const struct conf_key *row, const char *text, void *base,
 {
 	struct addr_set *set = (struct addr_set *)((char *)base + row->offset);
 	struct addr_prefix p = { .len = 32 };
+	const char *wrong;
 	int err;
 
 	if (row->type == CONF_ADDRESS_SET)
 		err = store_address(text, &p.addr, why);
 	else
 		err = store_prefix(text, &p, why);
-	if (err == 0)
-		err = run_check(row, &p, why);
-	return err < 0 ? err : addr_set_add(set, p);
+	if (err < 0)
+		return err;
+	wrong = row->check ? row->check(&p) : NULL;
+	if (wrong)
+		return refuse(why, "%s: %s", quote(text).s, wrong);
+	/* Networks may lie in one another; a host that is listed twice is a slip. */
+	if (row->type == CONF_ADDRESS_SET && addr_set_contains(set, p.addr))
+		return refuse(why, "%s is in this list already", quote(text).s);
+	return addr_set_add(set, p);
 }
 
 static int store_item(const struct conf_key *row, const char *text, void *base, struct why why)
@@ -1129,6 +1136,13 @@ static bool is_unwisely_all(const struct slot *s)
 	       addr_set_is_all(set);
 }
 
+/** What is sound in a faulty one stays, so that checks across keys find its other faults. */
+static bool keeps_what_is_sound(const struct conf_key *row)
+{
+	return row->type == CONF_MAPPINGS || row->type == CONF_ADDRESS_SET ||
+	       row->type == CONF_PREFIX_SET;
+}
+
 /** What was required and not given, and the defaults of what has no value. */
 static int record_finish(struct reader *r, struct record *rec)
 {
@@ -1140,7 +1154,7 @@ static int record_finish(struct reader *r, struct record *rec)
 			fault(r, s->section_at, "%s: required, and not given", s->row->path);
 			s->faulty = true;
 		}
-		if (s->faulty && s->row->type != CONF_MAPPINGS)
+		if (s->faulty && !keeps_what_is_sound(s->row))
 			row_done(s->row, s->base);
 		if ((!s->given || s->faulty) && s->row->dflt) {
 			err = store_default(s->row, r->program, s->base);

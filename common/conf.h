@@ -126,7 +126,8 @@ struct conf_doc;
 /**
  * Reads a file into the structs of its sections. What is sound is filled in whatever else is
  * faulty, so that the caller's checks across keys can go on and all faults come at once; a faulty
- * or absent value is its default, and a faulty element of a list of mappings is left out.
+ * or absent value is its default, and a faulty element of a list of mappings, addresses or prefixes
+ * is left out.
  * Release the structs with conf_done(), also after faults.
  *
  * If a CONF_INCLUDE row is given, each *.yaml of that directory (relative to the file's own) is read

@@ -664,6 +664,16 @@ static void check_tunnel(const struct check *c)
 	      "tunnel.encapsulation: ip-in-ip must be among them (RFC 5944 section 4.1)");
 }
 
+/* The kernel's own devices clamp nothing. What xhad filters, it warns of itself. */
+static void warn_of_data_path(const struct check *c)
+{
+	if (c->conf->tunnel.data_path == HA_CONF_DATA_PATH_KERNEL &&
+	    c->conf->tunnel.mss_clamp == HA_CONF_MSS_CLAMP_ALL)
+		warn(c, conf_where(c->doc, "tunnel.data-path"),
+		     "tunnel.data-path: kernel cannot clamp, and tunnel.mss-clamp is all: tun will "
+		     "carry everything");
+}
+
 static void check_foreign_agents(const struct check *c)
 {
 	const struct ha_conf_foreign_agent *fa = c->conf->foreign_agents;
@@ -1387,6 +1397,7 @@ int ha_conf_read_checked(const char *path, const char *name, const struct conf_k
 	c.yaml_node_cnt = conf->mobile_node_cnt;
 	check_home_networks(&c);
 	check_tunnel(&c);
+	warn_of_data_path(&c);
 	check_foreign_agents(&c);
 	check_redirect(&c);
 	check_replication(&c);

@@ -10,6 +10,8 @@
  */
 #include "xhad/conf.h"
 
+#include <net/if.h>
+
 static const char *const policies[] = {
 	[XHAD_CONF_IPSEC_ONLY] = "ipsec-only", [XHAD_CONF_ANY] = "any", NULL
 };
@@ -25,7 +27,14 @@ static const char *check_gateway(const void *item)
 {
 	return addr_is_unicast(((const struct addr_prefix *)item)->addr)
 		       ? NULL
-		       : "no VPN gateway: it has to be an address that a host can have";
+		       : "a VPN gateway has an address that a host can have";
+}
+
+static const char *warn_inside(const void *item)
+{
+	return ((const struct addr_prefix *)item)->len == 0
+		       ? "everywhere is inside: every request will be dropped"
+		       : NULL;
 }
 
 #define FIELD(member)          CONF_FIELD(struct xhad_conf, member)
@@ -45,7 +54,7 @@ const struct conf_key xhad_conf_rows[] = {
 	  .max = 15,
 	  .doc = "Interfaces towards the enterprise: requests that come in by them are dropped and "
 		 "logged." },
-	{ "inside.networks", CONF_PREFIX_SET, FIELD(inside.networks),
+	{ "inside.networks", CONF_PREFIX_SET, FIELD(inside.networks), .warn = warn_inside,
 	  .doc = "Networks of the enterprise: requests from them are dropped and logged." },
 	{ 0 }
 };
@@ -85,6 +94,34 @@ static const char *taken_by(struct in_addr gateway, const struct ha_conf *conf)
 	return NULL;
 }
 
+/* The kernel's own devices have no filter, so the packets of every tunnel go by tun. */
+static void warn_of_data_path(const struct xhad_conf *own, const struct ha_conf *conf,
+			      const struct conf_doc *doc, const char *path,
+			      struct conf_faults *faults)
+{
+	if (conf->tunnel.data_path == HA_CONF_DATA_PATH_KERNEL &&
+	    own->forwarding.policy == XHAD_CONF_IPSEC_ONLY)
+		conf_warnings_add(faults, path, conf_where(doc, "tunnel.data-path"),
+				  "tunnel.data-path: kernel cannot filter, and forwarding.policy "
+				  "is ipsec-only: tun will carry everything");
+}
+
+const char *xhad_conf_missing_interface(const struct xhad_conf *own, size_t *at)
+{
+	while (*at < own->inside.interface_cnt) {
+		const char *name = own->inside.interfaces[(*at)++];
+
+		if (if_nametoindex(name) == 0)
+			return name;
+	}
+	return NULL;
+}
+
+bool xhad_conf_is_everywhere_inside(const struct xhad_conf *own)
+{
+	return own->inside.networks.cnt > 0 && own->inside.networks.prefixes[0].len == 0;
+}
+
 void xhad_conf_check(const void *xhad_conf, const struct ha_conf *conf, const struct conf_doc *doc,
 		     const char *path, struct conf_faults *faults)
 {
@@ -92,9 +129,14 @@ void xhad_conf_check(const void *xhad_conf, const struct ha_conf *conf, const st
 	const struct addr_set *gateways = &own->forwarding.vpn_gateways;
 	const struct conf_mark at = conf_where(doc, "forwarding.vpn-gateways");
 	struct in_addr gateway;
-	const char *why;
-	size_t i;
+	const char *why, *name;
+	size_t i = 0;
 
+	while ((name = xhad_conf_missing_interface(own, &i)))
+		conf_warnings_add(
+			faults, path, conf_where(doc, "inside.interfaces"),
+			"inside.interfaces: %s is not on this host: nothing comes in by it", name);
+	warn_of_data_path(own, conf, doc, path, faults);
 	check_there_are_some(own, doc, path, faults);
 	for (i = 0; i < gateways->cnt; i++) {
 		gateway = gateways->prefixes[i].addr;

@@ -8,7 +8,16 @@
 static void warn(const void *ctx)
 {
 	const struct xhad_conf *conf = ctx;
+	const char *name;
+	size_t at = 0;
 
+	if (xhad_conf_is_everywhere_inside(conf))
+		log_warning("everywhere is inside, so every request will be dropped",
+			    "event=inside-everywhere remedy=\"list the enterprise's networks under "
+			    "inside.networks\"");
+	while ((name = xhad_conf_missing_interface(conf, &at)))
+		log_warning("an inside interface is not on this host",
+			    "event=no-inside-interface interface=%s", name);
 	if (conf->forwarding.policy == XHAD_CONF_ANY)
 		log_warning("any traffic may leave the tunnels, encrypted or not",
 			    "event=policy-any remedy=\"set forwarding.policy: ipsec-only\"");

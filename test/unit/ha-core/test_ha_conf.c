@@ -447,7 +447,7 @@ static void networks_behind_a_node_are_nobody_elses(void **state)
 	expect_faults(
 		NODES
 		"- {home-address: 10.50.0.7, spi: 256, key: 00, mobile-networks: [224.0.0.0/24]}\n",
-		"f:6:66: error: mobile-networks: not a network of unicast "
+		"f:6:66: error: mobile-networks: \"224.0.0.0/24\": not a network of unicast "
 		"addresses\n");
 	len = (size_t)snprintf(text, sizeof(text),
 			       NODES "- {home-address: 10.50.0.7, spi: 256, key: 00, "

@@ -96,6 +96,15 @@ static void nobody_asked_nobody_is_warned(void **state)
 	forget(conf);
 }
 
+static void the_kernels_devices_that_are_to_clamp_are_warned_of(void **state)
+{
+	(void)state;
+	expect_of("ihad", BASE TRUSTED "tunnel: {data-path: kernel, mss-clamp: all}\n",
+		  "f:6:21: warning: tunnel.data-path: kernel cannot clamp, and tunnel.mss-clamp is "
+		  "all: tun will carry everything\n");
+	expect_of("ihad", BASE TRUSTED "tunnel: {data-path: kernel, mss-clamp: udp}\n", "");
+}
+
 static void an_empty_trusted_list_is_unwise(void **state)
 {
 	(void)state;
@@ -328,6 +337,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_said_of_a_wise_file),
 		cmocka_unit_test(nobody_asked_nobody_is_warned),
 		cmocka_unit_test(an_empty_trusted_list_is_unwise),
+		cmocka_unit_test(the_kernels_devices_that_are_to_clamp_are_warned_of),
 		cmocka_unit_test(trusting_everywhere_is_unwise),
 		cmocka_unit_test(networks_that_together_are_everywhere_are_unwise),
 		cmocka_unit_test(a_key_of_one_octet_again_and_again_is_unwise),

@@ -109,8 +109,9 @@ static void a_gateway_is_an_address_that_a_host_can_have(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		snprintf(text, sizeof(text), BASE "forwarding: {vpn-gateways: [%s]}\n", bad[i]);
 		snprintf(printed, sizeof(printed),
-			 "f:3:29: error: forwarding.vpn-gateways: no VPN gateway: it has to be an "
-			 "address that a host can have\n");
+			 "f:3:29: error: forwarding.vpn-gateways: \"%s\": a VPN gateway has an "
+			 "address that a host can have\n",
+			 bad[i]);
 		expect(text, printed);
 	}
 }
@@ -141,6 +142,54 @@ static void the_home_agents_own_address_as_a_gateway_is_asked_about(void **state
 	expect(BASE "forwarding: {vpn-gateways: [198.51.100.2]}\n",
 	       "f:3:28: warning: forwarding.vpn-gateways: 198.51.100.2 is the home agent's own "
 	       "address: does a VPN gateway listen there?\n");
+}
+
+static void every_faulty_gateway_is_named_and_so_is_one_listed_twice(void **state)
+{
+	(void)state;
+	expect(BASE "forwarding:\n"
+		    "  vpn-gateways: [198.51.100.10, 198.51.100.10, 203.0.113.9, 198.51.100.2,\n"
+		    "                 127.0.0.1, vpn]\n",
+	       "f:4:17: error: forwarding.vpn-gateways: 203.0.113.9 lies in a virtual home "
+	       "network: no packet would reach it\n"
+	       "f:4:33: error: forwarding.vpn-gateways: \"198.51.100.10\" is in this list "
+	       "already\n"
+	       "f:5:18: error: forwarding.vpn-gateways: \"127.0.0.1\": a VPN gateway has an "
+	       "address that a host can have\n"
+	       "f:5:29: error: forwarding.vpn-gateways: \"vpn\" is not an IPv4 address\n"
+	       "f:4:17: warning: forwarding.vpn-gateways: 198.51.100.2 is the home agent's own "
+	       "address: does a VPN gateway listen there?\n");
+}
+
+#define GATEWAY "forwarding: {vpn-gateways: [198.51.100.10]}\n"
+
+static void everywhere_inside_is_unwise(void **state)
+{
+	(void)state;
+	expect(BASE GATEWAY "inside: {networks: [10.0.0.0/8, 0.0.0.0/0]}\n",
+	       "f:4:33: warning: inside.networks: everywhere is inside: every request will be "
+	       "dropped\n");
+}
+
+static void an_inside_interface_that_is_not_there_is_warned_of(void **state)
+{
+	(void)state;
+	expect(BASE GATEWAY "inside: {interfaces: [lo, nonexist0, nonexist1]}\n",
+	       "f:4:22: warning: inside.interfaces: nonexist0 is not on this host: nothing comes "
+	       "in by it\n"
+	       "f:4:22: warning: inside.interfaces: nonexist1 is not on this host: nothing comes "
+	       "in by it\n");
+}
+
+static void the_kernels_devices_under_ipsec_only_are_warned_of(void **state)
+{
+	(void)state;
+	expect(BASE GATEWAY "tunnel: {data-path: kernel}\n",
+	       "f:4:21: warning: tunnel.data-path: kernel cannot filter, and forwarding.policy is "
+	       "ipsec-only: tun will carry everything\n");
+	expect(BASE "forwarding: {policy: any}\ntunnel: {data-path: kernel}\n",
+	       "f:3:22: warning: forwarding.policy: any traffic may leave the tunnels, encrypted "
+	       "or not: use ipsec-only\n");
 }
 
 static void ipsec_only_is_the_default_and_may_have_no_gateway(void **state)
@@ -259,6 +308,10 @@ int main(void)
 		cmocka_unit_test(a_gateway_is_an_address_that_a_host_can_have),
 		cmocka_unit_test(a_gateway_is_not_where_packets_go_into_tunnels),
 		cmocka_unit_test(the_home_agents_own_address_as_a_gateway_is_asked_about),
+		cmocka_unit_test(every_faulty_gateway_is_named_and_so_is_one_listed_twice),
+		cmocka_unit_test(everywhere_inside_is_unwise),
+		cmocka_unit_test(an_inside_interface_that_is_not_there_is_warned_of),
+		cmocka_unit_test(the_kernels_devices_under_ipsec_only_are_warned_of),
 		cmocka_unit_test(faults_have_their_place),
 		cmocka_unit_test(the_example_that_is_shipped_has_no_fault),
 		cmocka_unit_test(the_comments_of_the_example_name_real_keys),
