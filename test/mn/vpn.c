@@ -2,7 +2,8 @@
 /*
  * Two connections to charon. One is kept: it hears of SAs that come and go, and takes down; what
  * it asked is answered in order, so an end that we ordered is told from one that happened. The
- * other is made for each attempt to bring the VPN up, and its answer is the attempt's outcome.
+ * other is made for each attempt to bring the VPN up, and its answer is the attempt's outcome. That says
+ * no more than that it failed; why, is in the last telling line of the log that charon sends beside it.
  *
  * Owned by node.c. Nothing here waits; a charon that goes away is tried for once a second.
  */
@@ -14,6 +15,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,8 +41,9 @@ struct vpn {
 	struct vpn_hooks hooks;
 	struct channel events, attempt;
 	struct loop_timer *retry;
-	unsigned int ending; /* terminations ordered and not answered */
-	bool wanted;         /* when those are */
+	char reason[VICI_NAME_MAX + 1]; /* of the attempt's log; "": none so far */
+	unsigned int ending;            /* terminations ordered and not answered */
+	bool wanted;                    /* when those are */
 	bool up;
 };
 
@@ -152,18 +155,64 @@ static void attempt_over(struct vpn *v, const char *why)
 		tell(v, (struct in_addr){ 0 }, why);
 }
 
+/* Does this line of charon's log say why nothing came of an attempt? */
+static bool is_telling(const char *line)
+{
+	static const char *const words[] = { " notify", "giving up", "failed",      "mismatched",
+					     "unable",  "not found", "unacceptable" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strstr(line, words[i]))
+			return true;
+	return false;
+}
+
+/* control-log: of the attempt's own SA. What is said of encodings and sockets is left out. */
+static void on_attempt_log(struct vpn *v, struct vici_reader *r)
+{
+	char group[VICI_NAME_MAX + 1] = "", line[VICI_NAME_MAX + 1] = "";
+
+	while (vici_next(r) > 0) {
+		if (strcmp(r->item.key, "group") == 0)
+			memcpy(group, r->item.value, sizeof(group));
+		else if (strcmp(r->item.key, "msg") == 0)
+			memcpy(line, r->item.value, sizeof(line));
+	}
+	if (strcmp(group, "ENC") == 0 || strcmp(group, "NET") == 0 || !is_telling(line))
+		return;
+	for (char *p = line; (p = strchr(p, '"'));)
+		*p = '\''; /* it goes into why="" */
+	memcpy(v->reason, line, sizeof(line));
+}
+
+static void attempt_failed(struct vpn *v, const char *errmsg)
+{
+	char why[2 * sizeof(v->reason) + 32];
+
+	snprintf(why, sizeof(why), "%s: %s", errmsg,
+		 v->reason[0] ? v->reason : "charon's log may say why");
+	attempt_over(v, why);
+}
+
 static void on_attempt_packet(struct vpn *v, struct vici_reader *r)
 {
 	char why[VICI_NAME_MAX + 1] = "";
 	bool success = false;
 
+	if (r->type == VICI_EVENT)
+		on_attempt_log(v, r);
+	if (r->type != VICI_RESPONSE)
+		return; /* EVENT_CONFIRM; an old charon without control-log: EVENT_UNKNOWN */
 	while (vici_next(r) > 0) {
 		if (strcmp(r->item.key, "success") == 0)
 			success = strcmp(r->item.value, "yes") == 0;
 		else if (strcmp(r->item.key, "errmsg") == 0)
 			memcpy(why, r->item.value, sizeof(why));
 	}
-	attempt_over(v, success ? NULL : why);
+	if (success)
+		attempt_over(v, NULL);
+	else
+		attempt_failed(v, why);
 }
 
 static void on_attempt_lost(struct vpn *v)
@@ -178,7 +227,12 @@ static void start_attempt(struct vpn *v)
 
 	v->wanted = false;
 	channel_close(&v->attempt);
+	v->reason[0] = '\0';
 	err = channel_open(&v->attempt);
+	if (err == 0) {
+		vici_begin(&w, VICI_EVENT_REGISTER, "control-log");
+		err = channel_send(&v->attempt, &w);
+	}
 	if (err == 0) {
 		vici_begin(&w, VICI_REQUEST, "initiate");
 		vici_put(&w, "ike", v->conf.ike);
@@ -242,7 +296,8 @@ static void on_updown(struct vpn *v, struct vici_reader *r)
 		return;
 	}
 	v->up = up;
-	tell(v, up ? inner : (struct in_addr){ 0 }, up ? "child-updown" : "it ended");
+	tell(v, up ? inner : (struct in_addr){ 0 },
+	     up ? "child-updown" : "it ended: charon's log says why");
 }
 
 static void on_event_packet(struct vpn *v, struct vici_reader *r)
