@@ -18,7 +18,9 @@
  *
  * The VPN comes up when we are OUTSIDE and its packets have a way, stays through every move
  * outside, and goes down INSIDE (§4.1). What is registered through it holds as long as its inner
- * address: a move outside is none of the internal agent's business.
+ * address: a move outside is none of the internal agent's business. Where it ends, or cannot come up,
+ * the way to the gateway may have, too: a NAT that forgot us shows a new port by a registration only
+ * (RFC 3519 §4.10), so the external agent is asked beside the VPN.
  */
 #include "test/mn/detect.h"
 
@@ -397,6 +399,15 @@ void detect_renew(struct detect *d, enum detect_agent agent, uint64_t now_ms,
 	advance(d, now_ms, out_todo);
 }
 
+/* The VPN does not answer, perhaps because nothing comes back from outside. */
+static void external_confirm(struct detect *d, uint64_t now_ms)
+{
+	struct detect_track *ex = &d->track[DETECT_EXTERNAL];
+
+	if (d->conf.has_external && d->state == DETECT_OUTSIDE && track_is_valid(ex, now_ms))
+		track_start(ex, track_paced(ex, now_ms));
+}
+
 void detect_vpn(struct detect *d, bool up, uint64_t now_ms, struct detect_todo *out_todo)
 {
 	struct detect_track *t = &d->track[DETECT_VPN];
@@ -406,9 +417,11 @@ void detect_vpn(struct detect *d, bool up, uint64_t now_ms, struct detect_todo *
 		d->vpn = DETECT_VPN_UP;
 		vpn_start(d, now_ms);
 	} else if (d->vpn == DETECT_VPN_UP) {
+		external_confirm(d, now_ms);
 		vpn_start(d, now_ms);
 		d->vpn = DETECT_VPN_DOWN;
 	} else if (d->vpn == DETECT_VPN_CONNECTING) {
+		external_confirm(d, now_ms);
 		t->due_ms = max_u64(t->due_ms, now_ms + DETECT_RETRY_MIN_MS);
 		d->vpn = DETECT_VPN_DOWN;
 	}

@@ -944,6 +944,25 @@ static void a_vpn_that_fails_is_tried_again_at_the_pace_of_one_second(void **sta
 	assert_true(todo.vpn_connect);
 }
 
+static void a_vpn_that_ends_or_fails_has_the_external_agent_asked_again(void **state)
+{
+	(void)state;
+	is_on_the_vpn();
+	now += 20000;
+	vpn_is(false);
+	assert_true(todo.vpn_connect);
+	assert_true(todo.request[DETECT_EXTERNAL]);
+	now += 5;
+	answers(DETECT_EXTERNAL, success);
+	now += 22000;
+	vpn_is(false);
+	assert_true(todo.request[DETECT_EXTERNAL]);
+	assert_int_equal(d.state, DETECT_OUTSIDE);
+	/* Not faster than RFC 5944 §3.6.3 allows, nor before there is anything to renew. */
+	vpn_is(false);
+	assert_false(todo.request[DETECT_EXTERNAL]);
+}
+
 static void while_the_vpn_connects_it_is_not_asked_for_again(void **state)
 {
 	(void)state;
@@ -1068,6 +1087,7 @@ int main(void)
 		TEST(r44_inside_the_vpn_goes_down),
 		TEST(a_vpn_that_ends_is_set_up_again),
 		TEST(a_vpn_that_fails_is_tried_again_at_the_pace_of_one_second),
+		TEST(a_vpn_that_ends_or_fails_has_the_external_agent_asked_again),
 		TEST(while_the_vpn_connects_it_is_not_asked_for_again),
 		TEST(the_registration_through_the_vpn_ends_with_its_lifetime),
 		TEST(without_an_external_registration_the_vpn_carries_nothing),
