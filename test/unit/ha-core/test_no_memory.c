@@ -356,7 +356,7 @@ static bool write_store(void *ctx)
 
 	(void)ctx;
 	good = leave_a_store() && holds(store_open(&store_conf, &s, fault) == 0, fault) &&
-	       store_load(s, count_one, &before) == 0;
+	       store_load(s, count_one, NULL, &before) == 0;
 	if (!good)
 		return false;
 	/* The disk is full: what waits for it grows. */
