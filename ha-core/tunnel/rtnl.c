@@ -31,6 +31,7 @@
 
 /* Generic netlink's family "netdev", since Linux 6.3: linux/netdev.h is younger than Debian 12. */
 #define NETDEV_FAMILY             "netdev"
+#define NETDEV_GROUP              "mgmt"
 #define NETDEV_VERSION            1
 #define NETDEV_CMD_DEV_GET        1
 #define NETDEV_A_DEV_IFINDEX      1
@@ -445,16 +446,47 @@ static void *generic_init(struct request *q, uint16_t family, uint8_t command, u
 	return genl;
 }
 
+struct family_note {
+	uint16_t id;
+	uint32_t group; /* that tells of changes; 0: none does */
+};
+
+static int group_note(const struct nlattr *row, void *ctx)
+{
+	const struct nlattr *at[CTRL_ATTR_MCAST_GRP_ID + 1] = { 0 };
+	struct attrs attrs = { .at = at, .max = CTRL_ATTR_MCAST_GRP_ID };
+	struct family_note *note = ctx;
+
+	if (mnl_attr_parse_nested(row, attrs_note, &attrs) == MNL_CB_OK &&
+	    at[CTRL_ATTR_MCAST_GRP_NAME] && at[CTRL_ATTR_MCAST_GRP_ID] &&
+	    strcmp(mnl_attr_get_str(at[CTRL_ATTR_MCAST_GRP_NAME]), NETDEV_GROUP) == 0)
+		note->group = mnl_attr_get_u32(at[CTRL_ATTR_MCAST_GRP_ID]);
+	return MNL_CB_OK;
+}
+
 static int family_note(const struct nlmsghdr *nlh, void *ctx)
 {
-	const struct nlattr *at[CTRL_ATTR_FAMILY_ID + 1] = { 0 };
-	struct attrs attrs = { .at = at, .max = CTRL_ATTR_FAMILY_ID };
-	uint16_t *family = ctx;
+	const struct nlattr *at[CTRL_ATTR_MCAST_GROUPS + 1] = { 0 };
+	struct attrs attrs = { .at = at, .max = CTRL_ATTR_MCAST_GROUPS };
+	struct family_note *note = ctx;
 
-	if (mnl_attr_parse(nlh, sizeof(struct genlmsghdr), attrs_note, &attrs) == MNL_CB_OK &&
-	    at[CTRL_ATTR_FAMILY_ID])
-		*family = mnl_attr_get_u16(at[CTRL_ATTR_FAMILY_ID]);
+	if (mnl_attr_parse(nlh, sizeof(struct genlmsghdr), attrs_note, &attrs) != MNL_CB_OK)
+		return MNL_CB_OK;
+	if (at[CTRL_ATTR_FAMILY_ID])
+		note->id = mnl_attr_get_u16(at[CTRL_ATTR_FAMILY_ID]);
+	if (at[CTRL_ATTR_MCAST_GROUPS])
+		(void)mnl_attr_parse_nested(at[CTRL_ATTR_MCAST_GROUPS], group_note, note);
 	return MNL_CB_OK;
+}
+
+static int netdev_family(struct rtnl *r, struct family_note *out_note)
+{
+	struct request q;
+
+	*out_note = (struct family_note){ 0 };
+	(void)generic_init(&q, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
+	mnl_attr_put_strz(q.nlh, CTRL_ATTR_FAMILY_NAME, NETDEV_FAMILY);
+	return converse(r, &q, family_note, out_note);
 }
 
 struct features_note {
@@ -482,7 +514,7 @@ static int features_note(const struct nlmsghdr *nlh, void *ctx)
 int rtnl_link_xdp_features(unsigned int index, uint64_t *ret_features)
 {
 	struct features_note note = { 0 };
-	uint16_t family = 0;
+	struct family_note family;
 	struct request q;
 	struct rtnl *r;
 	int err;
@@ -490,11 +522,9 @@ int rtnl_link_xdp_features(unsigned int index, uint64_t *ret_features)
 	err = open_bus(NETLINK_GENERIC, &r);
 	if (err < 0)
 		return err;
-	(void)generic_init(&q, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 1);
-	mnl_attr_put_strz(q.nlh, CTRL_ATTR_FAMILY_NAME, NETDEV_FAMILY);
-	err = converse(r, &q, family_note, &family);
+	err = netdev_family(r, &family);
 	if (err == 0) {
-		(void)generic_init(&q, family, NETDEV_CMD_DEV_GET, NETDEV_VERSION);
+		(void)generic_init(&q, family.id, NETDEV_CMD_DEV_GET, NETDEV_VERSION);
 		mnl_attr_put_u32(q.nlh, NETDEV_A_DEV_IFINDEX, index);
 		err = converse(r, &q, features_note, &note);
 	}
@@ -944,6 +974,35 @@ int rtnl_policy_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor 
 	return monitor_open(NETLINK_XFRM, XFRMGRP_POLICY, fn, ctx, ret_m);
 }
 
+int rtnl_features_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m)
+{
+	struct family_note family;
+	struct rtnl_monitor *m;
+	struct rtnl *r;
+	int group, err;
+
+	err = open_bus(NETLINK_GENERIC, &r);
+	if (err < 0)
+		return err;
+	err = netdev_family(r, &family);
+	(void)rtnl_close(r);
+	if (err < 0)
+		return err;
+	if (family.group == 0)
+		return -ENOENT;
+	err = monitor_open(NETLINK_GENERIC, 0, fn, ctx, &m);
+	if (err < 0)
+		return err;
+	group = (int)family.group;
+	if (mnl_socket_setsockopt(m->nl, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0) {
+		err = -errno;
+		(void)rtnl_monitor_close(m);
+		return err;
+	}
+	*ret_m = m;
+	return 0;
+}
+
 struct rtnl_monitor *rtnl_monitor_close(struct rtnl_monitor *m)
 {
 	if (!m)
@@ -965,8 +1024,8 @@ static int monitor_one(const struct nlmsghdr *nlh, void *ctx)
 	struct rtnl_change change = { .port = nlh->nlmsg_pid };
 	bool understood = false;
 
-	if (m->bus == NETLINK_XFRM) {
-		change.event = RTNL_POLICY;
+	if (m->bus != NETLINK_ROUTE) {
+		change.event = m->bus == NETLINK_XFRM ? RTNL_POLICY : RTNL_FEATURES;
 		m->fn(m->ctx, &change);
 		return MNL_CB_OK;
 	}

@@ -172,7 +172,7 @@ int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
 
 /** What a monitor tells. */
-enum rtnl_event { RTNL_LINK, RTNL_ADDR, RTNL_ROUTE, RTNL_RULE, RTNL_POLICY };
+enum rtnl_event { RTNL_LINK, RTNL_ADDR, RTNL_ROUTE, RTNL_RULE, RTNL_POLICY, RTNL_FEATURES };
 
 struct rtnl_change {
 	enum rtnl_event event;
@@ -199,6 +199,11 @@ int rtnl_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m
  * @retval -EPROTONOSUPPORT  this kernel has no IPsec
  */
 int rtnl_policy_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m);
+/**
+ * The same for what rtnl_link_xdp_features() says: RTNL_FEATURES, without details.
+ * @retval -errno  the kernel does not say (before 6.3 none does)
+ */
+int rtnl_features_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monitor **ret_m);
 /** NULL is fine; returns NULL. */
 struct rtnl_monitor *rtnl_monitor_close(struct rtnl_monitor *m);
 /** For the loop: readable when rtnl_monitor_read() has something to do. */

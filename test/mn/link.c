@@ -151,6 +151,7 @@ static void note_change(void *ctx, const struct rtnl_change *change)
 		return;
 	case RTNL_RULE:
 	case RTNL_POLICY:
+	case RTNL_FEATURES:
 	case RTNL_ROUTE: /* the survey sees what it changed */
 		return;
 	}

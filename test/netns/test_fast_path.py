@@ -498,6 +498,60 @@ def test_auto_takes_xdp_only_where_redirected_packets_are_sent(campus, net, run_
     assert attached(campus.ha) == {"xdp"} and not has_clsact(campus.ha)
 
 
+@pytest.fixture
+def mixed(campus, net, run_daemon, desk, correspondent):
+    """A home agent with eth0 on XDP and, since its other end has no GRO, lan0 on tc."""
+    net.prepare_for_bpf()
+    inside = net.host("inside")
+    net.link(campus.ha, "lan0", "10.9.0.2/24", inside, "eth0", "10.9.0.1/24")
+    inside.run(["ethtool", "-K", "eth0", "gro", "off"])
+    inside.route("default", "10.9.0.2")
+    m = SimpleNamespace(ihad=run_daemon(campus.ha, "ihad", conf_of(campus, "auto")))
+    server = correspondent(inside, "10.9.0.1")
+    desk.register()
+    desk.listen_ipip()
+
+    def both_ways(times):
+        for i in range(times):
+            server.send(b"in %d" % i, (campus.home, 6000))
+            assert desk.receive_ipip()[1].data == b"in %d" % i
+            desk.send_ipip(mip.udp_packet(campus.home, 6000, "10.9.0.1", 7000, b"out %d" % i))
+            assert server.receive() == (b"out %d" % i, (campus.home, 6000))
+
+    m.both_ways = both_ways
+    m.both_ways(1)
+    return m
+
+
+def tiers_of(daemon, *interfaces):
+    status = daemon.status()
+    return [status[f"data-path-{i}"].split(":")[0] for i in interfaces]
+
+
+def test_xdp_redirects_nothing_to_an_interface_on_tc_after_a_link_event_either(mixed, campus):
+    assert tiers_of(mixed.ihad, "eth0", "lan0") == ["xdp", "tc"]
+    mixed.both_ways(5)
+    campus.ha.ip("link set eth0 txqueuelen 777", "link set lan0 mtu 1490",
+                 "link add new0 type veth peer name new1")
+    until(lambda: "data-path-new0" in mixed.ihad.status(), "the daemon has looked")
+    assert tiers_of(mixed.ihad, "eth0", "lan0") == ["xdp", "tc"]
+    mixed.both_ways(5)
+
+
+def test_xdp_gives_way_to_tc_when_the_other_end_loses_gro(fast, campus):
+    if fast.tier == "tc":
+        pytest.skip("tc sends anywhere")
+    fast.both_ways(3)
+    campus.router.run(["ethtool", "-K", "core0", "gro", "off"])
+    until(lambda: fast.ihad.status()["data-path"] == "tc", "tc takes its place", 5)
+    assert "neither GRO nor XDP" in fast.ihad.status()["data-path-eth0"]
+    assert attached(campus.ha) == {"tc"}
+    done = carried(fast.counting)
+    fast.both_ways(5)
+    assert carried(fast.counting) > done
+    assert fast.ihad.events("data-path-degraded")[-1]["interface"] == "eth0"
+
+
 def test_both_daemons_on_one_host_the_second_by_tc(campus, net, run_daemon, desk, server, peer):
     """An interface's XDP hook holds one program."""
     net.prepare_for_bpf()

@@ -10,7 +10,7 @@
  *
  * XDP is chosen where the driver runs native programs and also sends what is redirected to it:
  * otherwise packets would be lost without a word, and tc, which can send anywhere, is the faster one
- * in the end. Linux says so since 6.3. Before that a driver with native XDP is trusted, except veth,
+ * in the end. Linux says so since 6.3, and again when that has changed. Before that a driver with native XDP is trusted, except veth,
  * which sends only if its other end is prepared for it.
  *
  * Only Ethernet interfaces that stand for themselves are of interest. A port of a bridge or a bond
@@ -52,7 +52,6 @@ struct port {
 	unsigned int index;
 	char name[IF_NAMESIZE];
 	enum hook hook;
-	bool xmit;               /* it sends what XDP redirects to it */
 	struct habpf_port entry; /* as written */
 	int link_fd;             /* of HOOK_XDP */
 	bool seen;               /* in the look that is going on */
@@ -66,7 +65,8 @@ struct bpf_ports {
 	struct port *ports;
 	struct rtnl *rtnl;
 	struct rtnl_monitor *monitor, *policies; /* policies NULL: no IPsec in this kernel */
-	struct loop_fd *readable, *policies_readable;
+	struct rtnl_monitor *features;           /* NULL: this kernel does not tell */
+	struct loop_fd *readable, *policies_readable, *features_readable;
 	struct loop_timer *timer;
 	bool soon; /* it is to fire soon, not at the end of the period */
 };
@@ -189,12 +189,17 @@ static int xdp_attach(struct bpf_ports *p, struct port *port)
 	return 0;
 }
 
-static void xdp_detach(const char *dir, struct port *port)
+static void xdp_unpin(const char *dir, unsigned int index)
 {
 	char path[PATH_SIZE];
 
-	path_in(path, dir, "xdp", port->index);
+	path_in(path, dir, "xdp", index);
 	(void)unlink(path);
+}
+
+static void xdp_detach(const char *dir, struct port *port)
+{
+	xdp_unpin(dir, port->index);
 	(void)close(port->link_fd);
 	port->link_fd = -1;
 }
@@ -216,12 +221,10 @@ static const char *xdp_refusal(int err)
 }
 
 /* Why XDP is not for this interface; NULL: it is worth trying. */
-static const char *xdp_obstacle(const struct bpf_ports *p, const struct rtnl_link *link,
-				bool *out_xmit)
+static const char *xdp_obstacle(const struct bpf_ports *p, const struct rtnl_link *link)
 {
 	uint64_t features = 0;
 
-	*out_xmit = true;
 	if (p->conf.choice == TUNNEL_TC)
 		return "by tunnel.data-path";
 	if (p->conf.xdp_fd < 0)
@@ -278,7 +281,7 @@ static int write_port(struct bpf_ports *p, struct port *port, const struct rtnl_
 
 	memcpy(entry.mac, link->mac, sizeof(entry.mac));
 	entry.flags |= source_check(link->name);
-	if (port->xmit)
+	if (port->hook == HOOK_XDP) /* no other is known to send what XDP redirects to it */
 		entry.flags |= HABPF_PORT_XMIT;
 	if (memcmp(&entry, &port->entry, sizeof(entry)) == 0)
 		return 0;
@@ -322,7 +325,7 @@ static void attach(struct bpf_ports *p, struct port *port, const struct rtnl_lin
 	enum hook before = port->hook;
 	int err;
 
-	port->why = xdp_obstacle(p, link, &port->xmit);
+	port->why = xdp_obstacle(p, link);
 	if (!port->why) {
 		err = xdp_attach(p, port);
 		if (err == 0) {
@@ -335,7 +338,7 @@ static void attach(struct bpf_ports *p, struct port *port, const struct rtnl_lin
 		}
 	}
 	if (port->hook == HOOK_NONE) {
-		port->xmit = false;
+		xdp_unpin(p->conf.dir, port->index); /* of a daemon before us */
 		err = tc_attach(p, port);
 		if (err == 0)
 			port->hook = HOOK_TC;
@@ -351,6 +354,17 @@ static void attach(struct bpf_ports *p, struct port *port, const struct rtnl_lin
 	}
 	if (port->hook != before || port->hook == HOOK_NONE)
 		tell(p, port);
+}
+
+/*
+ * XDP has come to lose packets where it is, so tc takes its place. Others are told first to redirect
+ * nothing to this interface any more.
+ */
+static void give_up_xdp(struct bpf_ports *p, struct port *port, const struct rtnl_link *link)
+{
+	port->hook = HOOK_NONE;
+	(void)write_port(p, port, link);
+	xdp_detach(p->conf.dir, port);
 }
 
 static bool is_wanted(const struct bpf_ports *p, const struct rtnl_link *link)
@@ -395,6 +409,8 @@ static void on_link(void *ctx, const struct rtnl_link *link)
 	memcpy(port->name, link->name, sizeof(port->name));
 	if (port->hook == HOOK_TC && !tc_is_attached(p, port))
 		port->hook = HOOK_NONE;
+	if (port->hook == HOOK_XDP && xdp_obstacle(p, link))
+		give_up_xdp(p, port, link);
 	if (port->hook != HOOK_XDP)
 		attach(p, port, link); /* what was in the way may have gone */
 	else
@@ -450,6 +466,8 @@ static void on_change(void *ctx, const struct rtnl_change *change)
 
 	if (change->event == RTNL_LINK)
 		look_soon(p);
+	else if (change->event == RTNL_FEATURES)
+		loop_timer_start(p->timer, 0, PERIOD_MS); /* packets could be lost by now */
 	else if (change->event == RTNL_POLICY)
 		p->conf.looked(p->conf.ctx); /* at once: packets could go in the clear */
 }
@@ -470,6 +488,15 @@ static void on_policy(void *ctx, int events)
 	(void)events;
 	if (rtnl_monitor_read(p->policies) < 0)
 		p->conf.looked(p->conf.ctx);
+}
+
+static void on_features(void *ctx, int events)
+{
+	struct bpf_ports *p = ctx;
+
+	(void)events;
+	if (rtnl_monitor_read(p->features) < 0)
+		look_soon(p);
 }
 
 /* What was left by interfaces that are no more. */
@@ -556,6 +583,11 @@ int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 						   LOOP_READ, on_policy, p);
 		err = p->policies_readable ? 0 : -ENOMEM;
 	}
+	if (err == 0 && rtnl_features_monitor_open(on_change, p, &p->features) == 0) {
+		p->features_readable = loop_fd_new(conf->loop, rtnl_monitor_fd(p->features),
+						   LOOP_READ, on_features, p);
+		err = p->features_readable ? 0 : -ENOMEM;
+	}
 	if (err == 0)
 		err = look(p);
 	if (err == 0)
@@ -588,8 +620,10 @@ struct bpf_ports *bpf_ports_close(struct bpf_ports *p, bool keep)
 	(void)loop_timer_free(p->timer);
 	(void)loop_fd_free(p->readable);
 	(void)loop_fd_free(p->policies_readable);
+	(void)loop_fd_free(p->features_readable);
 	(void)rtnl_monitor_close(p->monitor);
 	(void)rtnl_monitor_close(p->policies);
+	(void)rtnl_monitor_close(p->features);
 	(void)rtnl_close(p->rtnl);
 	for (i = 0; p->interfaces && i < p->conf.interface_cnt; i++)
 		free(p->interfaces[i]);

@@ -393,6 +393,7 @@ static void on_change(void *ctx, const struct rtnl_change *change)
 		break;
 	case RTNL_ADDR:
 	case RTNL_POLICY:
+	case RTNL_FEATURES:
 		break;
 	}
 }

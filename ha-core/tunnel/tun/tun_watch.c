@@ -111,6 +111,7 @@ static bool concerns_us(const struct tun_watch *w, const struct rtnl_change *cha
 		return addr_eq(change->addr.addr, conf->home_agent);
 	case RTNL_RULE:
 	case RTNL_POLICY:
+	case RTNL_FEATURES:
 		break;
 	case RTNL_ROUTE:
 		/* A default route overlaps everything and takes nothing away. */
