@@ -1088,6 +1088,23 @@ static void warn_of_octets(const struct check *c, const char *file, struct conf_
 			  "key: weak, one octet again and again: make one with \"hactl new-key\"");
 }
 
+/* Names that the fast path cannot be attached to, or only once. */
+static void warn_of_interfaces(const struct check *c)
+{
+	char **names = c->conf->tunnel.interfaces;
+	const struct conf_mark at = conf_where(c->doc, "tunnel.interfaces");
+	size_t i, k;
+
+	for (i = 0; i < c->conf->tunnel.interface_cnt; i++) {
+		if (strcmp(names[i], "lo") == 0)
+			warn(c, at, "tunnel.interfaces: lo has no fast path: it is no Ethernet");
+		for (k = 0; k < i && strcmp(names[i], names[k]) != 0; k++)
+			;
+		if (k < i)
+			warn(c, at, "tunnel.interfaces: %s is there twice", names[i]);
+	}
+}
+
 static void warn_of_associations(const struct check *c)
 {
 	const struct ha_conf_foreign_agent *fa = c->conf->foreign_agents;
@@ -1411,6 +1428,7 @@ int ha_conf_read_checked(const char *path, const char *name, const struct conf_k
 		check(daemon_conf, conf, doc, path, faults);
 	if (err == 0 && faults->warnings) {
 		warn_of_associations(&c);
+		warn_of_interfaces(&c);
 		warn_of_sibling(&c, name);
 	}
 	if (err == 0 && conf_faults_any(faults))

@@ -428,6 +428,16 @@ static void put_port(void *ctx, const struct tunnel_port *port)
 	field_string(r, name, text);
 }
 
+static void put_data_path(struct ctl_reply *r, const struct tunnel *t)
+{
+	const char *why = tunnel_why(t);
+
+	field_string(r, "data-path", tunnel_name(t));
+	if (why)
+		field_string(r, "no-fast-path", why);
+	tunnel_for_each_port(t, put_port, r);
+}
+
 static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
 {
 	const struct ha_ctl *c = ctx;
@@ -447,8 +457,7 @@ static void show_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	field_number(r, "bindings", env->engine->cache.cnt);
 	ctl_field(r, "draining", CTL_BOOL);
 	ctl_bool(r, env->engine->revocation.draining);
-	field_string(r, "data-path", tunnel_name(env->tunnel));
-	tunnel_for_each_port(env->tunnel, put_port, r);
+	put_data_path(r, env->tunnel);
 	field_string(r, "device", env->device);
 	field_string(r, "log-level", log_level_name(log_get_level()));
 	ha_state_status(env->state, r);
@@ -483,8 +492,7 @@ static void show_data_path(void *ctx, struct ctl_reply *r, int argc, char **argv
 	(void)argv;
 	tunnel_add_stats(c->env.tunnel, &sum);
 	ctl_record(r);
-	field_string(r, "data-path", tunnel_name(c->env.tunnel));
-	tunnel_for_each_port(c->env.tunnel, put_port, r);
+	put_data_path(r, c->env.tunnel);
 	field_string(r, "device", c->env.device);
 	field_number(r, "bindings", c->env.engine->cache.cnt);
 	field_number(r, "packets-to-nodes", sum.packets_to_nodes);

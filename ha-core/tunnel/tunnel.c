@@ -21,6 +21,7 @@
 #include "ha-core/tunnel/soft_state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PEER_WALK_MAX 1024 /* bindings of one tunnel end that are put anew: some ms of work */
@@ -28,12 +29,14 @@
 #define HELD_CHECK_MS 1000
 #define WALK_STEP     32 /* home addresses that are put again at a time: a millisecond's work */
 #define WALK_MS       2
+#define WHY_SIZE      160
 
 struct tunnel {
 	struct tunnel_conf conf;
 	struct tunnel_dp *base;
 	const struct tunnel_ops *fast_ops; /* NULL: none is open */
 	struct tunnel_dp *fast;
+	char why[WHY_SIZE]; /* there is none that carries; "": nobody has said */
 	/* Ends that the fast tier does without; of more than these, the next request of each node. */
 	struct in_addr held[HELD_MAX];
 	unsigned int held_cnt;
@@ -111,7 +114,7 @@ static void fast_failed(struct tunnel *t, struct in_addr home_addr, int err)
 		&limit, loop_now(t->conf.loop)->mono_ms, LOG_LEVEL_WARNING,
 		"the fast path does not take a home address: tun carries its packets",
 		"event=data-path-degraded data-path=%s home-address=%s error=\"%s\"%s",
-		t->fast_ops->name, addr_text(home_addr).s, err_text(err),
+		t->fast_ops->tier(t->fast), addr_text(home_addr).s, err_text(err),
 		err == -E2BIG || err == -ENOSPC
 			? " remedy=\"a larger tunnel.fast-path-nodes, and a restart\""
 			: "");
@@ -219,7 +222,8 @@ static bool can_filter(const struct tunnel *t, const struct tunnel_ops *ops)
 	log_warning("no fast path: it cannot enforce the forwarding policy, so tun carries all",
 		    "event=data-path-degraded data-path=tun asked=%s "
 		    "remedy=\"tunnel.data-path: auto\"",
-		    ops->name);
+		    choice_names[t->conf.choice]);
+	tunnel_refuse(&t->conf, "the forwarding policy", "it cannot be enforced by it");
 	return false;
 }
 
@@ -241,11 +245,13 @@ static void open_fast(struct tunnel *t)
 		}
 		row->ops->clean(&t->conf);
 	}
-	if (!known)
+	if (!known) {
+		tunnel_refuse(&t->conf, "tunnel.data-path", "it is not in this build");
 		log_warning("the data path asked for is not in this build: tun carries the traffic",
 			    "event=data-path-degraded data-path=%s "
 			    "remedy=\"tunnel.data-path: auto\"",
 			    choice_names[choice]);
+	}
 }
 
 /* --- for the daemon --- */
@@ -265,6 +271,7 @@ int tunnel_open(const struct tunnel_conf *conf, struct tunnel **ret_t)
 	t->contacted_ctx = conf->contacted_ctx;
 	t->conf.contacted = on_contacted;
 	t->conf.contacted_ctx = t;
+	t->conf.why = t->why;
 	t->held_timer = loop_timer_new(conf->loop, on_held, t);
 	t->walk_timer = loop_timer_new(conf->loop, on_walk, t);
 	err = t->held_timer && t->walk_timer ? tunnel_tun.open(&t->conf, &t->base) : -ENOMEM;
@@ -369,6 +376,17 @@ void tunnel_add_stats(const struct tunnel *t, struct stats *sum)
 const char *tunnel_name(const struct tunnel *t)
 {
 	return t && t->fast ? t->fast_ops->tier(t->fast) : tunnel_tun.name;
+}
+
+const char *tunnel_why(const struct tunnel *t)
+{
+	return t && t->why[0] != '\0' ? t->why : NULL;
+}
+
+void tunnel_refuse(const struct tunnel_conf *conf, const char *what, const char *error)
+{
+	if (conf->why) /* a tier on its own has nobody to tell */
+		(void)snprintf(conf->why, WHY_SIZE, "%s: %s", what, error);
 }
 
 void tunnel_for_each_port(const struct tunnel *t,

@@ -92,6 +92,7 @@ struct tunnel_conf {
 	/** A fast tier has lost what was put into it: all is to be put again, with the same ctx. */
 	void (*lost)(void *ctx);
 	void *learnt_ctx;
+	char *why; /* tunnel.c's own: see tunnel_refuse() */
 	/**
 	 * A node has sent to a far end for the first time, and that is noted in this binding, the
 	 * first of its key: it is to be remembered. May be NULL.
@@ -156,6 +157,9 @@ void tunnel_add_stats(const struct tunnel *t, struct stats *sum);
 /** The fastest tier that carries traffic: "xdp", "tc", "kernel", "tun". */
 const char *tunnel_name(const struct tunnel *t);
 
+/** Why there is no fast tier although one was asked for; NULL: there is, or none was. */
+const char *tunnel_why(const struct tunnel *t);
+
 /** Where the fast tier is attached, or is not. */
 struct tunnel_port {
 	const char *interface;
@@ -170,6 +174,9 @@ void tunnel_for_each_port(const struct tunnel *t,
 
 /** Opaque: the state of one tier. */
 struct tunnel_dp;
+
+/** A fast tier cannot be opened, or has to be taken away: for tunnel_why(). To log it is its own. */
+void tunnel_refuse(const struct tunnel_conf *conf, const char *what, const char *error);
 
 /** What is known of the way to a tunnel's end (RFC 2003 §5). */
 struct tunnel_soft {

@@ -348,6 +348,11 @@ def serves_on_tun(daemon, desk, server, campus):
     return daemon.events("data-path-degraded")[0]
 
 
+def says_why(daemon, event):
+    what, error = (event[word].strip('"') for word in ("what", "error"))
+    return daemon.status()["no-fast-path"] == f"{what}: {error}"
+
+
 @pytest.fixture
 def server(campus, correspondent):
     return correspondent(campus.server, campus.server_address)
@@ -356,7 +361,8 @@ def server(campus, correspondent):
 def test_no_bpf_file_system(campus, tier, run_daemon, desk, server, workdir):
     ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier, bpffs=f"{workdir}/elsewhere/ihad"))
     event = serves_on_tun(ihad, desk, server, campus)
-    assert "mount -t bpf" in event["remedy"]
+    assert f"mount -t bpf bpf {workdir}/elsewhere" in event["remedy"]
+    assert says_why(ihad, event)
     assert not os.path.exists(f"{workdir}/elsewhere")
 
 
@@ -366,6 +372,7 @@ def test_no_cap_bpf(campus, tier, run_daemon, desk, server):
     ihad.start()
     event = serves_on_tun(ihad, desk, server, campus)
     assert "CAP_BPF" in event["remedy"]
+    assert says_why(ihad, event)
 
 
 def test_maps_full(campus, tier, run_daemon, desk, server, peer):

@@ -95,8 +95,11 @@ __attribute__((format(printf, 2, 0))) static int on_libbpf(enum libbpf_print_lev
 	return 0;
 }
 
-static const char *remedy_of(int err)
+/* @param buf  for a text of its own */
+static const char *remedy_of(const char *bpffs, int err, char buf[PATH_SIZE])
 {
+	const char *parent = strrchr(bpffs, '/');
+
 	switch (err) {
 	case -EPERM:
 	case -EACCES:
@@ -104,7 +107,11 @@ static const char *remedy_of(int err)
 	case -EBUSY:
 		return "a tunnel.bpffs of its own for each daemon";
 	case -EMEDIUMTYPE:
-		return "mount -t bpf bpf /sys/fs/bpf";
+		if (!parent || parent == bpffs)
+			return "a tunnel.bpffs below /sys/fs/bpf";
+		(void)snprintf(buf, PATH_SIZE, "mount -t bpf bpf %.*s", (int)(parent - bpffs),
+			       bpffs);
+		return buf;
 	case -E2BIG:
 	case -ENOMEM:
 		return "a smaller tunnel.fast-path-nodes";
@@ -117,13 +124,16 @@ static const char *remedy_of(int err)
 	}
 }
 
-static int refuse(const char *what, int err)
+static int refuse(const struct tunnel_dp *dp, const char *what, int err)
 {
+	const char *error = err == -EMEDIUMTYPE ? "it is not on a BPF file system" : err_text(err);
+	char buf[PATH_SIZE];
+
+	tunnel_refuse(dp->conf, what, error);
 	log_warning("no fast path: tun carries all traffic",
 		    "event=data-path-degraded data-path=tun what=\"%s\" error=\"%s\" detail=\"%s\" "
 		    "remedy=\"%s\"",
-		    what, err == -EMEDIUMTYPE ? "it is not on a BPF file system" : err_text(err),
-		    complaint, remedy_of(err));
+		    what, error, complaint, remedy_of(dp->conf->bpffs, err, buf));
 	complaint[0] = '\0';
 	return err;
 }
@@ -371,7 +381,7 @@ static int load(struct tunnel_dp *dp)
 		err = load_once(dp, false);
 	}
 	if (err < 0)
-		return refuse("load the programs", err);
+		return refuse(dp, "load the programs", err);
 	complaint[0] = '\0';
 	dp->config_fd = bpf_map__fd(dp->skel->maps.ha_config);
 	dp->select_fd = bpf_map__fd(dp->skel->maps.ha_select);
@@ -493,6 +503,7 @@ static void renew_config(struct tunnel_dp *dp)
 
 	if (err == 0)
 		return;
+	tunnel_refuse(dp->conf, "tell the programs of a change", err_text(err));
 	log_error("the fast path cannot be told of a change and is taken away: tun carries all "
 		  "traffic",
 		  "event=data-path-degraded data-path=tun error=\"%s\"", err_text(err));
@@ -560,9 +571,9 @@ static int open_dir(struct tunnel_dp *dp)
 		return -ENOMEM;
 	err = make_dir(dp->dir);
 	if (err < 0)
-		return refuse("keep programs in tunnel.bpffs", err);
+		return refuse(dp, "keep programs in tunnel.bpffs", err);
 	err = lock_dir(dp->dir, &dp->lock_fd);
-	return err < 0 ? refuse("use tunnel.bpffs", err) : 0;
+	return err < 0 ? refuse(dp, "use tunnel.bpffs", err) : 0;
 }
 
 static int open_ports(struct tunnel_dp *dp)
@@ -618,7 +629,7 @@ static int bpf_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	if (err == 0)
 		err = open_ports(dp);
 	if (err < 0)
-		(void)refuse("lay down the maps", err);
+		(void)refuse(dp, "lay down the maps", err);
 out:
 	if (err < 0) {
 		bpf_close(dp);

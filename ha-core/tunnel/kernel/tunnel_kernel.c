@@ -122,8 +122,9 @@ static const char *remedy_of(int err)
 	}
 }
 
-static int refuse(const char *what, int err)
+static int refuse(const struct tunnel_dp *dp, const char *what, int err)
 {
+	tunnel_refuse(dp->conf, what, err_text(err));
 	log_warning("no fast path: tun carries all traffic",
 		    "event=data-path-degraded data-path=tun what=\"%s\" error=\"%s\" remedy=\"%s\"",
 		    what, err_text(err), remedy_of(err));
@@ -466,14 +467,14 @@ static int open_devices(struct tunnel_dp *dp)
 		if (err == 0)
 			continue;
 		if (kinds[i].mode == ENCAP_IPIP)
-			return refuse("make an ipip device", err);
+			return refuse(dp, "make an ipip device", err);
 		log_warning("no fast path for gre: tun carries it",
 			    "event=data-path-degraded data-path=kernel error=\"%s\" remedy=\"%s\"",
 			    err_text(err), remedy_of(err));
 	}
 	name_of(dp->conf, "-alive", dp->lifeline.name);
 	err = lifeline_open(dp);
-	return err < 0 ? refuse("make the device that its routes live with", err) : 0;
+	return err < 0 ? refuse(dp, "make the device that its routes live with", err) : 0;
 }
 
 /* Does this kernel take routes with an outer header, two ways and all? */
@@ -484,7 +485,7 @@ static int probe(struct tunnel_dp *dp)
 
 	if (err == 0)
 		err = route_del(dp, any_host);
-	return err < 0 ? refuse("lay down a route with an outer header", err) : 0;
+	return err < 0 ? refuse(dp, "lay down a route with an outer header", err) : 0;
 }
 
 static int open_watch(struct tunnel_dp *dp)
@@ -505,6 +506,7 @@ static int kernel_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp
 	int err;
 
 	if (conf->clamp_plain) {
+		tunnel_refuse(conf, "tunnel.mss-clamp: all", "it cannot lower the MSS in tunnels");
 		log_warning("no fast path: tun carries all traffic",
 			    "event=data-path-degraded data-path=tun "
 			    "what=\"lower the MSS in tunnels\" remedy=\"tunnel.mss-clamp: udp\"");
@@ -517,7 +519,7 @@ static int kernel_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp
 	dp->lifeline_fd = -1;
 	err = rtnl_open(&dp->rtnl);
 	if (err < 0) {
-		(void)refuse("open rtnetlink", err);
+		(void)refuse(dp, "open rtnetlink", err);
 		goto out;
 	}
 	(void)remove_all(dp->rtnl, conf); /* a killed daemon's */
@@ -530,7 +532,7 @@ static int kernel_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp
 	if (err == 0)
 		err = rule_on(dp);
 	if (err < 0)
-		(void)refuse("lead packets to its table", err);
+		(void)refuse(dp, "lead packets to its table", err);
 	else
 		err = 0;
 out:

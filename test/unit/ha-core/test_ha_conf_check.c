@@ -160,6 +160,15 @@ static void a_key_of_one_octet_again_and_again_is_unwise(void **state)
 		  "new-key\"\n");
 }
 
+static void interfaces_without_a_fast_path_or_named_twice_are_unwise(void **state)
+{
+	(void)state;
+	expect_of("ihad", BASE TRUSTED "tunnel:\n  interfaces: [eth0, lo, eth1, eth0]\n",
+		  "f:7:15: warning: tunnel.interfaces: lo has no fast path: it is no Ethernet\n"
+		  "f:7:15: warning: tunnel.interfaces: eth0 is there twice\n");
+	expect_of("ihad", BASE TRUSTED "tunnel:\n  interfaces: [eth0, eth1]\n", "");
+}
+
 static void a_short_key_and_keyed_md5_are_unwise(void **state)
 {
 	(void)state;
@@ -341,6 +350,7 @@ int main(void)
 		cmocka_unit_test(trusting_everywhere_is_unwise),
 		cmocka_unit_test(networks_that_together_are_everywhere_are_unwise),
 		cmocka_unit_test(a_key_of_one_octet_again_and_again_is_unwise),
+		cmocka_unit_test(interfaces_without_a_fast_path_or_named_twice_are_unwise),
 		cmocka_unit_test(a_short_key_and_keyed_md5_are_unwise),
 		cmocka_unit_test(a_tolerance_over_a_minute_is_unwise),
 		cmocka_unit_test(any_traffic_out_of_the_tunnels_is_unwise),
