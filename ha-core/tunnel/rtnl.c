@@ -870,7 +870,8 @@ static int route_dump_one(const struct nlmsghdr *nlh, void *ctx)
 	struct rtnl_route route;
 
 	/* Kernels before 4.20 do not look at the protocol asked for. */
-	if (route_parse(nlh, &route) && route.protocol == dump->protocol)
+	if (route_parse(nlh, &route) &&
+	    (dump->protocol == RTPROT_UNSPEC || route.protocol == dump->protocol))
 		dump->fn(dump->ctx, &route);
 	return MNL_CB_OK;
 }

@@ -152,7 +152,7 @@ int rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
  */
 int rtnl_route_get(struct rtnl *r, struct in_addr dst, struct in_addr src,
 		   struct rtnl_route *ret_route);
-/** The routes of one protocol, in every table. fn may not use r. */
+/** The routes of one protocol, or with 0 of all, in every table. fn may not use r. */
 int rtnl_route_dump(struct rtnl *r, uint8_t protocol,
 		    void (*fn)(void *ctx, const struct rtnl_route *route), void *ctx);
 

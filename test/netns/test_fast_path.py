@@ -530,6 +530,33 @@ def mixed(campus, net, run_daemon, desk, correspondent):
     return m
 
 
+def test_route_with_an_mtu_of_its_own_holds_for_what_the_fast_path_carries(fast, campus):
+    """What has no DF is cut up for it; and when it has gone the fast path carries all again."""
+    long = bytes(i & 0xff for i in range(1000))
+
+    def send_long():
+        fast.desk.send_ipip(mip.udp_packet(campus.home, 6000, campus.server_address, 7000, long,
+                                       df=False))
+        assert fast.server.receive() == (long, (campus.home, 6000))
+
+    def fragments():
+        return int(campus.ha.run(["nstat", "-asz", "IpFragOKs"]).stdout.split()[-2])
+
+    def sent_by_the_fast_path():
+        done = carried(fast.counting)
+        for _ in range(4):
+            send_long()
+        return carried(fast.counting) - done
+
+    assert sent_by_the_fast_path() >= 2
+    before = fragments()
+    campus.ha.ip("route add 10.3.0.0/24 via 10.0.0.1 mtu 600")
+    until(lambda: sent_by_the_fast_path() == 0, "the route's MTU is known")
+    assert fragments() >= before + 4
+    campus.ha.ip("route replace 10.3.0.0/24 via 10.0.0.1")
+    until(lambda: sent_by_the_fast_path() >= 2, "it is gone")
+
+
 def tiers_of(daemon, *interfaces):
     status = daemon.status()
     return [status[f"data-path-{i}"].split(":")[0] for i in interfaces]

@@ -69,6 +69,10 @@ struct bpf_ports {
 	struct loop_fd *readable, *policies_readable, *features_readable;
 	struct loop_timer *timer;
 	bool soon; /* it is to fire soon, not at the end of the period */
+	/* The lowest MTU that a route has of its own, 0: none has; and to where. */
+	uint32_t route_mtu;
+	struct addr_prefix route_dst;
+	bool routes_changed; /* since that was found out */
 };
 
 static void path_in(char path[PATH_SIZE], const char *dir, const char *kind, unsigned int index)
@@ -417,10 +421,43 @@ static void on_link(void *ctx, const struct rtnl_link *link)
 		(void)write_port(p, port, link);
 }
 
+static void on_route(void *ctx, const struct rtnl_route *route)
+{
+	struct bpf_ports *p = ctx;
+
+	/* Those of home agents lead into their tunnels, whose MTU is known by binding. */
+	if (route->mtu == 0 || route->protocol == RTNL_PROTOCOL ||
+	    (p->route_mtu != 0 && route->mtu >= p->route_mtu))
+		return;
+	p->route_mtu = route->mtu;
+	p->route_dst = route->dst;
+}
+
+static int look_at_routes(struct bpf_ports *p)
+{
+	int err;
+
+	p->route_mtu = 0;
+	err = rtnl_route_dump(p->rtnl, 0, on_route, p);
+	p->routes_changed = err < 0;
+	return err;
+}
+
+/* There may be very many: only a change of what has been, or may be, the lowest is worth a look. */
+static bool may_change_mtu(const struct bpf_ports *p, const struct rtnl_route *route)
+{
+	return route->protocol != RTNL_PROTOCOL &&
+	       (route->mtu != 0 || (p->route_mtu != 0 && route->dst.len == p->route_dst.len &&
+				    addr_eq(route->dst.addr, p->route_dst.addr)));
+}
+
 static int look(struct bpf_ports *p)
 {
 	struct port **at, *port;
 	int err;
+
+	if (p->routes_changed && look_at_routes(p) < 0)
+		return -EAGAIN;
 
 	for (port = p->ports; port; port = port->next)
 		port->seen = false;
@@ -439,7 +476,7 @@ static int look(struct bpf_ports *p)
 		*at = port->next;
 		free(port);
 	}
-	p->conf.looked(p->conf.ctx);
+	p->conf.looked(p->conf.ctx, p->route_mtu);
 	return 0;
 }
 
@@ -464,12 +501,15 @@ static void on_change(void *ctx, const struct rtnl_change *change)
 {
 	struct bpf_ports *p = ctx;
 
-	if (change->event == RTNL_LINK)
+	if (change->event == RTNL_ROUTE && may_change_mtu(p, &change->route))
+		p->routes_changed = true;
+	if (change->event == RTNL_LINK || p->routes_changed)
 		look_soon(p);
 	else if (change->event == RTNL_FEATURES)
 		loop_timer_start(p->timer, 0, PERIOD_MS); /* packets could be lost by now */
 	else if (change->event == RTNL_POLICY)
-		p->conf.looked(p->conf.ctx); /* at once: packets could go in the clear */
+		p->conf.looked(p->conf.ctx,
+			       p->route_mtu); /* at once: packets could go in the clear */
 }
 
 static void on_readable(void *ctx, int events)
@@ -477,8 +517,10 @@ static void on_readable(void *ctx, int events)
 	struct bpf_ports *p = ctx;
 
 	(void)events;
-	if (rtnl_monitor_read(p->monitor) < 0)
-		look_soon(p); /* some were lost */
+	if (rtnl_monitor_read(p->monitor) < 0) { /* some were lost */
+		p->routes_changed = true;
+		look_soon(p);
+	}
 }
 
 static void on_policy(void *ctx, int events)
@@ -487,7 +529,7 @@ static void on_policy(void *ctx, int events)
 
 	(void)events;
 	if (rtnl_monitor_read(p->policies) < 0)
-		p->conf.looked(p->conf.ctx);
+		p->conf.looked(p->conf.ctx, p->route_mtu);
 }
 
 static void on_features(void *ctx, int events)
@@ -567,6 +609,7 @@ int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 	if (!p)
 		return -ENOMEM;
 	p->conf = *conf;
+	p->routes_changed = true;
 	err = copy_interfaces(p);
 	if (err == 0)
 		err = rtnl_open(&p->rtnl);

@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /** Changes with anything in this file that a pinned map or program would not understand. */
-#define HABPF_LAYOUT 5
+#define HABPF_LAYOUT 6
 
 /*
  * The maps, by name; the programs are "ha_xdp" (XDP) and "ha_tc" (tc, direct action, ingress).
@@ -136,6 +136,11 @@ struct habpf_config {
 	__u32 device_ifindex;
 	__u32 slot_cnt; /* of ha_nodes */
 	__u32 seed;     /* of Identifications: random */
+	/*
+	 * The lowest MTU that a route of this host has of its own, which a look-up does not tell;
+	 * 0: none has. What is longer goes by the kernel, to be cut up or refused.
+	 */
+	__u32 route_mtu;
 	__u8 row_cnt, peer_cnt;
 	__u8 local_cnt; /* all of this host's addresses, or none where every port checks sources */
 	__u8 pad[5];
@@ -198,7 +203,7 @@ _Static_assert(sizeof(struct habpf_tunnel) == 24, "as pinned");
 _Static_assert(sizeof(struct habpf_node) == 64, "as pinned");
 _Static_assert(sizeof(struct habpf_port) == 8, "as pinned");
 _Static_assert(sizeof(struct habpf_filter_row) == 4, "as pinned");
-_Static_assert(sizeof(struct habpf_config) == 228, "as pinned");
+_Static_assert(sizeof(struct habpf_config) == 232, "as pinned");
 _Static_assert(sizeof(struct habpf_count) == 32, "as pinned");
 _Static_assert(sizeof(struct habpf_totals) == 32 + 8 * (HABPF_DROP_CNT + HABPF_LEAVE_CNT),
 	       "as pinned");

@@ -211,6 +211,8 @@ static __always_inline int way_find(HABPF_CTX *ctx, const struct visit *v,
 	const struct habpf_port *out;
 	long err;
 
+	if (v->config->route_mtu && fib->tot_len > v->config->route_mtu)
+		return HABPF_LEAVE_MTU + 1;
 	err = fib_lookup(ctx, v, fib);
 	if (err == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return HABPF_LEAVE_MTU + 1;

@@ -68,7 +68,8 @@ struct tunnel_dp {
 	struct bpf_nodes nodes; /* its entries are mapped */
 	size_t nodes_size;
 	uint32_t slot_cnt;
-	uint32_t cpu_cnt; /* possible ones */
+	uint32_t cpu_cnt;   /* possible ones */
+	uint32_t route_mtu; /* as in struct habpf_config */
 	bool adopted, reconciled;
 	bool realigning;              /* contacts in the entries are of another list of peers */
 	struct habpf_totals *per_cpu; /* owned; to read into */
@@ -455,6 +456,7 @@ static int write_config(struct tunnel_dp *dp)
 		.device_ifindex = if_nametoindex(conf->device),
 		.slot_cnt = dp->slot_cnt,
 		.seed = dp->config.seed,
+		.route_mtu = dp->route_mtu,
 	};
 	const char *before = dp->obstacle;
 
@@ -510,9 +512,12 @@ static void renew_config(struct tunnel_dp *dp)
 	dp->ports = bpf_ports_close(dp->ports, false);
 }
 
-static void on_looked(void *ctx)
+static void on_looked(void *ctx, uint32_t route_mtu)
 {
-	renew_config(ctx);
+	struct tunnel_dp *dp = ctx;
+
+	dp->route_mtu = route_mtu;
+	renew_config(dp);
 }
 
 /* --- opening and closing --- */
