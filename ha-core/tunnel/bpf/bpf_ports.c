@@ -73,6 +73,7 @@ struct bpf_ports {
 	uint32_t route_mtu;
 	struct addr_prefix route_dst;
 	bool routes_changed; /* since that was found out */
+	bool policies_changed;
 };
 
 static void path_in(char path[PATH_SIZE], const char *dir, const char *kind, unsigned int index)
@@ -476,7 +477,7 @@ static int look(struct bpf_ports *p)
 		*at = port->next;
 		free(port);
 	}
-	p->conf.looked(p->conf.ctx, p->route_mtu);
+	p->conf.looked(p->conf.ctx, p->route_mtu); /* we may be closed by it */
 	return 0;
 }
 
@@ -508,8 +509,7 @@ static void on_change(void *ctx, const struct rtnl_change *change)
 	else if (change->event == RTNL_FEATURES)
 		loop_timer_start(p->timer, 0, PERIOD_MS); /* packets could be lost by now */
 	else if (change->event == RTNL_POLICY)
-		p->conf.looked(p->conf.ctx,
-			       p->route_mtu); /* at once: packets could go in the clear */
+		p->policies_changed = true;
 }
 
 static void on_readable(void *ctx, int events)
@@ -528,8 +528,11 @@ static void on_policy(void *ctx, int events)
 	struct bpf_ports *p = ctx;
 
 	(void)events;
-	if (rtnl_monitor_read(p->policies) < 0)
-		p->conf.looked(p->conf.ctx, p->route_mtu);
+	if (rtnl_monitor_read(p->policies) >= 0 && !p->policies_changed)
+		return;
+	p->policies_changed = false;
+	/* At once: packets could go in the clear. We may be closed by it. */
+	p->conf.looked(p->conf.ctx, p->route_mtu);
 }
 
 static void on_features(void *ctx, int events)
