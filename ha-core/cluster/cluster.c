@@ -1168,6 +1168,8 @@ struct cluster *cluster_close(struct cluster *c)
 
 	if (!c)
 		return NULL;
+	if (c->health.link == CLUSTER_FOLLOWING)
+		keep_place(c);
 	close_all(c);
 	while (c->first)
 		free_batch(take_batch(c));

@@ -420,7 +420,8 @@ def test_too_few_replicas_confirm_nothing(cluster, node):
     active, standby = cluster.pair(durability="confirmed", replicas=1, unconfirmed="withhold")
     node.send(node.build())
     active.wait_counter("reply-batches-unconfirmed", 1)
-    assert node.heard_nothing() and "replicas" in own(active)["error"]
+    assert node.heard_nothing()
+    assert "replicas" in until(lambda: own(active)["error"], "it is said why")
 
 
 # --- two that both believe to be active ---
