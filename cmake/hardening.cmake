@@ -8,6 +8,7 @@ include(CheckPIESupported)
 
 function(harden flag)
 	string(MAKE_C_IDENTIFIER "HAS${flag}" has)
+	set(CMAKE_REQUIRED_FLAGS -Werror) # one that it knows and has no use for is none
 	check_c_compiler_flag(${flag} ${has})
 	if(${has})
 		add_compile_options(${flag})

@@ -32,7 +32,7 @@ void *__wrap_reallocarray(void *p, size_t cnt, size_t size);
 void __wrap_free(void *p);
 char *__wrap_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t max);
-int __wrap_vasprintf(char **ret, const char *fmt, va_list ap);
+int __wrap_vasprintf(char **ret, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 int __wrap_asprintf(char **ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static _Thread_local bool may_fail; /* in a stretch: of this thread, not of its workers */
