@@ -10,7 +10,8 @@
  *
  * XDP is chosen where the driver runs native programs and also sends what is redirected to it:
  * otherwise packets would be lost without a word, and tc, which can send anywhere, is the faster one
- * in the end. Linux says so since 6.3, and again when that has changed. Before that a driver with native XDP is trusted, except veth,
+ * in the end. Linux says so since 6.3, and again when that has changed. Before that a driver with
+ * native XDP is trusted, except veth,
  * which sends only if its other end is prepared for it.
  *
  * Only Ethernet interfaces that stand for themselves are of interest. A port of a bridge or a bond

@@ -69,11 +69,13 @@ static __always_inline int leave(struct visit *v, enum habpf_leave reason)
 
 static __always_inline int drop(struct visit *v, enum habpf_drop reason)
 {
-	if ((__u32)reason >= HABPF_DROP_CNT) /* never; but the verifier does not know */
-		return CTX_DROP;
+	__u32 index = reason;
+
 	if (drop_is_reported(v->config, reason, v->now_ns))
 		return leave(v, HABPF_LEAVE_REPORT);
-	v->totals->drops[reason]++;
+	HABPF_AS_ONE_COPY(index);
+	if (index < HABPF_DROP_CNT) /* always; but the verifier does not know */
+		v->totals->drops[index]++;
 	return CTX_DROP;
 }
 

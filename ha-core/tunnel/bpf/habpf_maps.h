@@ -26,6 +26,12 @@
 #define STAMP_TICK_SHIFT    30 /* of about a second */
 #define STAMP_TICKS         8
 
+/*
+ * What is checked and then used as an index has to be one and the same register: Linux 6.1's verifier
+ * does not see that of two copies, one of them on the stack, the check holds for both.
+ */
+#define HABPF_AS_ONE_COPY(x) asm volatile("" : "+r"(x))
+
 /* How many drops of each reason were passed on in the second that began at `since_ns`. */
 struct sample {
 	__u64 since_ns;
@@ -211,7 +217,7 @@ static __always_inline bool drop_is_reported(const struct habpf_config *config,
 					     enum habpf_drop reason, __u64 now_ns)
 {
 	struct sample *sample;
-	__u32 zero = 0, i;
+	__u32 zero = 0, index = reason, i;
 
 	sample = bpf_map_lookup_elem(&ha_sample, &zero);
 	if (!sample || config->drops_per_second == 0)
@@ -221,9 +227,10 @@ static __always_inline bool drop_is_reported(const struct habpf_config *config,
 		for (i = 0; i < HABPF_DROP_CNT; i++)
 			sample->passed[i] = 0;
 	}
-	if (sample->passed[reason] >= config->drops_per_second)
+	HABPF_AS_ONE_COPY(index);
+	if (index >= HABPF_DROP_CNT || sample->passed[index] >= config->drops_per_second)
 		return false;
-	sample->passed[reason]++;
+	sample->passed[index]++;
 	return true;
 }
 
