@@ -196,7 +196,7 @@ def test_packets_are_fragmented_before_they_are_encapsulated(campus, fast, desk,
     assert b"".join(parts[k] for k in sorted(parts))[8:] == data
 
 
-def test_packet_too_big_with_df_is_told_the_tunnels_mtu(campus, fast, desk, server, capture):
+def test_packet_too_big_with_df_is_told_by_the_kernel(campus, fast, desk, server, capture):
     server.socket.setsockopt(socket.SOL_IP, 10, 3)      # IP_PMTUDISC_PROBE: DF, whatever it hears
     wire = capture(campus.server, "eth0")
     server.send(bytes(1480 - 28), (campus.home, 6000))
