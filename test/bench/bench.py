@@ -48,8 +48,11 @@ def cpu_seconds(pid):
     """What all threads of a process have run, by the scheduler's clock."""
     total = 0
     for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
-            total += int(f.read().split()[0])
+        try:
+            with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            pass        # a thread that has just ended, as a reload's does
     return total / 1e9
 
 
