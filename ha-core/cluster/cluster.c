@@ -835,30 +835,31 @@ static void on_info(void *ctx, const struct redis_value *v)
 		       at + sizeof(id) - 1);
 }
 
-static void on_script(void *ctx, const struct redis_value *v)
+/* An answer that is one text, without which nothing goes on. */
+static void take_text(struct cluster *c, const struct redis_value *v, const char *none, char *out,
+		      size_t size)
 {
-	const char *sha = redis_text(v, NULL);
-	struct cluster *c = ctx;
+	const char *text = redis_text(v, NULL);
 
 	answered(c);
-	if (!sha) {
-		go_away(c, redis_error(v) ? redis_error(v) : "no script");
-		return;
-	}
-	(void)snprintf(c->sha, sizeof(c->sha), "%s", sha);
+	if (text)
+		(void)snprintf(out, size, "%s", text);
+	else
+		go_away(c, redis_error(v) ? redis_error(v) : none);
+}
+
+static void on_script(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+
+	take_text(c, v, "no script", c->sha, sizeof(c->sha));
 }
 
 static void on_epoch(void *ctx, const struct redis_value *v)
 {
-	const char *epoch = redis_text(v, NULL);
 	struct cluster *c = ctx;
 
-	answered(c);
-	if (!epoch) {
-		go_away(c, redis_error(v) ? redis_error(v) : "no epoch");
-		return;
-	}
-	(void)snprintf(c->epoch, sizeof(c->epoch), "%s", epoch);
+	take_text(c, v, "no epoch", c->epoch, sizeof(c->epoch));
 }
 
 static void on_newest(void *ctx, const struct redis_value *v)

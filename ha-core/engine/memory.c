@@ -536,6 +536,19 @@ static int check_record(struct wire_reader r)
 	return r.failed || wire_left(&r) > 0 ? ERR_MALFORMED : 0;
 }
 
+/* A whole record of a node that there is, r being behind its head; what came of it is begun. */
+static int open_record(const struct engine *e, const uint8_t *key, size_t key_len,
+		       struct wire_reader *r, struct head *out_head, struct memory_restored *out)
+{
+	int rc = check_record(*r);
+
+	*out = (struct memory_restored){ 0 };
+	if (rc < 0)
+		return rc;
+	out->node = find_node(e, key, key_len);
+	return out->node ? get_head(r, out_head) : ERR_NOT_FOUND;
+}
+
 int memory_check(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
 		 size_t value_len)
 {
@@ -584,20 +597,14 @@ int memory_restore(struct engine *e, const uint8_t *key, size_t key_len, const u
 		   struct memory_restored *out_restored)
 {
 	struct wire_reader r = wire_reader(value, value_len);
-	struct sa_peer *node;
 	struct head head;
+	struct sa_peer *node;
 	unsigned int i;
-	int rc;
+	int rc = open_record(e, key, key_len, &r, &head, out_restored);
 
-	*out_restored = (struct memory_restored){ 0 };
-	rc = check_record(r);
 	if (rc < 0)
 		return rc;
-	node = find_node(e, key, key_len);
-	if (!node)
-		return ERR_NOT_FOUND;
-	out_restored->node = node;
-	(void)get_head(&r, &head);
+	node = out_restored->node;
 	for (i = 0; i < head.sa_cnt; i++)
 		restore_association(&r, e, node, at, out_restored);
 	if (!sa_peer_shared_of(node) || sa_peer_shared_of(node)->version == 0)
@@ -792,20 +799,14 @@ int memory_follow(struct engine *e, const uint8_t *key, size_t key_len, const ui
 		  struct memory_restored *out_restored)
 {
 	struct wire_reader r = wire_reader(value, value_len);
-	struct sa_peer *node;
 	struct head head;
+	struct sa_peer *node;
 	unsigned int i;
-	int rc;
+	int rc = open_record(e, key, key_len, &r, &head, out_restored);
 
-	*out_restored = (struct memory_restored){ 0 };
-	rc = check_record(r);
 	if (rc < 0)
 		return rc;
-	node = find_node(e, key, key_len);
-	if (!node)
-		return ERR_NOT_FOUND;
-	out_restored->node = node;
-	(void)get_head(&r, &head);
+	node = out_restored->node;
 	e->now_ms = at->now.mono_ms;
 	note_version(e, node, &head);
 	for (i = 0; i < head.sa_cnt; i++)
