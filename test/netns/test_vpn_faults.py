@@ -134,13 +134,9 @@ def test_a_gateway_that_crashes_in_mid_session(office, session):
     w.recovers()
 
 
-def test_what_a_restarted_gateway_costs_with_the_settings_of_the_page(deploy, watch):
-    """
-    Nothing is hurried here: dpd_delay of laptop.swanctl.conf and the retransmissions of
-    laptop.strongswan.conf, 10 and 22 s at the most, then a new exchange. Run with -s to see it.
-    """
-    office = deploy()
-    office.start_agents()
+def as_on_the_page(office, watch, **agents):
+    """A laptop at the hotel with a transfer that runs, and charon's settings as they are."""
+    office.start_agents(**agents)
     office.start_gateway()
     office.laptop.plug("hotel")
     office.start_client(tries=None)
@@ -148,6 +144,16 @@ def test_what_a_restarted_gateway_costs_with_the_settings_of_the_page(deploy, wa
     office.wait_working(PATIENCE_S)
     w = watch(office)
     w.user_transfers()
+    return w
+
+
+def test_what_a_restarted_gateway_costs_with_the_settings_of_the_page(deploy, watch):
+    """
+    Nothing is hurried here: dpd_delay of laptop.swanctl.conf and the retransmissions of
+    laptop.strongswan.conf, 10 and 22 s at the most, then a new exchange. Run with -s to see it.
+    """
+    office = deploy()
+    w = as_on_the_page(office, watch)
     begun = time.monotonic()
     office.vpn.kill()
     office.vpn.start()
@@ -203,15 +209,8 @@ def test_a_nat_forgets_its_mapping(deploy, watch, keepalive):
     first, and then the node registers before it connects again. Run with -s to see how long it takes.
     """
     office = deploy()
-    office.start_agents(xhad_conf=office.variant(
+    w = as_on_the_page(office, watch, xhad_conf=office.variant(
         "xhad.yaml", ("keepalive: 20", f"keepalive: {keepalive}")))
-    office.start_gateway()
-    office.laptop.plug("hotel")
-    office.start_client(tries=None)
-    office.switch_on(vici=office.client.socket)
-    office.wait_working(PATIENCE_S)
-    w = watch(office)
-    w.user_transfers()
     spis = office.client.spis()
     before = office.xhad.binding(office.external_home)["source-port"]
     # What comes from inside belongs to no flow that it knows and is given a new port; what comes
