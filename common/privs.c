@@ -428,23 +428,22 @@ static int load_filter(const char *names, const char *more, int (*add)(scmp_filt
 		       struct filter_size *out_size)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-	struct filter_size *size = out_size;
 	unsigned int added = 0;
 	int rc;
 
-	*size = (struct filter_size){ 0 };
+	*out_size = (struct filter_size){ 0 };
 	if (!ctx)
 		return refused("system call filter", -ENOMEM);
 	rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (rc == 0)
-		rc = add_rules(ctx, SCMP_ACT_ALLOW, names, &size->allowed);
+		rc = add_rules(ctx, SCMP_ACT_ALLOW, names, &out_size->allowed);
 	if (rc == 0)
 		rc = add_rules(ctx, SCMP_ACT_ALLOW, more, &added);
-	size->allowed += added;
+	out_size->allowed += added;
 	if (rc == 0 && add)
 		rc = add(ctx);
 	if (rc == 0)
-		rc = add_rules(ctx, SCMP_ACT_KILL_PROCESS, deadly, &size->deadly);
+		rc = add_rules(ctx, SCMP_ACT_KILL_PROCESS, deadly, &out_size->deadly);
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);

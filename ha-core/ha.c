@@ -590,7 +590,7 @@ static void tell_snmp_cluster(void *ctx, struct snmp_cluster *out)
 		snmp_text_set(&out->error, h.error, strlen(h.error));
 	for (i = 0; i < h.peer_cnt; i++)
 		out->peers += loop_now(ha->loop)->mono_ms - h.peers[i].seen_ms <= CLUSTER_SILENT_MS;
-	out->lag_entries = h.newest > h.sequence ? h.newest - h.sequence : 0;
+	out->lag_entries = cluster_lag_entries(&h, h.sequence);
 	out->lag_ms = h.lag_ms;
 	out->queued = h.queued;
 	out->sent = h.sent;

@@ -430,11 +430,6 @@ static const struct ctl_column columns[] = {
 	{ "error-ago", CTL_NUMBER, .detail = true },
 };
 
-static uint64_t lag_entries(uint64_t newest, uint64_t sequence)
-{
-	return newest > sequence ? newest - sequence : 0;
-}
-
 static void show_this(const struct ha_cluster *hc, struct ctl_reply *r,
 		      const struct cluster_health *h)
 {
@@ -447,7 +442,7 @@ static void show_this(const struct ha_cluster *hc, struct ctl_reply *r,
 	ctl_bool(r, true);
 	ctl_string(r, hc->is_active ? "active" : "standby");
 	ctl_string(r, link_name(h->link));
-	ctl_number(r, lag_entries(h->newest, h->sequence));
+	ctl_number(r, cluster_lag_entries(h, h->sequence));
 	ctl_number(r, h->lag_ms);
 	ctl_number(r, h->queued);
 	ctl_number(r, 0);
@@ -479,7 +474,7 @@ void ha_cluster_show(const struct ha_cluster *hc, struct ctl_reply *r)
 		ctl_bool(r, false);
 		ctl_string(r, p->is_active ? "active" : "standby");
 		ctl_string(r, seen_ms > CLUSTER_SILENT_MS ? "silent" : "heard");
-		ctl_number(r, lag_entries(h.newest, p->sequence));
+		ctl_number(r, cluster_lag_entries(&h, p->sequence));
 		ctl_number(r, p->lag_ms);
 		ctl_number(r, p->queued);
 		ctl_number(r, seen_ms);

@@ -48,6 +48,16 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool same_list(char *const *a, size_t a_cnt, char *const *b, size_t b_cnt)
+{
+	size_t i;
+
+	for (i = 0; a_cnt == b_cnt && i < a_cnt; i++)
+		if (strcmp(a[i], b[i]) != 0)
+			return false;
+	return a_cnt == b_cnt;
+}
+
 static bool same_home_link(const struct ha_conf_home_network *a,
 			   const struct ha_conf_home_network *b)
 {
@@ -74,30 +84,13 @@ static bool same_networks(const struct ha_conf *old, const struct ha_conf *new)
 	return true;
 }
 
-static bool same_interfaces(const struct ha_conf *old, const struct ha_conf *new)
-{
-	size_t i;
-
-	if (old->tunnel.interface_cnt != new->tunnel.interface_cnt)
-		return false;
-	for (i = 0; i < old->tunnel.interface_cnt; i++)
-		if (strcmp(old->tunnel.interfaces[i], new->tunnel.interfaces[i]) != 0)
-			return false;
-	return true;
-}
-
 static bool same_replication(const struct ha_conf *old, const struct ha_conf *new)
 {
 	const struct ha_conf_replication *a = &old->state.replication;
 	const struct ha_conf_replication *b = &new->state.replication;
-	size_t i;
 
-	if (a->server_cnt != b->server_cnt)
-		return false;
-	for (i = 0; i < a->server_cnt; i++)
-		if (strcmp(a->servers[i], b->servers[i]) != 0)
-			return false;
-	return same_text(a->sentinel_master, b->sentinel_master) && same_text(a->user, b->user) &&
+	return same_list(a->servers, a->server_cnt, b->servers, b->server_cnt) &&
+	       same_text(a->sentinel_master, b->sentinel_master) && same_text(a->user, b->user) &&
 	       same_text(a->password, b->password) && same_text(a->prefix, b->prefix) &&
 	       same_text(a->name, b->name) && a->role == b->role &&
 	       a->durability == b->durability && a->replicas == b->replicas &&
@@ -117,7 +110,9 @@ static void warn_of_restart(struct ha_reload *r)
 		{ "home-agent.port", old->port == new->port },
 		{ "home-networks", same_networks(old, new) },
 		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
-		{ "tunnel.interfaces", same_interfaces(old, new) },
+		{ "tunnel.interfaces",
+		  same_list(old->tunnel.interfaces, old->tunnel.interface_cnt,
+			    new->tunnel.interfaces, new->tunnel.interface_cnt) },
 		{ "tunnel.bpffs", same_text(old->tunnel.bpffs, new->tunnel.bpffs) },
 		{ "tunnel.fast-path-nodes",
 		  old->tunnel.fast_path_nodes == new->tunnel.fast_path_nodes },

@@ -1214,3 +1214,8 @@ void cluster_get_health(const struct cluster *c, struct cluster_health *out)
 	out->sequence = c->place.sequence;
 	out->queued = c->queue_cnt + c->batch_nodes;
 }
+
+uint64_t cluster_lag_entries(const struct cluster_health *h, uint64_t sequence)
+{
+	return h->newest > sequence ? h->newest - sequence : 0;
+}

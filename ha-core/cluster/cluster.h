@@ -149,6 +149,8 @@ struct cluster_health {
 };
 
 void cluster_get_health(const struct cluster *c, struct cluster_health *out);
+/** How many entries one who has read that far is behind; it may have read on since `newest`. */
+uint64_t cluster_lag_entries(const struct cluster_health *h, uint64_t sequence);
 
 /** Its text for what is stored with a record; CLUSTER_RANK_LEN hex digits, in their order. */
 #define CLUSTER_RANK_LEN 32
