@@ -152,7 +152,7 @@ char *__wrap_strndup(const char *s, size_t max)
 
 char *__wrap_strdup(const char *s)
 {
-	return __wrap_strndup(s, SIZE_MAX);
+	return __wrap_strndup(s, strlen(s));
 }
 
 int __wrap_vasprintf(char **ret, const char *fmt, va_list ap)
