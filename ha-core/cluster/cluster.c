@@ -20,11 +20,10 @@
  * (replication id) has become another one. Nothing that a server forgets is lost while a home agent
  * knows it.
  *
- * Two connections to the server: one writes, and says once a second that we are alive; one reads,
- * and waits there for what comes. A third asks the Sentinels where the server is. Each answer has a
- * deadline: a server that hangs is a server that is away. What is to be shared waits in a queue of
- * nodes, not of records: a node that changed often meanwhile is one entry, as it is then. Beyond
- * queue_max the queue is given up, and all is walked through when the server is back.
+ * How the server is found and reached is connection.c's business: here it is there, or away. Once a
+ * second we say there that we are alive. What is to be shared waits in a queue of nodes, not of
+ * records: a node that changed often meanwhile is one entry, as it is then. Beyond queue_max the
+ * queue is given up, and all is walked through when the server is back.
  *
  * The loop never waits and every step is bounded: so many records an answer, so many nodes a turn.
  */
@@ -32,20 +31,16 @@
 
 #include "common/err.h"
 #include "common/log.h"
-#include "ha-core/cluster/redis.h"
+#include "ha-core/cluster/connection.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #define TICK_MS         100
 #define HEARTBEAT_MS    1000
-#define ANSWER_MS       2000 /* a server that takes longer is away */
-#define BLOCK_MS        1000 /* how long a read may wait for an entry */
-#define RETRY_MS        500
 #define BATCH_NODES     64
 #define BATCHES_MAX     8 /* on their way */
 #define READ_CNT        128
@@ -101,18 +96,8 @@ struct cluster {
 	char nodes_key[128], stream_key[128], sequence_key[128], hosts_key[128], epoch_key[128];
 	bool is_active;
 
-	/* the connections */
-	struct redis *finder, *writer, *reader;
-	size_t next_server; /* to be asked */
-	uint64_t retry_ms;  /* when, while there is no connection */
-	uint64_t finder_ms; /* deadlines of what was asked; 0: nothing */
-	uint64_t writer_ms;
-	uint64_t reader_ms;
+	struct connection *connection;
 	uint64_t heartbeat_ms; /* when the next one is due */
-	char sha[CLUSTER_SERVER_LEN + 1];
-	char server[CLUSTER_SERVER_LEN + 1];
-	char epoch[CLUSTER_EPOCH_LEN + 1];
-	unsigned int writer_asked; /* without an answer yet */
 	bool must_scan, is_scanning, is_sweeping;
 	bool has_scanned; /* what is swept then is what the scan has not met */
 	bool has_swept;   /* in this life */
@@ -137,13 +122,22 @@ struct cluster {
 	uint64_t catch_up_to, catch_up_ms; /* entry; UINT64_MAX: to be asked. Deadline */
 };
 
-static void go_away(struct cluster *c, const char *why);
 static void ask_to_read(struct cluster *c);
 static void scan(struct cluster *c, const char *cursor);
 
 static uint64_t now_ms(const struct cluster *c)
 {
 	return loop_now(c->conf.loop)->mono_ms;
+}
+
+static const struct connection_server *server_of(const struct cluster *c)
+{
+	return connection_server(c->connection);
+}
+
+static void go_away(struct cluster *c, const char *why)
+{
+	connection_give_up(c->connection, why); /* on_down() follows from it */
 }
 
 static uint64_t wall_ms(void)
@@ -350,11 +344,6 @@ static void requeue(struct cluster *c, struct batch *b)
 
 /* --- writing --- */
 
-static void answered(struct cluster *c)
-{
-	c->writer_ms = --c->writer_asked > 0 ? now_ms(c) + ANSWER_MS : 0;
-}
-
 static void refused(struct cluster *c, struct batch *b, const char *error)
 {
 	/* It has become a replica, lost our script, or forgot who we are: find out anew. */
@@ -372,7 +361,7 @@ static void refused(struct cluster *c, struct batch *b, const char *error)
 		log_warning("the shared state refuses changes; they wait",
 			    "event=cluster-refused error=\"%s\"", c->health.error);
 	c->is_refused = true;
-	c->backoff_ms = now_ms(c) + RETRY_MS;
+	c->backoff_ms = now_ms(c) + CONNECTION_RETRY_MS;
 }
 
 static void written(struct cluster *c, struct batch *b)
@@ -393,7 +382,6 @@ static void on_written(void *ctx, const struct redis_value *v)
 	struct cluster *c = ctx;
 	const char *error = redis_error(v);
 
-	answered(c);
 	if (c->first->wants_replicas) { /* the answer to WAIT is what counts */
 		c->first->failed = error != NULL;
 		if (error)
@@ -412,7 +400,6 @@ static void on_waited(void *ctx, const struct redis_value *v)
 	const char *error = redis_error(v);
 	char why[sizeof(c->health.error)];
 
-	answered(c);
 	if (b->failed) {
 		memcpy(why, c->health.error, sizeof(why));
 		refused(c, b, why);
@@ -427,11 +414,7 @@ static void on_waited(void *ctx, const struct redis_value *v)
 
 static int ask_writer(struct cluster *c, redis_fn *fn, const struct redis_arg *args, size_t cnt)
 {
-	int rc = redis_command(c->writer, fn, c, args, cnt);
-
-	if (rc == 0 && c->writer_asked++ == 0)
-		c->writer_ms = now_ms(c) + ANSWER_MS;
-	return rc;
+	return connection_write(c->connection, fn, c, args, cnt);
 }
 
 static struct redis_arg text_arg(const char *text)
@@ -470,7 +453,7 @@ static int send_batch(struct cluster *c, struct batch *b)
 	(void)snprintf(len, sizeof(len), "%u", c->conf.stream_len);
 	(void)snprintf(wall, sizeof(wall), "%llu", (unsigned long long)wall_ms());
 	args[0] = text_arg("EVALSHA");
-	args[1] = text_arg(c->sha);
+	args[1] = text_arg(server_of(c)->script);
 	args[2] = text_arg("3");
 	args[3] = text_arg(c->nodes_key);
 	args[4] = text_arg(c->stream_key);
@@ -589,8 +572,8 @@ static void keep_place(struct cluster *c)
 {
 	if (c->is_scanning || c->is_sweeping || c->must_scan)
 		return; /* a scan that was broken off begins anew */
-	memcpy(c->place.epoch, c->epoch, sizeof(c->epoch));
-	memcpy(c->place.server, c->server, sizeof(c->server));
+	memcpy(c->place.epoch, server_of(c)->epoch, sizeof(c->place.epoch));
+	memcpy(c->place.server, server_of(c)->id, sizeof(c->place.server));
 	if (c->queue_cnt == 0 && c->batch_cnt == 0)
 		c->place.version = c->hooks.version(c->hooks.ctx);
 	c->hooks.keep_place(c->hooks.ctx, &c->place);
@@ -635,7 +618,6 @@ static void on_read(void *ctx, const struct redis_value *v)
 	const struct redis_value *entries = redis_item(redis_item(v, 0), 1);
 	size_t i;
 
-	c->reader_ms = 0;
 	if (redis_error(v)) {
 		go_away(c, redis_error(v));
 		return;
@@ -663,10 +645,9 @@ static void ask_to_read(struct cluster *c)
 
 	(void)snprintf(from, sizeof(from), "%llu-1", (unsigned long long)c->place.sequence);
 	(void)snprintf(cnt, sizeof(cnt), "%d", READ_CNT);
-	(void)snprintf(block, sizeof(block), "%d", BLOCK_MS);
-	c->reader_ms = now_ms(c) + BLOCK_MS + ANSWER_MS;
-	(void)redis_ask(c->reader, on_read, c, "XREAD", "COUNT", cnt, "BLOCK", block, "STREAMS",
-			c->stream_key, from, NULL);
+	(void)snprintf(block, sizeof(block), "%d", CONNECTION_BLOCK_MS);
+	(void)redis_ask(connection_reader(c->connection), on_read, c, "XREAD", "COUNT", cnt,
+			"BLOCK", block, "STREAMS", c->stream_key, from, NULL);
 }
 
 /* Of our nodes what is not shared yet, some a turn; only as fast as it goes. */
@@ -707,7 +688,6 @@ static void on_scanned(void *ctx, const struct redis_value *v)
 	const char *cursor = redis_text(redis_item(v, 0), NULL);
 	size_t i;
 
-	c->reader_ms = 0;
 	if (redis_error(v) || !cursor) {
 		go_away(c, redis_error(v) ? redis_error(v) : "no cursor");
 		return;
@@ -732,33 +712,23 @@ static void scan(struct cluster *c, const char *cursor)
 	char cnt[16];
 
 	(void)snprintf(cnt, sizeof(cnt), "%d", SCAN_CNT);
-	c->reader_ms = now_ms(c) + ANSWER_MS;
-	(void)redis_ask(c->reader, on_scanned, c, "HSCAN", c->nodes_key, cursor, "COUNT", cnt,
-			NULL);
+	(void)redis_ask(connection_reader(c->connection), on_scanned, c, "HSCAN", c->nodes_key,
+			cursor, "COUNT", cnt, NULL);
 }
 
-/* --- connecting --- */
+/* --- the server comes and goes --- */
 
-static void close_all(struct cluster *c)
+static void on_down(void *ctx, const char *why)
 {
-	c->finder = redis_close(c->finder);
-	c->writer = redis_close(c->writer);
-	c->reader = redis_close(c->reader);
-	c->finder_ms = c->writer_ms = c->reader_ms = 0;
-	c->writer_asked = 0;
-	c->is_scanning = c->is_sweeping = false;
-}
-
-static void go_away(struct cluster *c, const char *why)
-{
+	struct cluster *c = ctx;
 	bool was_there = c->health.link != CLUSTER_AWAY;
 
 	complain(c, why);
 	/* A scan that was not finished has not compared everything. */
 	c->must_scan |= c->is_scanning || c->is_sweeping;
-	close_all(c);
+	c->is_scanning = c->is_sweeping = false;
 	c->health.link = CLUSTER_AWAY;
-	c->retry_ms = now_ms(c) + RETRY_MS;
+	c->health.server = server_of(c)->at;
 	end_late_holds(c, UINT64_MAX);
 	while (c->first)
 		requeue(c, take_batch(c));
@@ -774,29 +744,27 @@ static void go_away(struct cluster *c, const char *why)
 		finish_catching_up(c); /* there is nothing to be had */
 }
 
-static void on_down(void *ctx, const char *why)
+static void on_up(void *ctx)
 {
-	go_away(ctx, why);
-}
+	struct cluster *c = ctx;
+	const struct connection_server *server = server_of(c);
+	bool same_data = strcmp(server->epoch, c->place.epoch) == 0;
+	bool same_server = strcmp(server->id, c->place.server) == 0;
 
-static void arrive(struct cluster *c)
-{
-	bool same = strcmp(c->epoch, c->place.epoch) == 0 &&
-		    strcmp(c->server, c->place.server) == 0 && !c->must_scan &&
-		    c->place.sequence <= c->health.newest;
-
+	c->health.server = server->at;
+	c->health.newest = server->newest;
 	log_notice("the shared state is reached",
 		   "event=cluster-reached server=%s:%u sequence=%llu newest=%llu queued=%zu",
-		   addr_text(c->health.server.address).s, c->health.server.port,
-		   (unsigned long long)c->place.sequence, (unsigned long long)c->health.newest,
+		   addr_text(server->at.address).s, server->at.port,
+		   (unsigned long long)c->place.sequence, (unsigned long long)server->newest,
 		   c->queue_cnt);
 	c->has_complained = false;
 	c->heartbeat_ms = 0;
 	c->backoff_ms = 0;
-	if (!same) {
-		start_scan(c, strcmp(c->epoch, c->place.epoch) != 0     ? "other-data"
-			      : strcmp(c->server, c->place.server) != 0 ? "other-server"
-									: "unfinished");
+	if (!same_data || !same_server || c->must_scan || c->place.sequence > server->newest) {
+		start_scan(c, !same_data     ? "other-data"
+			      : !same_server ? "other-server"
+					     : "unfinished");
 	} else {
 		c->health.link = CLUSTER_FOLLOWING;
 		if (!c->has_swept) /* what a former life could not share any more */
@@ -804,181 +772,6 @@ static void arrive(struct cluster *c)
 		ask_to_read(c);
 	}
 	cluster_flush(c);
-}
-
-static void on_refusable(void *ctx, const struct redis_value *v)
-{
-	struct cluster *c = ctx;
-
-	answered(c);
-	if (redis_error(v))
-		go_away(c, redis_error(v));
-}
-
-static void on_info(void *ctx, const struct redis_value *v)
-{
-	static const char id[] = "master_replid:";
-	const char *text = redis_text(v, NULL), *at;
-	struct cluster *c = ctx;
-
-	answered(c);
-	at = text ? strstr(text, id) : NULL;
-	if (redis_error(v) || !at) {
-		go_away(c, redis_error(v) ? redis_error(v) : "no server that we know");
-		return;
-	}
-	if (!strstr(text, "role:master")) {
-		go_away(c, "that server is a replica");
-		return;
-	}
-	(void)snprintf(c->server, sizeof(c->server), "%.*s", CLUSTER_SERVER_LEN,
-		       at + sizeof(id) - 1);
-}
-
-/* An answer that is one text, without which nothing goes on. */
-static void take_text(struct cluster *c, const struct redis_value *v, const char *none, char *out,
-		      size_t size)
-{
-	const char *text = redis_text(v, NULL);
-
-	answered(c);
-	if (text)
-		(void)snprintf(out, size, "%s", text);
-	else
-		go_away(c, redis_error(v) ? redis_error(v) : none);
-}
-
-static void on_script(void *ctx, const struct redis_value *v)
-{
-	struct cluster *c = ctx;
-
-	take_text(c, v, "no script", c->sha, sizeof(c->sha));
-}
-
-static void on_epoch(void *ctx, const struct redis_value *v)
-{
-	struct cluster *c = ctx;
-
-	take_text(c, v, "no epoch", c->epoch, sizeof(c->epoch));
-}
-
-static void on_newest(void *ctx, const struct redis_value *v)
-{
-	struct cluster *c = ctx;
-
-	answered(c);
-	if (redis_error(v)) {
-		go_away(c, redis_error(v));
-		return;
-	}
-	c->health.newest = redis_number(v);
-	arrive(c);
-}
-
-static void on_reader_auth(void *ctx, const struct redis_value *v)
-{
-	if (redis_error(v))
-		go_away(ctx, redis_error(v));
-}
-
-static void random_hex(char out[CLUSTER_EPOCH_LEN + 1])
-{
-	uint64_t n = 0;
-
-	while (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
-		;
-	(void)snprintf(out, CLUSTER_EPOCH_LEN + 1, "%016llx", (unsigned long long)n);
-}
-
-static void shake_hands(struct cluster *c)
-{
-	char epoch[CLUSTER_EPOCH_LEN + 1];
-
-	random_hex(epoch);
-	/* In a pipeline; who is refused at one of them never comes to the last. */
-	if (redis_ask(c->writer, on_refusable, c, "AUTH", c->conf.user, c->conf.password, NULL) <
-		    0 ||
-	    redis_ask(c->writer, on_info, c, "INFO", "replication", NULL) < 0 ||
-	    redis_ask(c->writer, on_script, c, "SCRIPT", "LOAD", push_script, NULL) < 0 ||
-	    redis_ask(c->writer, on_refusable, c, "SET", c->epoch_key, epoch, "NX", NULL) < 0 ||
-	    redis_ask(c->writer, on_epoch, c, "GET", c->epoch_key, NULL) < 0 ||
-	    redis_ask(c->writer, on_newest, c, "GET", c->sequence_key, NULL) < 0 ||
-	    redis_ask(c->reader, on_reader_auth, c, "AUTH", c->conf.user, c->conf.password, NULL) <
-		    0)
-		return; /* on_down() has been called, or will be */
-	c->writer_asked = 6;
-	c->writer_ms = now_ms(c) + ANSWER_MS;
-}
-
-static void connect_server(struct cluster *c, struct cluster_server server)
-{
-	const struct redis_conf conf = { .loop = c->conf.loop,
-					 .address = server.address,
-					 .port = server.port,
-					 .down = on_down,
-					 .ctx = c };
-	int rc;
-
-	c->health.server = server;
-	rc = redis_open(&conf, &c->writer);
-	if (rc == 0)
-		rc = redis_open(&conf, &c->reader);
-	if (rc < 0) {
-		go_away(c, err_text(rc));
-		return;
-	}
-	shake_hands(c);
-}
-
-static void on_master(void *ctx, const struct redis_value *v)
-{
-	const char *address = redis_text(redis_item(v, 0), NULL);
-	struct cluster_server server = { .port = (uint16_t)redis_number(redis_item(v, 1)) };
-	struct cluster *c = ctx;
-
-	if (!address || addr_parse(address, &server.address) < 0) {
-		go_away(c, redis_error(v) ? redis_error(v) : "no Sentinel knows that master");
-		return;
-	}
-	c->finder = redis_close(c->finder);
-	c->finder_ms = 0;
-	connect_server(c, server);
-}
-
-/* A Sentinel may have no password: it says so, and answers the next question. */
-static void on_finder_auth(void *ctx, const struct redis_value *v)
-{
-	const char *error = redis_error(v);
-
-	if (error && strncmp(error, "WRONGPASS", 9) == 0)
-		go_away(ctx, error);
-}
-
-static void find_server(struct cluster *c)
-{
-	const struct cluster_server server = c->conf.servers[c->next_server];
-	const struct redis_conf conf = { .loop = c->conf.loop,
-					 .address = server.address,
-					 .port = server.port,
-					 .down = on_down,
-					 .ctx = c };
-	int rc;
-
-	c->next_server = (c->next_server + 1) % c->conf.server_cnt;
-	c->retry_ms = 0;
-	if (!c->conf.sentinel_master) {
-		connect_server(c, server);
-		return;
-	}
-	rc = redis_open(&conf, &c->finder);
-	if (rc < 0) {
-		go_away(c, err_text(rc));
-		return;
-	}
-	c->finder_ms = now_ms(c) + ANSWER_MS;
-	if (redis_ask(c->finder, on_finder_auth, c, "AUTH", c->conf.password, NULL) == 0)
-		(void)redis_ask(c->finder, on_master, c, "SENTINEL", "GET-MASTER-ADDR-BY-NAME",
-				c->conf.sentinel_master, NULL);
 }
 
 /* --- peers --- */
@@ -1031,7 +824,6 @@ static void on_peers(void *ctx, const struct redis_value *v)
 	struct cluster *c = ctx;
 	size_t i;
 
-	answered(c);
 	for (i = 0; i + 1 < redis_cnt(v); i += 2) {
 		name = redis_text(redis_item(v, i), NULL);
 		said = redis_text(redis_item(v, i + 1), NULL);
@@ -1050,10 +842,9 @@ static void on_heartbeat_epoch(void *ctx, const struct redis_value *v)
 	const char *epoch = redis_text(v, NULL);
 	struct cluster *c = ctx;
 
-	answered(c);
 	if (redis_error(v))
 		go_away(c, redis_error(v));
-	else if (!epoch || strcmp(epoch, c->epoch) != 0)
+	else if (!epoch || strcmp(epoch, server_of(c)->epoch) != 0)
 		go_away(c, "the shared data are gone"); /* and come back from here */
 }
 
@@ -1062,7 +853,6 @@ static void on_heartbeat_newest(void *ctx, const struct redis_value *v)
 	struct cluster *c = ctx;
 	uint64_t newest = redis_number(v);
 
-	answered(c);
 	if (newest > c->health.newest)
 		c->health.newest = newest;
 	if (!c->caught_up || c->catch_up_to != UINT64_MAX)
@@ -1076,7 +866,6 @@ static void ignore(void *ctx, const struct redis_value *v)
 {
 	struct cluster *c = ctx;
 
-	answered(c);
 	if (redis_error(v))
 		complain(c, redis_error(v));
 }
@@ -1107,11 +896,6 @@ static void beat(struct cluster *c)
 
 /* --- life --- */
 
-static bool is_late(uint64_t deadline_ms, uint64_t now)
-{
-	return deadline_ms != 0 && now >= deadline_ms;
-}
-
 static void on_tick(void *ctx)
 {
 	struct cluster *c = ctx;
@@ -1120,18 +904,25 @@ static void on_tick(void *ctx)
 	end_late_holds(c, now);
 	if (c->caught_up && now >= c->catch_up_ms)
 		finish_catching_up(c);
-	if (is_late(c->finder_ms, now) || is_late(c->writer_ms, now) || is_late(c->reader_ms, now))
-		go_away(c, "no answer in time");
-	if (!c->finder && !c->writer) {
-		if (now >= c->retry_ms)
-			find_server(c);
-		return;
-	}
+	connection_tick(c->connection);
 	if (c->health.link == CLUSTER_AWAY)
-		return; /* shaking hands */
+		return;
 	if (now >= c->heartbeat_ms)
 		beat(c);
 	cluster_flush(c);
+}
+
+static int open_connection(struct cluster *c)
+{
+	const struct connection_conf conf = { .cluster = &c->conf,
+					      .epoch_key = c->epoch_key,
+					      .sequence_key = c->sequence_key,
+					      .script = push_script,
+					      .up = on_up,
+					      .down = on_down,
+					      .ctx = c };
+
+	return connection_open(&conf, &c->connection);
 }
 
 int cluster_open(const struct cluster_conf *conf, const struct cluster_hooks *hooks,
@@ -1144,20 +935,20 @@ int cluster_open(const struct cluster_conf *conf, const struct cluster_hooks *ho
 	c->conf = *conf;
 	c->hooks = *hooks;
 	c->place = *place;
-	c->tick = loop_timer_new(conf->loop, on_tick, c);
-	c->sweeper = loop_timer_new(conf->loop, on_sweep, c);
-	if (!c->tick || !c->sweeper) {
-		loop_timer_free(c->sweeper);
-		loop_timer_free(c->tick);
-		free(c);
-		return -ENOMEM;
-	}
-	random_hex(c->instance);
+	connection_random(c->instance);
 	(void)snprintf(c->nodes_key, sizeof(c->nodes_key), "%s:nodes", conf->prefix);
 	(void)snprintf(c->stream_key, sizeof(c->stream_key), "%s:stream", conf->prefix);
 	(void)snprintf(c->sequence_key, sizeof(c->sequence_key), "%s:sequence", conf->prefix);
 	(void)snprintf(c->hosts_key, sizeof(c->hosts_key), "%s:hosts", conf->prefix);
 	(void)snprintf(c->epoch_key, sizeof(c->epoch_key), "%s:epoch", conf->prefix);
+	c->tick = loop_timer_new(conf->loop, on_tick, c);
+	c->sweeper = loop_timer_new(conf->loop, on_sweep, c);
+	if (!c->tick || !c->sweeper || open_connection(c) < 0) {
+		loop_timer_free(c->sweeper);
+		loop_timer_free(c->tick);
+		free(c);
+		return -ENOMEM;
+	}
 	loop_timer_start(c->tick, 0, TICK_MS);
 	*ret_c = c;
 	return 0;
@@ -1171,7 +962,7 @@ struct cluster *cluster_close(struct cluster *c)
 		return NULL;
 	if (c->health.link == CLUSTER_FOLLOWING)
 		keep_place(c);
-	close_all(c);
+	connection_close(c->connection);
 	while (c->first)
 		free_batch(take_batch(c));
 	for (i = 0; i < c->queue_cnt; i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hiredis' asynchronous contexts on our loop; cluster.c has three of them at most. hiredis asks
+ * hiredis' asynchronous contexts on our loop; connection.c has three of them at most. hiredis asks
  * for readable and writable to be watched, and each is a watch of its own, for either callback may
  * end the connection and free both.
  *
@@ -23,6 +23,8 @@
 struct redis {
 	struct redis_conf conf;
 	redisAsyncContext *ac; /* NULL: lost */
+	size_t asked;          /* without an answer yet */
+	uint64_t deadline_ms;  /* of the next answer, while there is one to come */
 };
 
 /* A command that waits for its answer. */
@@ -170,13 +172,27 @@ struct redis *redis_close(struct redis *r)
 	return NULL;
 }
 
+static void expect_answer(struct redis *r)
+{
+	r->deadline_ms = loop_now(r->conf.loop)->mono_ms + r->conf.answer_ms;
+}
+
 static void on_reply(redisAsyncContext *ac, void *reply, void *priv)
 {
 	struct asked asked = *(struct asked *)priv;
+	struct redis *r = ac->data;
 
 	free(priv);
-	if (ac->data && reply)
-		asked.fn(asked.ctx, reply);
+	if (!r || !reply)
+		return;
+	r->asked--;
+	expect_answer(r);
+	asked.fn(asked.ctx, reply); /* may end it */
+}
+
+bool redis_is_late(const struct redis *r, uint64_t now_ms)
+{
+	return r && r->asked > 0 && now_ms >= r->deadline_ms;
 }
 
 int redis_command(struct redis *r, redis_fn *fn, void *ctx, const struct redis_arg *args,
@@ -201,6 +217,8 @@ int redis_command(struct redis *r, redis_fn *fn, void *ctx, const struct redis_a
 	}
 	if (rc < 0)
 		free(asked);
+	else if (r->asked++ == 0)
+		expect_answer(r);
 	free(lens);
 	free(argv);
 	return rc;

@@ -32,6 +32,7 @@ struct redis_conf {
 	struct loop *loop;
 	struct in_addr address;
 	uint16_t port;
+	uint32_t answer_ms; /* from one answer to the next, while there is one to come */
 	/**
 	 * The connection could not be made, or is lost. Called once; commands without an answer
 	 * have none. redis_close() may be called from here.
@@ -52,6 +53,9 @@ int redis_command(struct redis *r, redis_fn *fn, void *ctx, const struct redis_a
 
 /** The same from strings, the last one NULL. */
 int redis_ask(struct redis *r, redis_fn *fn, void *ctx, ...) __attribute__((sentinel));
+
+/** Is an answer overdue? Takes NULL. */
+bool redis_is_late(const struct redis *r, uint64_t now_ms);
 
 /* --- answers; each takes NULL, which is no value --- */
 
