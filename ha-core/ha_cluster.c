@@ -36,6 +36,7 @@
 #define NODES_PER_TURN 2048
 #define VERSION_STEP   4096u /* versions of one host differ by it at least: 1 us */
 #define NOTE_VERSION   1
+#define BLOCK_LEN      (32 - POOL_BLOCK_BITS)
 /* Identifications and versions are counted from 1968 on, RFC 4330 §3: until 2104 they only grow. */
 #define ERA (UINT64_C(0x80000000) << 32)
 
@@ -54,6 +55,7 @@ struct ha_cluster {
 	uint32_t own_bits; /* of versions of ours */
 	uint32_t scan;
 	uint64_t promoted_ms;
+	uint32_t lease_reserve;
 	char name[CLUSTER_NAME_MAX + 1];
 	char *prefix, *user, *password, *sentinel_master; /* owned: a reload frees the file's */
 };
@@ -313,6 +315,62 @@ static void get_place(const struct ha_cluster *hc, struct cluster_place *out)
 	*out = place;
 }
 
+/* --- addresses to give --- */
+
+static void claimed(void *ctx, struct addr_prefix block, bool ours)
+{
+	struct ha_cluster *hc = ctx;
+
+	if (block.len != BLOCK_LEN)
+		return;
+	if (!pool_set_block(&hc->env.engine->pool, addr_host(block.addr) >> POOL_BLOCK_BITS, ours))
+		log_warning("addresses of this host are another one's: it gives no more of them",
+			    "event=cluster-block-lost block=%s", addr_prefix_text(block).s);
+}
+
+static void put_blocks(const uint32_t *blocks, size_t cnt, struct addr_prefix *out)
+{
+	for (; cnt > 0; cnt--, out++, blocks++)
+		*out = (struct addr_prefix){ addr_from_host(*blocks << POOL_BLOCK_BITS),
+					     BLOCK_LEN };
+}
+
+/* Some of them are left to the others, however small the pools are. */
+static size_t wants(void *ctx, struct addr_prefix *out_blocks, size_t max)
+{
+	static struct log_limit limit = { .burst = 1,
+					  .interval_ms = 60000,
+					  .event = "cluster-blocks-gone" };
+	const struct ha_cluster *hc = ctx;
+	const struct pool *pool = &hc->env.engine->pool;
+	const size_t share = (pool_size(pool) + 7) / 8, has = pool_free_cnt(pool);
+	const size_t reserve = hc->lease_reserve < share ? hc->lease_reserve : share;
+	uint32_t blocks[64];
+	size_t cnt;
+
+	if (has >= reserve)
+		return 0;
+	cnt = (reserve - has + POOL_BLOCK_SIZE - 1) / POOL_BLOCK_SIZE;
+	cnt = cnt < max ? cnt : max;
+	cnt = pool_unclaimed(pool, blocks, cnt < 64 ? cnt : 64);
+	put_blocks(blocks, cnt, out_blocks);
+	if (cnt == 0 && has == 0)
+		log_write_limited(&limit, loop_now(hc->env.loop)->mono_ms, LOG_LEVEL_WARNING,
+				  "every address is leased, or another host's to give",
+				  "event=cluster-blocks-gone remedy=\"larger dynamic pools\"");
+	return cnt;
+}
+
+static size_t has(void *ctx, uint32_t *pos, struct addr_prefix *out_blocks, size_t max)
+{
+	const struct ha_cluster *hc = ctx;
+	uint32_t blocks[64];
+	size_t cnt = pool_ours(&hc->env.engine->pool, pos, blocks, max < 64 ? max : 64);
+
+	put_blocks(blocks, cnt, out_blocks);
+	return cnt;
+}
+
 static void held(void *ctx, size_t cnt, bool shared)
 {
 	const struct ha_cluster *hc = ctx;
@@ -353,7 +411,7 @@ bool ha_cluster_is_active(const struct ha_cluster *hc)
 	return !hc || hc->is_active;
 }
 
-/* Each host gives from a place of its own, so that two seldom give one address to two nodes. */
+/* Each host gives from blocks of its own, and looks for those in a place of its own first. */
 static void start_pool(struct ha_cluster *hc)
 {
 	pool_start_at(&hc->env.engine->pool, hc->own_bits * 2654435761u); /* Knuth's multiplier */
@@ -507,6 +565,8 @@ void ha_cluster_status(const struct ha_cluster *hc, struct ctl_reply *r)
 	ctl_number(r, h.scans);
 	ctl_field(r, "cluster-overflows", CTL_NUMBER);
 	ctl_number(r, h.overflows);
+	ctl_field(r, "cluster-addresses-to-give", CTL_NUMBER);
+	ctl_number(r, pool_free_cnt(&hc->env.engine->pool));
 	ctl_field(r, "cluster-unconfirmed-batches", CTL_NUMBER);
 	ctl_number(r, h.unconfirmed);
 }
@@ -580,6 +640,9 @@ int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env
 		.sweep = sweep,
 		.version = version,
 		.keep_place = keep_place,
+		.claimed = claimed,
+		.wants = wants,
+		.has = has,
 		.held = held,
 	};
 	struct cluster_hooks with_ctx = hooks;
@@ -597,6 +660,7 @@ int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env
 		return -ENOMEM;
 	hc->env = *env;
 	hc->withholds = conf->state.replication.unconfirmed == HA_CONF_UNCONFIRMED_WITHHOLD;
+	hc->lease_reserve = conf->state.replication.lease_reserve;
 	hc->scan = 1;
 	if (getrandom(&hc->own_bits, sizeof(hc->own_bits), 0) != (ssize_t)sizeof(hc->own_bits))
 		hc->own_bits = (uint32_t)getpid();
@@ -616,6 +680,7 @@ int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env
 		return rc;
 	}
 	env->engine->is_shared = true;
+	pool_divide(&env->engine->pool);
 	start_pool(hc);
 	log_info("state is shared with other hosts",
 		 "event=cluster-started host=%s role=%s servers=%zu durability=%s",

@@ -537,6 +537,11 @@ const struct conf_key ha_conf_rows[] = {
 	  .min = 1000, .max = 100000000, .dflt = "1000000", .unit = "nodes",
 	  .doc = "That have changed while the server is away; beyond, everything is compared when "
 		 "it is back." },
+	{ "state.replication.lease-reserve", CONF_UINT, FIELD(state.replication.lease_reserve),
+	  .min = 1, .max = 65536, .dflt = "256", .unit = "addresses",
+	  .doc = "Free addresses of dynamic pools that are this host's alone to give, in blocks "
+		 "claimed ahead: so many new nodes have one while the server is away. An eighth "
+		 "of the pools at most." },
 	{ "control.socket", CONF_STRING, FIELD(control.socket), .min = 1, .max = SOCKET_MAX,
 	  .dflt = "/run/home-agent/{program}.sock", .check = check_absolute,
 	  .doc = "Where hactl asks." },

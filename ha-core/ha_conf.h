@@ -103,6 +103,7 @@ struct ha_conf_replication {
 	enum ha_conf_unconfirmed unconfirmed;
 	uint32_t stream_length;
 	uint32_t queue_limit;
+	uint32_t lease_reserve;
 };
 
 struct ha_conf {

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Dynamic home addresses: one bit for each address of a range, searched a word at a time from
- * where the last search ended, so that an address given back rests as long as it can.
+ * where the last search ended, so that an address given back rests as long as it can. Of a divided
+ * pool two more bits each say whose the address is to give; blocks that reach beyond a range are
+ * whole to everybody else.
  */
 #include "ha-core/binding/pool.h"
 
@@ -11,6 +13,18 @@
 #include <stdlib.h>
 
 #define WORD_BITS 64u
+
+static size_t words_of(const struct pool_range *range)
+{
+	return ((size_t)range->cnt + WORD_BITS - 1) / WORD_BITS;
+}
+
+static void free_range(struct pool_range *range)
+{
+	free(range->bits);
+	free(range->ours);
+	free(range->others);
+}
 
 int pool_add(struct pool *p, struct addr_prefix prefix)
 {
@@ -23,12 +37,15 @@ int pool_add(struct pool *p, struct addr_prefix prefix)
 		size -= 2;
 	}
 	range.cnt = (uint32_t)size;
-	range.bits = calloc((size + WORD_BITS - 1) / WORD_BITS, sizeof(*range.bits));
+	range.free_cnt = p->is_divided ? 0 : range.cnt;
+	range.bits = calloc(words_of(&range), sizeof(*range.bits));
+	range.ours = calloc(words_of(&range), sizeof(*range.ours));
+	range.others = calloc(words_of(&range), sizeof(*range.others));
 	ranges = realloc(p->ranges, (p->cnt + 1) * sizeof(*ranges));
 	if (ranges)
 		p->ranges = ranges;
-	if (!ranges || !range.bits) {
-		free(range.bits);
+	if (!ranges || !range.bits || !range.ours || !range.others) {
+		free_range(&range);
 		return -ENOMEM;
 	}
 	p->ranges[p->cnt++] = range;
@@ -49,34 +66,55 @@ void pool_done(struct pool *p)
 	size_t i;
 
 	for (i = 0; i < p->cnt; i++)
-		free(p->ranges[i].bits);
+		free_range(&p->ranges[i]);
 	free(p->ranges);
 	*p = (struct pool){ 0 };
 }
 
-static void merge(struct pool_range *range, struct pool_range *old)
+/* What is not to be given, of a word. */
+static uint64_t unavailable(const struct pool *p, const struct pool_range *range, size_t word)
+{
+	return range->bits[word] | (p->is_divided ? ~range->ours[word] : 0);
+}
+
+static void count_free(const struct pool *p, struct pool_range *range)
+{
+	uint32_t tail = range->cnt % WORD_BITS;
+	size_t i, words = words_of(range);
+	uint64_t is_free;
+
+	range->free_cnt = 0;
+	for (i = 0; i < words; i++) {
+		is_free = ~unavailable(p, range, i);
+		if (i + 1 == words && tail > 0)
+			is_free &= ((uint64_t)1 << tail) - 1;
+		range->free_cnt += (uint32_t)__builtin_popcountll(is_free);
+	}
+}
+
+static void merge(const struct pool *p, struct pool_range *range, struct pool_range *old)
 {
 	const struct pool_range fresh = *range;
-	uint32_t i, words = (range->cnt + WORD_BITS - 1) / WORD_BITS;
+	size_t i;
 
 	*range = *old;
 	*old = fresh;
-	range->taken = 0;
-	for (i = 0; i < words; i++) {
+	for (i = 0; i < words_of(range); i++)
 		range->bits[i] |= fresh.bits[i];
-		range->taken += (uint32_t)__builtin_popcountll(range->bits[i]);
-	}
+	count_free(p, range);
 }
 
 void pool_take_over(struct pool *p, struct pool *old)
 {
 	size_t i, k;
 
+	if (old->is_divided)
+		pool_divide(p);
 	for (i = 0; i < p->cnt; i++)
 		for (k = 0; k < old->cnt; k++)
 			if (p->ranges[i].first == old->ranges[k].first &&
 			    p->ranges[i].cnt == old->ranges[k].cnt)
-				merge(&p->ranges[i], &old->ranges[k]);
+				merge(p, &p->ranges[i], &old->ranges[k]);
 }
 
 static struct pool_range *range_of(const struct pool *p, struct in_addr addr, uint32_t *ret_index)
@@ -93,19 +131,28 @@ static struct pool_range *range_of(const struct pool *p, struct in_addr addr, ui
 	return NULL;
 }
 
-static bool is_taken(const struct pool_range *range, uint32_t i)
+static bool bit_of(const uint64_t *bits, uint32_t i)
 {
-	return range->bits[i / WORD_BITS] >> (i % WORD_BITS) & 1;
+	return bits[i / WORD_BITS] >> (i % WORD_BITS) & 1;
 }
 
-static void set_taken(struct pool_range *range, uint32_t i, bool taken)
+static void set_bit(uint64_t *bits, uint32_t i, bool on)
 {
 	uint64_t bit = (uint64_t)1 << (i % WORD_BITS);
 
-	if (is_taken(range, i) == taken)
-		return;
-	range->bits[i / WORD_BITS] ^= bit;
-	range->taken += taken ? 1 : -1u;
+	bits[i / WORD_BITS] = on ? bits[i / WORD_BITS] | bit : bits[i / WORD_BITS] & ~bit;
+}
+
+static bool is_free(const struct pool *p, const struct pool_range *range, uint32_t i)
+{
+	return !(unavailable(p, range, i / WORD_BITS) >> (i % WORD_BITS) & 1);
+}
+
+static void set_taken(const struct pool *p, struct pool_range *range, uint32_t i, bool taken)
+{
+	range->free_cnt -= is_free(p, range, i);
+	set_bit(range->bits, i, taken);
+	range->free_cnt += is_free(p, range, i);
 }
 
 void pool_reserve(struct pool *p, struct in_addr addr)
@@ -114,7 +161,7 @@ void pool_reserve(struct pool *p, struct in_addr addr)
 	struct pool_range *range = range_of(p, addr, &i);
 
 	if (range)
-		set_taken(range, i, true);
+		set_taken(p, range, i, true);
 }
 
 bool pool_contains(struct pool *p, struct in_addr addr)
@@ -129,9 +176,9 @@ int pool_take_this(struct pool *p, struct in_addr addr)
 	uint32_t i;
 	struct pool_range *range = range_of(p, addr, &i);
 
-	if (!range || is_taken(range, i))
+	if (!range || bit_of(range->bits, i))
 		return ERR_NOT_FOUND;
-	set_taken(range, i, true);
+	set_taken(p, range, i, true);
 	return 0;
 }
 
@@ -141,22 +188,22 @@ void pool_give_back(struct pool *p, struct in_addr addr)
 	struct pool_range *range = range_of(p, addr, &i);
 
 	if (range)
-		set_taken(range, i, false);
+		set_taken(p, range, i, false);
 }
 
 /* There is a free one: the caller has looked. */
-static uint32_t next_free(const struct pool_range *range)
+static uint32_t next_free(const struct pool *p, const struct pool_range *range)
 {
 	uint32_t i = range->cursor;
 
 	for (;;) {
 		if (i >= range->cnt)
 			i = 0;
-		if (i % WORD_BITS == 0 && range->bits[i / WORD_BITS] == UINT64_MAX) {
+		if (i % WORD_BITS == 0 && unavailable(p, range, i / WORD_BITS) == UINT64_MAX) {
 			i += WORD_BITS;
 			continue;
 		}
-		if (!is_taken(range, i))
+		if (is_free(p, range, i))
 			return i;
 		i++;
 	}
@@ -170,13 +217,142 @@ int pool_take(struct pool *p, struct in_addr *ret_addr)
 
 	for (r = 0; r < p->cnt; r++) {
 		range = &p->ranges[r];
-		if (range->taken == range->cnt)
+		if (range->free_cnt == 0)
 			continue;
-		i = next_free(range);
-		set_taken(range, i, true);
+		i = next_free(p, range);
+		set_taken(p, range, i, true);
 		range->cursor = i + 1;
 		*ret_addr = addr_from_host(range->first + i);
 		return 0;
 	}
 	return ERR_NOT_FOUND;
+}
+
+size_t pool_free_cnt(const struct pool *p)
+{
+	size_t i, cnt = 0;
+
+	for (i = 0; i < p->cnt; i++)
+		cnt += p->ranges[i].free_cnt;
+	return cnt;
+}
+
+size_t pool_size(const struct pool *p)
+{
+	size_t i, cnt = 0;
+
+	for (i = 0; i < p->cnt; i++)
+		cnt += p->ranges[i].cnt;
+	return cnt;
+}
+
+/* --- a divided pool --- */
+
+void pool_divide(struct pool *p)
+{
+	size_t i;
+
+	p->is_divided = true;
+	for (i = 0; i < p->cnt; i++)
+		count_free(p, &p->ranges[i]);
+}
+
+bool pool_is_ours(const struct pool *p, struct in_addr addr)
+{
+	uint32_t i;
+	const struct pool_range *range = range_of(p, addr, &i);
+
+	return range && (!p->is_divided || bit_of(range->ours, i));
+}
+
+/* The addresses of a block that are in a range: [*out_from, *out_to). @return there are some */
+static bool part_of(const struct pool_range *range, uint32_t block, uint32_t *out_from,
+		    uint32_t *out_to)
+{
+	const uint64_t first = range->first, end = first + range->cnt;
+	const uint64_t from = (uint64_t)block << POOL_BLOCK_BITS, to = from + POOL_BLOCK_SIZE;
+
+	if (to <= first || from >= end)
+		return false;
+	*out_from = (uint32_t)((from > first ? from : first) - first);
+	*out_to = (uint32_t)((to < end ? to : end) - first);
+	return true;
+}
+
+bool pool_set_block(struct pool *p, uint32_t block, bool ours)
+{
+	bool was_ours = false;
+	uint32_t i, to;
+	size_t r;
+
+	for (r = 0; r < p->cnt; r++) {
+		if (!part_of(&p->ranges[r], block, &i, &to))
+			continue;
+		was_ours |= bit_of(p->ranges[r].ours, i);
+		for (; i < to; i++) {
+			p->ranges[r].free_cnt -= is_free(p, &p->ranges[r], i);
+			set_bit(p->ranges[r].ours, i, ours);
+			set_bit(p->ranges[r].others, i, !ours);
+			p->ranges[r].free_cnt += is_free(p, &p->ranges[r], i);
+		}
+	}
+	return ours || !was_ours;
+}
+
+static uint32_t first_block(const struct pool_range *range)
+{
+	return range->first >> POOL_BLOCK_BITS;
+}
+
+static uint32_t block_cnt(const struct pool_range *range)
+{
+	return range->cnt ? ((range->first + (range->cnt - 1)) >> POOL_BLOCK_BITS) -
+				    first_block(range) + 1
+			  : 0;
+}
+
+/* Where its block begins in the range. */
+static uint32_t index_of(const struct pool_range *range, uint32_t block)
+{
+	uint32_t from = 0, to;
+
+	(void)part_of(range, block, &from, &to);
+	return from;
+}
+
+size_t pool_unclaimed(const struct pool *p, uint32_t *out_blocks, size_t max)
+{
+	const struct pool_range *range;
+	uint32_t n, begin, block, i;
+	size_t r, cnt = 0;
+
+	for (r = 0; r < p->cnt; r++) {
+		range = &p->ranges[r];
+		begin = range->cursor / POOL_BLOCK_SIZE;
+		for (n = 0; n < block_cnt(range) && cnt < max; n++) {
+			block = first_block(range) + (begin + n) % block_cnt(range);
+			i = index_of(range, block);
+			if (!bit_of(range->ours, i) && !bit_of(range->others, i))
+				out_blocks[cnt++] = block;
+		}
+	}
+	return cnt;
+}
+
+size_t pool_ours(const struct pool *p, uint32_t *pos, uint32_t *out_blocks, size_t max)
+{
+	const struct pool_range *range;
+	uint32_t n, skip = *pos;
+	size_t r, cnt = 0;
+
+	for (r = 0; r < p->cnt; skip -= block_cnt(range), r++) {
+		range = &p->ranges[r];
+		if (skip >= block_cnt(range))
+			continue;
+		for (n = skip; n < block_cnt(range) && cnt < max; n++, ++*pos)
+			if (bit_of(range->ours, index_of(range, first_block(range) + n)))
+				out_blocks[cnt++] = first_block(range) + n;
+		skip = block_cnt(range);
+	}
+	return cnt;
 }

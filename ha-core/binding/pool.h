@@ -2,24 +2,35 @@
 /**
  * Home addresses for mobile nodes that ask for one by NAI (RFC 5944 §3.8.1, RFC 2794): prefixes
  * to give from, and which of their addresses are taken.
+ *
+ * A pool that several home agents share is divided: each gives from blocks of its own alone, so
+ * that no two ever give one address, whether they hear of each other or not. Whose a block is, is
+ * agreed on elsewhere (ha_cluster.c).
  */
 #ifndef HA_CORE_BINDING_POOL_H
 #define HA_CORE_BINDING_POOL_H
 
 #include "common/addr.h"
 
+/** A block is what has the same address but for so many bits; its number is the others. */
+#define POOL_BLOCK_BITS 3
+#define POOL_BLOCK_SIZE (1u << POOL_BLOCK_BITS)
+
 struct pool_range {
 	uint32_t first; /* host order */
 	uint32_t cnt;
-	uint32_t cursor; /* where the next search begins */
-	uint32_t taken;
-	uint64_t *bits; /* owned; 1: taken */
+	uint32_t cursor;   /* where the next search begins */
+	uint32_t free_cnt; /* could be given now */
+	uint64_t *bits;    /* owned; 1: taken */
+	uint64_t *ours;    /* owned; 1: ours to give. Counts once the pool is divided */
+	uint64_t *others;  /* owned; 1: another home agent's to give */
 };
 
 /** Zero-initialised is the empty pool, which is always exhausted. */
 struct pool {
 	struct pool_range *ranges; /* owned */
 	size_t cnt;
+	bool is_divided;
 };
 
 /**
@@ -52,5 +63,24 @@ int pool_take(struct pool *p, struct in_addr *ret_addr);
 int pool_take_this(struct pool *p, struct in_addr addr);
 
 void pool_give_back(struct pool *p, struct in_addr addr);
+
+/** How many pool_take() could give now. */
+size_t pool_free_cnt(const struct pool *p);
+/** How many addresses there are, taken or not. */
+size_t pool_size(const struct pool *p);
+
+/** From here on pool_take() gives from blocks that are ours, and none is yet. */
+void pool_divide(struct pool *p);
+/** Is it ours to give? One that is not in the pool is not. */
+bool pool_is_ours(const struct pool *p, struct in_addr addr);
+/** Whose a block is. @return false: it was ours, and is another's */
+bool pool_set_block(struct pool *p, uint32_t block, bool ours);
+/**
+ * Some of the blocks that are nobody's, as far as is known, from where an address would be looked
+ * for next. @return how many, `max` at most
+ */
+size_t pool_unclaimed(const struct pool *p, uint32_t *out_blocks, size_t max);
+/** Some of ours. @param pos  begins as 0, and is where it went on to. @return 0: that was all */
+size_t pool_ours(const struct pool *p, uint32_t *pos, uint32_t *out_blocks, size_t max);
 
 #endif

@@ -9,6 +9,7 @@
  *	PREFIX:sequence  the number of the last one
  *	PREFIX:hosts     hash: host's name -> what it last said of itself
  *	PREFIX:epoch     a random number, gone when the data are gone
+ *	PREFIX:blocks    hash: whose blocks of addresses are (claims.c)
  *
  * One script writes all of it: a record goes into the hash only if its rank is above that of the
  * one there, and only then into the stream. So the newest wins at the server, whoever is late, and
@@ -31,6 +32,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "ha-core/cluster/claims.h"
 #include "ha-core/cluster/connection.h"
 
 #include <errno.h>
@@ -46,6 +48,7 @@
 #define READ_CNT        128
 #define SCAN_CNT        128
 #define HOLDS_MAX       1024
+#define RENEW_MS        5000 /* within it who is there has seen that the data are others */
 #define PEER_GONE_MS    (24 * 3600 * 1000u)
 #define ARGS_PER_RECORD 3
 #define ARGS_FIXED      9
@@ -94,9 +97,12 @@ struct cluster {
 	struct loop_timer *tick, *sweeper;
 	char instance[CLUSTER_EPOCH_LEN + 1];
 	char nodes_key[128], stream_key[128], sequence_key[128], hosts_key[128], epoch_key[128];
+	char blocks_key[128];
 	bool is_active;
 
 	struct connection *connection;
+	struct claims *claims;
+	uint64_t arrived_at;   /* the entry that was the newest when the server was reached */
 	uint64_t heartbeat_ms; /* when the next one is due */
 	bool must_scan, is_scanning, is_sweeping;
 	bool has_scanned; /* what is swept then is what the scan has not met */
@@ -302,6 +308,7 @@ void cluster_compare(struct cluster *c)
 		return;
 	c->must_scan = true;
 	c->is_sweeping = false;
+	claims_compare(c->claims);
 }
 
 static void complain(struct cluster *c, const char *what)
@@ -473,11 +480,21 @@ static int send_batch(struct cluster *c, struct batch *b)
 	return ask_writer(c, on_waited, args, 3);
 }
 
+/* Who has not read everything does not know of every lease. */
+static void see_to_claims(struct cluster *c)
+{
+	if (c->health.link == CLUSTER_FOLLOWING && c->place.sequence >= c->arrived_at)
+		claims_work(c->claims);
+}
+
 void cluster_flush(struct cluster *c)
 {
 	struct batch *b;
 
-	if (!c || c->health.link == CLUSTER_AWAY || c->backoff_ms > now_ms(c))
+	if (!c || c->health.link == CLUSTER_AWAY)
+		return;
+	see_to_claims(c);
+	if (c->backoff_ms > now_ms(c))
 		return;
 	while (c->queue_cnt > 0 && c->batch_cnt < BATCHES_MAX) {
 		b = calloc(1, sizeof(*b));
@@ -727,6 +744,7 @@ static void on_down(void *ctx, const char *why)
 	/* A scan that was not finished has not compared everything. */
 	c->must_scan |= c->is_scanning || c->is_sweeping;
 	c->is_scanning = c->is_sweeping = false;
+	claims_restart(c->claims, 0);
 	c->health.link = CLUSTER_AWAY;
 	c->health.server = server_of(c)->at;
 	end_late_holds(c, UINT64_MAX);
@@ -752,7 +770,9 @@ static void on_up(void *ctx)
 	bool same_server = strcmp(server->id, c->place.server) == 0;
 
 	c->health.server = server->at;
-	c->health.newest = server->newest;
+	c->health.newest = c->arrived_at = server->newest;
+	claims_restart(c->claims,
+		       c->place.epoch[0] && !(same_data && same_server) ? now_ms(c) + RENEW_MS : 0);
 	log_notice("the shared state is reached",
 		   "event=cluster-reached server=%s:%u sequence=%llu newest=%llu queued=%zu",
 		   addr_text(server->at.address).s, server->at.port,
@@ -922,7 +942,11 @@ static int open_connection(struct cluster *c)
 					      .down = on_down,
 					      .ctx = c };
 
-	return connection_open(&conf, &c->connection);
+	int rc = connection_open(&conf, &c->connection);
+
+	if (rc == 0)
+		rc = claims_open(&c->conf, &c->hooks, c->connection, c->blocks_key, &c->claims);
+	return rc;
 }
 
 int cluster_open(const struct cluster_conf *conf, const struct cluster_hooks *hooks,
@@ -940,12 +964,14 @@ int cluster_open(const struct cluster_conf *conf, const struct cluster_hooks *ho
 	(void)snprintf(c->stream_key, sizeof(c->stream_key), "%s:stream", conf->prefix);
 	(void)snprintf(c->sequence_key, sizeof(c->sequence_key), "%s:sequence", conf->prefix);
 	(void)snprintf(c->hosts_key, sizeof(c->hosts_key), "%s:hosts", conf->prefix);
+	(void)snprintf(c->blocks_key, sizeof(c->blocks_key), "%s:blocks", conf->prefix);
 	(void)snprintf(c->epoch_key, sizeof(c->epoch_key), "%s:epoch", conf->prefix);
 	c->tick = loop_timer_new(conf->loop, on_tick, c);
 	c->sweeper = loop_timer_new(conf->loop, on_sweep, c);
 	if (!c->tick || !c->sweeper || open_connection(c) < 0) {
 		loop_timer_free(c->sweeper);
 		loop_timer_free(c->tick);
+		connection_close(c->connection);
 		free(c);
 		return -ENOMEM;
 	}
@@ -963,6 +989,7 @@ struct cluster *cluster_close(struct cluster *c)
 	if (c->health.link == CLUSTER_FOLLOWING)
 		keep_place(c);
 	connection_close(c->connection);
+	claims_close(c->claims);
 	while (c->first)
 		free_batch(take_batch(c));
 	for (i = 0; i < c->queue_cnt; i++)

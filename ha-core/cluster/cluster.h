@@ -68,6 +68,12 @@ struct cluster_hooks {
 	uint64_t (*version)(void *ctx);
 	/** Keeps it with what has been applied so far: it is to survive, and not alone. */
 	void (*keep_place)(void *ctx, const struct cluster_place *place);
+	/** Whose a block of addresses is; what is not ours is not to be given from any more. */
+	void (*claimed)(void *ctx, struct addr_prefix block, bool ours);
+	/** Blocks that this host has need of. @return how many; 0: of none */
+	size_t (*wants)(void *ctx, struct addr_prefix *out_blocks, size_t max);
+	/** Those that it has. @param pos  begins as 0. @return 0: that was all */
+	size_t (*has)(void *ctx, uint32_t *pos, struct addr_prefix *out_blocks, size_t max);
 	/** The oldest `cnt` of cluster_hold()'s are over. @param shared  as it was hoped for */
 	void (*held)(void *ctx, size_t cnt, bool shared);
 	void *ctx;

@@ -362,7 +362,8 @@ static int take_address(struct engine *e, struct in_addr *ret_addr)
 				return 0;
 			continue;
 		}
-		idle = e->idle_leases.oldest;
+		/* Another home agent may go on with the lease: it is not ours to end. */
+		idle = e->pool.is_divided ? NULL : e->idle_leases.oldest;
 		if (!idle)
 			return ERR_NOT_FOUND;
 		/* A lease from before a reload may lie outside of the pool; then the next one. */
@@ -381,7 +382,8 @@ static struct reg_outcome assign_home_address(struct engine *e, struct exchange 
 	if (addr_is_any(x->home_addr)) {
 		if (take_address(e, &x->home_addr) < 0)
 			return deny_resources();
-	} else if (pool_take_this(&e->pool, x->home_addr) < 0) {
+	} else if (!pool_is_ours(&e->pool, x->home_addr) ||
+		   pool_take_this(&e->pool, x->home_addr) < 0) {
 		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_HOME_ADDRESS);
 	}
 	sa_peer_assign(&e->nodes, x->node, x->home_addr);

@@ -428,28 +428,12 @@ def test_too_few_replicas_confirm_nothing(cluster, node):
 
 @pytest.fixture
 def divided(cluster):
-    """Both active, neither reaches the server; .heal() lets them."""
+    """Both active, neither reaches the server; .heal(0, 1) lets them."""
     cluster.pair()
     cluster.fail_over(1)
     cluster.daemons[0].hactl("cluster", "promote")
     cluster.daemons[1].hactl("cluster", "promote")
-    for i, agent in enumerate(cluster.place.agents):
-        agent.host.nft("""
-            table ip cut {
-                chain out {
-                    type filter hook output priority 0;
-                    tcp dport 6379 drop
-                }
-            }""")
-        cluster.daemons[i].wait_event("cluster-away")
-
-    def heal():
-        for i, agent in enumerate(cluster.place.agents):
-            agent.host.nft("delete table ip cut\n")
-        for daemon in cluster.daemons.values():
-            wait_following(daemon)
-
-    cluster.heal = heal
+    cluster.cut(0, 1)
     return cluster
 
 
@@ -463,41 +447,8 @@ def test_of_two_that_answered_one_node_the_newest_identification_wins(divided, p
     divided.move_address(1)
     older.register(lifetime=600, ident=ident)           # later, and yet the older one
     assert divided.daemons[1].binding(place.home)["care-of-address"] == older.care_of
-    divided.heal()
+    divided.heal(0, 1)
     for daemon in divided.daemons.values():
         wait_binding(daemon, place.home, newer.care_of)
     older.send(older.build(ident=ident + 1))
     assert older.reply().code == 133                    # wherever it was accepted
-
-
-def test_an_address_that_two_hosts_leased_stays_with_one_node(net, workdir, things, run_daemon,
-                                                              peer):
-    cluster = Cluster(net, workdir, things, run_daemon)
-    place = cluster.place
-    confs = [cluster.conf(i, role="active") for i in (0, 1)]
-    for conf in confs:
-        conf["home-networks"][0]["dynamic-pool"] = "10.50.128.1/32"     # or each takes another one
-        conf["mobile-nodes"].append(topology.node(None, topology.OTHER_SA, nai="eve@corp.example"))
-    cluster.server.kill()
-    for i, conf in enumerate(confs):
-        cluster.start(i, conf)
-    leases = []
-    for i, name in enumerate(("bob", "eve")):
-        cluster.move_address(i)
-        wait_answers(cluster.daemons[i])
-        node = peer(place.desk, place.desk_address, "0.0.0.0", place.agent, sa=topology.OTHER_SA)
-        nai = mip.nai(f"{name}@corp.example")
-        leases.append(node.register(lifetime=600, extensions=nai).home)
-    assert leases[0] == leases[1]
-    cluster.server.start()
-    for daemon in cluster.daemons.values():
-        wait_following(daemon)
-
-    def agreed():
-        owners = [[n["nai"] for n in d.hactl("show", "mobile-nodes")
-                   if n["home-address"] == leases[0]] for d in cluster.daemons.values()]
-        return owners[0] == owners[1] == ["eve@corp.example"]
-
-    until(agreed, "the later one has it, everywhere")
-    for daemon in cluster.daemons.values():
-        assert [b["nai"] for b in daemon.bindings()] == ["eve@corp.example"]

@@ -169,6 +169,103 @@ static void two_pools_can_begin_in_different_places(void **state)
 	expect("10.0.0.1");
 }
 
+static uint32_t block(const char *text)
+{
+	return addr_host(addr(text)) >> POOL_BLOCK_BITS;
+}
+
+static void of_a_divided_pool_only_our_blocks_are_given(void **state)
+{
+	(void)state;
+	add("10.50.0.0/24");
+	pool_divide(&pool);
+	expect_none();
+	assert_true(pool_set_block(&pool, block("10.50.0.16"), true));
+	assert_true(pool_set_block(&pool, block("10.50.0.24"), false));
+	assert_int_equal(pool_free_cnt(&pool), 8);
+	assert_true(pool_is_ours(&pool, addr("10.50.0.23")));
+	assert_false(pool_is_ours(&pool, addr("10.50.0.24")));
+	assert_false(pool_is_ours(&pool, addr("10.50.0.32")));
+	assert_int_equal(pool_take_this(&pool, addr("10.50.0.24")), 0); /* another has given it */
+	pool_give_back(&pool, addr("10.50.0.24"));
+	assert_int_equal(pool_free_cnt(&pool), 8);
+	pool_reserve(&pool, addr("10.50.0.16"));
+	assert_int_equal(pool_free_cnt(&pool), 7);
+	expect("10.50.0.17");
+	for (int i = 18; i < 24; i++)
+		assert_int_equal(pool_take(&pool, &(struct in_addr){ 0 }), 0);
+	expect_none();
+	pool_give_back(&pool, addr("10.50.0.20"));
+	expect("10.50.0.20");
+}
+
+static void a_block_that_is_anothers_after_all_is_given_no_more(void **state)
+{
+	(void)state;
+	add("10.50.0.0/24");
+	pool_divide(&pool);
+	assert_true(pool_set_block(&pool, block("10.50.0.8"), true));
+	expect("10.50.0.8");
+	assert_false(pool_set_block(&pool, block("10.50.0.8"), false));
+	expect_none();
+}
+
+static void blocks_at_the_edges_are_what_is_in_the_pool(void **state)
+{
+	uint32_t blocks[64];
+
+	(void)state;
+	add("10.50.0.0/29"); /* .1 to .6 */
+	add("10.50.1.4/32");
+	add("10.50.1.5/32"); /* of one block, in two ranges */
+	pool_divide(&pool);
+	assert_int_equal(pool_unclaimed(&pool, blocks, 64), 3);
+	assert_true(pool_set_block(&pool, block("10.50.0.0"), true));
+	assert_int_equal(pool_free_cnt(&pool), 6);
+	assert_true(pool_set_block(&pool, block("10.50.1.0"), true));
+	assert_int_equal(pool_free_cnt(&pool), 8);
+	assert_int_equal(pool_unclaimed(&pool, blocks, 64), 0);
+}
+
+static void blocks_are_claimed_in_turn_and_told_in_parts(void **state)
+{
+	uint32_t blocks[4], pos = 0;
+	size_t i, cnt, told = 0;
+
+	(void)state;
+	add("10.50.0.0/24");
+	add("10.51.0.0/24");
+	pool_divide(&pool);
+	pool_start_at(&pool, 100);
+	while ((cnt = pool_unclaimed(&pool, blocks, 4)) > 0)
+		for (i = 0; i < cnt; i++)
+			(void)pool_set_block(&pool, blocks[i], (blocks[i] & 1) == 0);
+	assert_int_equal(pool_free_cnt(&pool), 2 * (16 * 8 - 1)); /* not .0, and .255 is odd's */
+	while ((cnt = pool_ours(&pool, &pos, blocks, 4)) > 0)
+		for (i = 0; i < cnt; i++, told++)
+			assert_int_equal(blocks[i] & 1, 0);
+	assert_int_equal(told, 32);
+}
+
+static void a_pool_that_takes_over_is_divided_as_the_old_one(void **state)
+{
+	struct pool old;
+
+	(void)state;
+	add("10.50.0.0/24");
+	pool_divide(&pool);
+	(void)pool_set_block(&pool, block("10.50.0.8"), true);
+	expect("10.50.0.8");
+	old = pool;
+	pool = (struct pool){ 0 };
+	add("10.50.0.0/24");
+	add("10.51.0.0/24");
+	pool_take_over(&pool, &old);
+	pool_done(&old);
+	assert_int_equal(pool_free_cnt(&pool), 7);
+	expect("10.50.0.9");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +277,11 @@ int main(void)
 		pool_test(each_address_is_given_once),
 		pool_test(addresses_at_the_end_of_all_are_no_trouble),
 		pool_test(two_pools_can_begin_in_different_places),
+		pool_test(of_a_divided_pool_only_our_blocks_are_given),
+		pool_test(a_block_that_is_anothers_after_all_is_given_no_more),
+		pool_test(blocks_at_the_edges_are_what_is_in_the_pool),
+		pool_test(blocks_are_claimed_in_turn_and_told_in_parts),
+		pool_test(a_pool_that_takes_over_is_divided_as_the_old_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
