@@ -349,6 +349,11 @@ size_t home_agent_mib_notice(const struct snmp_notice *n, struct agentx_oid *out
 		OBJECT(he_store, 2, MIB_TEXT, n->text);               /* heStoreError */
 		OBJECT(he_notifying, 3, MIB_UNSIGNED, n->suppressed); /* heSuppressed */
 		return cnt;
+	case SNMP_NOTICE_CLUSTER:
+		OBJECT(he_cluster, 1, MIB_INTEGER, n->state);         /* heClusterState */
+		OBJECT(he_cluster, 3, MIB_TEXT, n->text);             /* heClusterError */
+		OBJECT(he_notifying, 3, MIB_UNSIGNED, n->suppressed); /* heSuppressed */
+		return cnt;
 	case SNMP_NOTICE_TRUSTED_EMPTY:
 	case SNMP_NOTICE_AUTH_FAILURE: /* another module's */
 	case SNMP_NOTICE_CNT:

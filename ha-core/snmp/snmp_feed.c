@@ -37,8 +37,10 @@
 #define PAUSE_MAX_MS      64000 /* and who lived for longer begins anew with the shortest */
 
 struct snmp_feed {
-	uint32_t tier;        /* of the data path, a second ago: snmp_source_tier() */
-	uint32_t store_state; /* a second ago: heStoreState */
+	uint32_t tier;         /* of the data path, a second ago: snmp_source_tier() */
+	uint32_t store_state;  /* a second ago: heStoreState */
+	uint32_t cluster_told; /* heClusterState of the last notice; 0: there was none */
+	uint64_t cluster_ms;   /* the next one not before */
 	struct snmp_source source;
 	char *name, *agentx, *context; /* owned: the child forgets the configuration */
 	bool default_context;
@@ -377,6 +379,32 @@ static void look_at_store(struct snmp_feed *f)
 	send_notice(f, &n);
 }
 
+/*
+ * The shared state is out of reach, or all of it is known here again. The last notice is how things
+ * are: what is over within the interval is told at its end, if it is another thing then.
+ */
+static void look_at_cluster(struct snmp_feed *f, uint64_t now_ms)
+{
+	struct snmp_cluster cluster;
+	struct snmp_notice n;
+	bool is_well, is_away;
+
+	snmp_source_cluster(&f->source, &cluster);
+	is_away = cluster.state == SNMP_CLUSTER_AWAY;
+	is_well = cluster.state == SNMP_CLUSTER_FOLLOWING && cluster.lag_entries == 0 &&
+		  cluster.queued == 0;
+	if (is_well && f->cluster_told == 0)
+		f->cluster_told = cluster.state; /* it has never been otherwise */
+	if ((!is_well && !is_away) || cluster.state == f->cluster_told || now_ms < f->cluster_ms ||
+	    !take_notice(f, SNMP_NOTICE_CLUSTER, &n))
+		return;
+	f->cluster_told = cluster.state;
+	f->cluster_ms = now_ms + (uint64_t)f->interval_s * 1000;
+	n.state = cluster.state;
+	n.text = cluster.error;
+	send_notice(f, &n);
+}
+
 /* The fast path was there, or a faster one, and is not any more. */
 static void look_at_tier(struct snmp_feed *f)
 {
@@ -419,6 +447,7 @@ void snmp_feed_tick(struct snmp_feed *f, const struct clock *now)
 		return;
 	look_at_tier(f);
 	look_at_store(f);
+	look_at_cluster(f, now->mono_ms);
 	src->rate = (uint32_t)((requests - f->second_requests) * 1000 / ms);
 	if (src->rate > src->rate_peak)
 		src->rate_peak = src->rate;

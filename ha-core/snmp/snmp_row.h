@@ -210,6 +210,7 @@ enum snmp_notice_kind {
 	SNMP_NOTICE_BINDING_LIMIT, /* Code 130 or 135 */
 	SNMP_NOTICE_DEGRADED,      /* the data path is not the one asked for */
 	SNMP_NOTICE_STORE,         /* the store has begun to fail */
+	SNMP_NOTICE_CLUSTER,       /* the shared state is out of reach, or caught up with */
 	SNMP_NOTICE_AUTH_FAILURE,  /* mipAuthFailure */
 	SNMP_NOTICE_CNT
 };
@@ -220,8 +221,8 @@ struct snmp_notice {
 	struct mib_text name;
 	struct snmp_row_violation who; /* of those that have a source */
 	uint32_t code;                 /* of SNMP_NOTICE_BINDING_LIMIT */
-	struct mib_text text;          /* of SNMP_NOTICE_DEGRADED: the tier; of _STORE: the error */
-	uint32_t state;                /* of SNMP_NOTICE_STORE: heStoreState */
+	struct mib_text text;          /* of SNMP_NOTICE_DEGRADED: the tier; else: the error */
+	uint32_t state;                /* heStoreState, heClusterState */
 	uint32_t suppressed;           /* of the same kind, since the last one */
 };
 

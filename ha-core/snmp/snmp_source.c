@@ -174,6 +174,13 @@ static void set_last_offender(struct snmp_offender *out, const struct violation 
 	out->when_cs = centiseconds(v->last_ms);
 }
 
+void snmp_source_cluster(const struct snmp_source *src, struct snmp_cluster *out)
+{
+	*out = (struct snmp_cluster){ .state = SNMP_CLUSTER_NONE, .role = SNMP_CLUSTER_ACTIVE };
+	if (src->cluster)
+		src->cluster(src->store_ctx, out);
+}
+
 void snmp_source_store(const struct snmp_source *src, struct snmp_store *out)
 {
 	*out = (struct snmp_store){ .state = SNMP_STORE_NONE };
@@ -221,10 +228,7 @@ static void add_agent(const struct snmp_source *src, uint64_t now_ms, struct snm
 	row->notices = src->notices;
 	row->notices_suppressed = src->notices_suppressed;
 	snmp_source_store(src, &row->store);
-	row->cluster =
-		(struct snmp_cluster){ .state = SNMP_CLUSTER_NONE, .role = SNMP_CLUSTER_ACTIVE };
-	if (src->cluster)
-		src->cluster(src->store_ctx, &row->cluster);
+	snmp_source_cluster(src, &row->cluster);
 }
 
 /* --- security associations --- */

@@ -64,6 +64,9 @@ void snmp_source_violation(const struct violation *v, bool offends, struct snmp_
 /** How the store is; SNMP_STORE_NONE without one. */
 void snmp_source_store(const struct snmp_source *src, struct snmp_store *out);
 
+/** How the hosts that share the state are; SNMP_CLUSTER_NONE if none does. */
+void snmp_source_cluster(const struct snmp_source *src, struct snmp_cluster *out);
+
 /** heInterfaceTier of a tier's name: the faster, the higher; 0: unknown. */
 uint32_t snmp_source_tier(const char *name);
 
