@@ -25,6 +25,13 @@ def cpu_s(daemon):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def resident_mb(process):
+    """(what is its own, what is of files: the store, mapped)"""
+    with open(f"/proc/{process.pid}/status", encoding="ascii") as f:
+        fields = dict(line.split(":", 1) for line in f)
+    return tuple(int(fields[name].split()[0]) // 1024 for name in ("RssAnon", "RssFile"))
+
+
 @pytest.fixture
 def run_untapped(workdir, bindir, things):
     """run_daemon() without anybody who reads along: a million replies are nothing to dissect."""
@@ -63,6 +70,7 @@ def test_a_host_joins_a_cluster_at_work(net, workdir, things, run_untapped, bind
     shared_s = time.monotonic() - begun
     until(lambda: own(active)["lag-entries"] == 0, "and read", 600)
     alone = load.run(f"open {RATE} 5")
+    active_mb = resident_mb(active.process)
 
     standby = cluster.start(1, confs[1])
     begun, cpu = time.monotonic(), cpu_s(standby)
@@ -75,8 +83,7 @@ def test_a_host_joins_a_cluster_at_work(net, workdir, things, run_untapped, bind
     active.kill()
     standby.hactl("cluster", "promote")
     until(lambda: standby.status()["cluster-answers"], "it answers")
-    with open(f"/proc/{standby.process.pid}/status", encoding="ascii") as f:
-        resident = next(line for line in f if line.startswith("VmRSS")).split()[1]
+    standby_mb = resident_mb(standby.process)
     info = cluster.server.ask("INFO", "memory").decode()
     memory = next(line for line in info.splitlines() if line.startswith("used_memory:"))
     with capsys.disabled():
@@ -84,8 +91,9 @@ def test_a_host_joins_a_cluster_at_work(net, workdir, things, run_untapped, bind
               f"({1e6 * fill_cpu / NODES:.1f} us of the home agent each), shared after "
               f"{shared_s:.1f} s; a host that joins is warm after {warm_s:.1f} s "
               f"({1e6 * warm_cpu / NODES:.1f} us each); promoted, it answers after "
-              f"{standby.wait_event('cluster-active')[-1]['ms']} ms; resident {resident} kB; "
-              f"server {memory}")
+              f"{standby.wait_event('cluster-active')[-1]['ms']} ms; server {memory}")
+        print(f"resident, own and of files: active {active_mb[0]} + {active_mb[1]} MB, the one that "
+              f"joined {standby_mb[0]} + {standby_mb[1]} MB")
         print("latency at", RATE, "a second, alone:", json.dumps(alone["latency-us"]),
               "while it joins:", json.dumps(joined["latency-us"]))
     assert joined["lost"] == 0
