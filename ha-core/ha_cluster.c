@@ -37,6 +37,7 @@
 #define VERSION_STEP   4096u /* versions of one host differ by it at least: 1 us */
 #define NOTE_VERSION   1
 #define BLOCK_LEN      (32 - POOL_BLOCK_BITS)
+#define REST_MS        1500 /* longer than from one sign of life of a host to the next */
 /* Identifications and versions are counted from 1968 on, RFC 4330 §3: until 2104 they only grow. */
 #define ERA (UINT64_C(0x80000000) << 32)
 
@@ -56,6 +57,9 @@ struct ha_cluster {
 	uint32_t scan;
 	uint64_t promoted_ms;
 	uint32_t lease_reserve;
+	struct loop_timer *rest;
+	enum { REST_NONE, REST_BEGUN, REST_MARKED, REST_READ } rest_step;
+	uint64_t rest_mark, rest_breaks; /* entry; outages and scans when it began */
 	char name[CLUSTER_NAME_MAX + 1];
 	char *prefix, *user, *password, *sentinel_master; /* owned: a reload frees the file's */
 };
@@ -335,7 +339,14 @@ static void put_blocks(const uint32_t *blocks, size_t cnt, struct addr_prefix *o
 					     BLOCK_LEN };
 }
 
-/* Some of them are left to the others, however small the pools are. */
+/* Some are left to the others, however small the pools are. */
+static size_t reserve_of(const struct ha_cluster *hc)
+{
+	const size_t share = (pool_size(&hc->env.engine->pool) + 7) / 8;
+
+	return hc->lease_reserve < share ? hc->lease_reserve : share;
+}
+
 static size_t wants(void *ctx, struct addr_prefix *out_blocks, size_t max)
 {
 	static struct log_limit limit = { .burst = 1,
@@ -343,8 +354,7 @@ static size_t wants(void *ctx, struct addr_prefix *out_blocks, size_t max)
 					  .event = "cluster-blocks-gone" };
 	const struct ha_cluster *hc = ctx;
 	const struct pool *pool = &hc->env.engine->pool;
-	const size_t share = (pool_size(pool) + 7) / 8, has = pool_free_cnt(pool);
-	const size_t reserve = hc->lease_reserve < share ? hc->lease_reserve : share;
+	const size_t reserve = reserve_of(hc), has = pool_free_cnt(pool);
 	uint32_t blocks[64];
 	size_t cnt;
 
@@ -359,6 +369,73 @@ static size_t wants(void *ctx, struct addr_prefix *out_blocks, size_t max)
 				  "every address is leased, or another host's to give",
 				  "event=cluster-blocks-gone remedy=\"larger dynamic pools\"");
 	return cnt;
+}
+
+/* Has every host that there is read up to here, and nothing to tell that it did before? */
+static bool all_have_read(const struct cluster_health *h, uint64_t sequence)
+{
+	size_t i;
+
+	for (i = 0; i < h->peer_cnt; i++)
+		if (h->peers[i].sequence < sequence || h->peers[i].queued > 0)
+			return false;
+	return h->peer_cnt < CLUSTER_PEER_MAX; /* or there may be more */
+}
+
+/* When there is no block left to claim: who is away for long loses its address to who comes. */
+static void end_leases(struct ha_cluster *hc)
+{
+	const struct pool *pool = &hc->env.engine->pool;
+	const size_t coming = pool_free_cnt(pool) + pool_resting_cnt(pool);
+	uint32_t block;
+
+	if (hc->is_active && coming < reserve_of(hc) && pool_unclaimed(pool, &block, 1) == 0)
+		engine_end_idle_leases(hc->env.engine, reserve_of(hc) - coming);
+}
+
+/*
+ * What was given back may be given again once every host knows that nobody has it. In steps, one a
+ * turn, for what is known of the others is a second old: all that was given back is shared (BEGUN);
+ * then the newest entry is behind it (MARKED); all hosts have read that entry, and told what they
+ * had accepted before (READ); and that has been read here. An outage or a scan meanwhile: anew.
+ */
+static void on_rest(void *ctx)
+{
+	struct ha_cluster *hc = ctx;
+	struct pool *pool = &hc->env.engine->pool;
+	struct cluster_health h;
+	bool is_even;
+
+	cluster_get_health(hc->cluster, &h);
+	if (h.link != CLUSTER_FOLLOWING || hc->rest_breaks != h.outages + h.scans)
+		hc->rest_step = REST_NONE;
+	hc->rest_breaks = h.outages + h.scans;
+	if (h.link != CLUSTER_FOLLOWING)
+		return;
+	is_even = h.queued == 0 && cluster_lag_entries(&h, h.sequence) == 0;
+	switch (hc->rest_step) {
+	case REST_NONE:
+		end_leases(hc);
+		if (!is_even || hc->is_pending || pool_resting_cnt(pool) == 0)
+			return;
+		pool_rest_begins(pool);
+		hc->rest_step = REST_BEGUN;
+		break;
+	case REST_BEGUN:
+		hc->rest_mark = h.newest;
+		hc->rest_step = REST_MARKED;
+		break;
+	case REST_MARKED:
+		if (all_have_read(&h, hc->rest_mark))
+			hc->rest_step = REST_READ;
+		break;
+	case REST_READ:
+		if (!is_even)
+			return;
+		pool_rest_ends(pool);
+		hc->rest_step = REST_NONE;
+		break;
+	}
 }
 
 static size_t has(void *ctx, uint32_t *pos, struct addr_prefix *out_blocks, size_t max)
@@ -567,6 +644,8 @@ void ha_cluster_status(const struct ha_cluster *hc, struct ctl_reply *r)
 	ctl_number(r, h.overflows);
 	ctl_field(r, "cluster-addresses-to-give", CTL_NUMBER);
 	ctl_number(r, pool_free_cnt(&hc->env.engine->pool));
+	ctl_field(r, "cluster-addresses-resting", CTL_NUMBER);
+	ctl_number(r, pool_resting_cnt(&hc->env.engine->pool));
 	ctl_field(r, "cluster-unconfirmed-batches", CTL_NUMBER);
 	ctl_number(r, h.unconfirmed);
 }
@@ -670,7 +749,8 @@ int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env
 	get_place(hc, &place);
 	note_version(hc, place.version);
 	hc->later = loop_timer_new(env->loop, on_later, hc);
-	rc = hc->later ? copy_conf(hc, conf) : -ENOMEM;
+	hc->rest = loop_timer_new(env->loop, on_rest, hc);
+	rc = hc->later && hc->rest ? copy_conf(hc, conf) : -ENOMEM;
 	with_ctx.ctx = hc;
 	cc = cluster_conf_of(hc, conf);
 	if (rc == 0)
@@ -682,6 +762,7 @@ int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env
 	env->engine->is_shared = true;
 	pool_divide(&env->engine->pool);
 	start_pool(hc);
+	loop_timer_start(hc->rest, REST_MS, REST_MS);
 	log_info("state is shared with other hosts",
 		 "event=cluster-started host=%s role=%s servers=%zu durability=%s",
 		 log_value(hc->name, strlen(hc->name)).s,
@@ -700,6 +781,7 @@ struct ha_cluster *ha_cluster_close(struct ha_cluster *hc)
 	if (!hc)
 		return NULL;
 	cluster_close(hc->cluster);
+	loop_timer_free(hc->rest);
 	loop_timer_free(hc->later);
 	if (hc->password)
 		explicit_bzero(hc->password, strlen(hc->password));

@@ -24,6 +24,8 @@ static void free_range(struct pool_range *range)
 	free(range->bits);
 	free(range->ours);
 	free(range->others);
+	free(range->rests);
+	free(range->resting);
 }
 
 int pool_add(struct pool *p, struct addr_prefix prefix)
@@ -41,10 +43,13 @@ int pool_add(struct pool *p, struct addr_prefix prefix)
 	range.bits = calloc(words_of(&range), sizeof(*range.bits));
 	range.ours = calloc(words_of(&range), sizeof(*range.ours));
 	range.others = calloc(words_of(&range), sizeof(*range.others));
+	range.rests = calloc(words_of(&range), sizeof(*range.rests));
+	range.resting = calloc(words_of(&range), sizeof(*range.resting));
 	ranges = realloc(p->ranges, (p->cnt + 1) * sizeof(*ranges));
 	if (ranges)
 		p->ranges = ranges;
-	if (!ranges || !range.bits || !range.ours || !range.others) {
+	if (!ranges || !range.bits || !range.ours || !range.others || !range.rests ||
+	    !range.resting) {
 		free_range(&range);
 		return -ENOMEM;
 	}
@@ -171,12 +176,22 @@ bool pool_contains(struct pool *p, struct in_addr addr)
 	return range_of(p, addr, &i);
 }
 
+/* @return whether it did rest */
+static bool stop_resting(struct pool_range *range, uint32_t i)
+{
+	bool did = bit_of(range->rests, i) || bit_of(range->resting, i);
+
+	set_bit(range->rests, i, false);
+	set_bit(range->resting, i, false);
+	return did;
+}
+
 int pool_take_this(struct pool *p, struct in_addr addr)
 {
 	uint32_t i;
 	struct pool_range *range = range_of(p, addr, &i);
 
-	if (!range || bit_of(range->bits, i))
+	if (!range || (bit_of(range->bits, i) && !stop_resting(range, i)))
 		return ERR_NOT_FOUND;
 	set_taken(p, range, i, true);
 	return 0;
@@ -187,7 +202,11 @@ void pool_give_back(struct pool *p, struct in_addr addr)
 	uint32_t i;
 	struct pool_range *range = range_of(p, addr, &i);
 
-	if (range)
+	if (!range)
+		return;
+	if (p->is_divided && bit_of(range->ours, i) && bit_of(range->bits, i))
+		set_bit(range->rests, i, true);
+	else
 		set_taken(p, range, i, false);
 }
 
@@ -354,5 +373,45 @@ size_t pool_ours(const struct pool *p, uint32_t *pos, uint32_t *out_blocks, size
 				out_blocks[cnt++] = first_block(range) + n;
 		skip = block_cnt(range);
 	}
+	return cnt;
+}
+
+void pool_rest_begins(struct pool *p)
+{
+	struct pool_range *range;
+	size_t r, i;
+
+	for (r = 0; r < p->cnt; r++) {
+		range = &p->ranges[r];
+		for (i = 0; i < words_of(range); i++) {
+			range->resting[i] |= range->rests[i];
+			range->rests[i] = 0;
+		}
+	}
+}
+
+void pool_rest_ends(struct pool *p)
+{
+	struct pool_range *range;
+	size_t r, i;
+
+	for (r = 0; r < p->cnt; r++) {
+		range = &p->ranges[r];
+		for (i = 0; i < words_of(range); i++) {
+			range->bits[i] &= ~range->resting[i] | range->rests[i];
+			range->resting[i] = 0;
+		}
+		count_free(p, range);
+	}
+}
+
+size_t pool_resting_cnt(const struct pool *p)
+{
+	size_t r, i, cnt = 0;
+
+	for (r = 0; r < p->cnt; r++)
+		for (i = 0; i < words_of(&p->ranges[r]); i++)
+			cnt += (size_t)__builtin_popcountll(p->ranges[r].rests[i] |
+							    p->ranges[r].resting[i]);
 	return cnt;
 }

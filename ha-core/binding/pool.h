@@ -24,6 +24,8 @@ struct pool_range {
 	uint64_t *bits;    /* owned; 1: taken */
 	uint64_t *ours;    /* owned; 1: ours to give. Counts once the pool is divided */
 	uint64_t *others;  /* owned; 1: another home agent's to give */
+	uint64_t *rests;   /* owned; 1: given back, and taken still */
+	uint64_t *resting; /* owned; ... since before pool_rest_begins() */
 };
 
 /** Zero-initialised is the empty pool, which is always exhausted. */
@@ -62,7 +64,15 @@ int pool_take(struct pool *p, struct in_addr *ret_addr);
 /** Takes this one. @retval ERR_NOT_FOUND  it is taken, or not in the pool */
 int pool_take_this(struct pool *p, struct in_addr addr);
 
+/**
+ * Of a divided pool, one of ours rests: others may take it for leased until they hear of it.
+ * pool_take_this() takes it all the same.
+ */
 void pool_give_back(struct pool *p, struct in_addr addr);
+/** Those that rest now are free when pool_rest_ends() is called, and others go on resting. */
+void pool_rest_begins(struct pool *p);
+void pool_rest_ends(struct pool *p);
+size_t pool_resting_cnt(const struct pool *p);
 
 /** How many pool_take() could give now. */
 size_t pool_free_cnt(const struct pool *p);

@@ -768,9 +768,12 @@ static void on_up(void *ctx)
 	const struct connection_server *server = server_of(c);
 	bool same_data = strcmp(server->epoch, c->place.epoch) == 0;
 	bool same_server = strcmp(server->id, c->place.server) == 0;
+	size_t i;
 
 	c->health.server = server->at;
 	c->health.newest = c->arrived_at = server->newest;
+	for (i = 0; !same_data && i < c->health.peer_cnt; i++)
+		c->health.peers[i].sequence = 0; /* of other data */
 	claims_restart(c->claims,
 		       c->place.epoch[0] && !(same_data && same_server) ? now_ms(c) + RENEW_MS : 0);
 	log_notice("the shared state is reached",
@@ -898,10 +901,12 @@ static void beat(struct cluster *c)
 	struct redis_arg get[2] = { text_arg("GET"), text_arg(c->epoch_key) };
 
 	c->heartbeat_ms = now_ms(c) + HEARTBEAT_MS;
+	/* Who has not compared everything has not read what there was before. */
 	(void)snprintf(said, sizeof(said), "1 %s %s %llu %zu %llu %llu",
 		       c->is_active ? "active" : "standby", c->instance,
-		       (unsigned long long)c->place.sequence, c->queue_cnt + c->batch_nodes,
-		       (unsigned long long)wall_ms(), (unsigned long long)c->health.lag_ms);
+		       (unsigned long long)(c->is_scanning ? 0 : c->place.sequence),
+		       c->queue_cnt + c->batch_nodes, (unsigned long long)wall_ms(),
+		       (unsigned long long)c->health.lag_ms);
 	args[3] = text_arg(said);
 	if (ask_writer(c, ignore, args, 4) < 0)
 		return;

@@ -21,7 +21,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define ANSWER_MS 2000 /* a server that takes longer is away */
+#define ANSWER_MS  2000 /* a server that takes longer is away */
+#define HELD_UP_MS 500  /* from one tick to the next: it was us who took long */
 
 struct connection {
 	struct connection_conf conf;
@@ -29,6 +30,7 @@ struct connection {
 	struct redis *finder, *writer, *reader;
 	size_t next;       /* of the servers, to be asked */
 	uint64_t retry_ms; /* when, while there is no connection */
+	uint64_t tick_ms;  /* the last one */
 };
 
 static uint64_t now_ms(const struct connection *c)
@@ -226,7 +228,12 @@ static void find_server(struct connection *c)
 void connection_tick(struct connection *c)
 {
 	uint64_t now = now_ms(c);
+	/* Then the answers may be there, unread: this turn of the loop comes to them. */
+	bool was_held_up = now > c->tick_ms + HELD_UP_MS;
 
+	c->tick_ms = now;
+	if (was_held_up)
+		return;
 	if (redis_is_late(c->finder, now) || redis_is_late(c->writer, now) ||
 	    redis_is_late(c->reader, now))
 		connection_give_up(c, "no answer in time");

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#define IDLE_LOOKS   4096
 #define DENIAL_BURST 29 /* that a node is told of at once, beyond what it may be told in a second */
 
 bool engine_still_admits(const struct engine *e, const struct binding *b)
@@ -350,6 +351,15 @@ static struct reg_outcome deny_resources(void)
 	return outcome_deny(REG_INSUFFICIENT_RESOURCES, REG_REASON_RESOURCES);
 }
 
+static void end_idle_lease(struct engine *e, struct sa_peer *idle)
+{
+	lease_use(&e->idle_leases, idle);
+	pool_give_back(&e->pool, idle->addr);
+	sa_peer_unassign(&e->nodes, idle);
+	touch(e, idle);
+	e->stats.leases_taken_over++;
+}
+
 /* From the pool; from who has been away for longest, if the pool has none left. */
 static int take_address(struct engine *e, struct in_addr *ret_addr)
 {
@@ -367,11 +377,21 @@ static int take_address(struct engine *e, struct in_addr *ret_addr)
 		if (!idle)
 			return ERR_NOT_FOUND;
 		/* A lease from before a reload may lie outside of the pool; then the next one. */
-		lease_use(&e->idle_leases, idle);
-		pool_give_back(&e->pool, idle->addr);
-		sa_peer_unassign(&e->nodes, idle);
-		touch(e, idle);
-		e->stats.leases_taken_over++;
+		end_idle_lease(e, idle);
+	}
+}
+
+void engine_end_idle_leases(struct engine *e, size_t max)
+{
+	struct sa_peer *idle = e->idle_leases.oldest, *next;
+	size_t looks = IDLE_LOOKS;
+
+	for (; idle && max > 0 && looks > 0; idle = next, looks--) {
+		next = idle->more->idle_next;
+		if (!pool_is_ours(&e->pool, idle->addr))
+			continue;
+		end_idle_lease(e, idle);
+		max--;
 	}
 }
 

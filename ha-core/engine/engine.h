@@ -228,6 +228,12 @@ enum engine_violation engine_violation_of(enum reg_reason reason);
  */
 void engine_distrust(struct engine *e, const struct clock *now);
 
+/**
+ * Of the addresses that are ours to give, those of leases without a binding come back to the pool,
+ * the longest idle first; `max` at most, and maybe fewer than there are.
+ */
+void engine_end_idle_leases(struct engine *e, size_t max);
+
 /** Ends one binding, and tells the data path. */
 void engine_end(struct engine *e, struct binding *b);
 

@@ -4,6 +4,8 @@ A dynamic pool that several hosts share: each gives from blocks that it has clai
 ahead, so that no address is ever given twice, whoever can reach whom.
 """
 
+import time
+
 import pytest
 
 from fixtures import mobileip as mip
@@ -23,6 +25,7 @@ class Site:
         self.confs = [cluster.conf(i, role="active") for i in range(hosts)]
         for conf in self.confs:
             conf["home-networks"][0]["dynamic-pool"] = pool
+            conf["registration"] = {"max-denials-per-node": 1000}
             conf["mobile-nodes"] += [topology.node(None, topology.OTHER_SA, nai=self.nai(n))
                                      for n in range(40)]
 
@@ -43,12 +46,14 @@ class Site:
             until(lambda: self.daemon(i).status()["cluster-addresses-to-give"] > 0,
                   f"host {i} has addresses to give:\n{self.daemon(i).log()}")
 
-    def ask(self, i, n):
+    def ask(self, i, n, lifetime=600):
         """The answer of host i to node n."""
         self.cluster.move_address(i)
         node = self._peer(self.place.desk, self.place.desk_address, "0.0.0.0", self.place.agent,
                           sa=topology.OTHER_SA)
-        request = node.build(lifetime=600, extensions=mip.nai(self.nai(n)))
+        home = "0.0.0.0" if lifetime else next(a for a, nai in self.leases(i).items()
+                                               if nai == self.nai(n))
+        request = node.build(home=home, lifetime=lifetime, extensions=mip.nai(self.nai(n)))
         node.send(request)
         return node.reply(request)
 
@@ -163,6 +168,44 @@ def test_a_reload_keeps_what_is_ours_and_looks_for_what_is_new(site):
     until(lambda: site.daemon(0).status()["cluster-addresses-to-give"] >= before, "still ours")
     given = [site.lease(0, n) for n in range(1, 30)]
     assert any(a.startswith("10.51.128.") for a in given) and len(set(given)) == len(given)
+
+
+@pytest.fixture
+def full(make):
+    """A pool of two blocks, one for each host; .given are what the first one had, all of it."""
+    site = make(pool="10.50.128.0/28")
+    site.start(0, 1)
+    site.wait_addresses(0, 1)
+    site.given = [site.lease(0, n) for n in range(7)]
+    assert site.ask(0, 20).code == 130
+    until(lambda: site.leases(0) == site.leases(1), "both know all")
+    return site
+
+
+def resting(site, i):
+    return site.daemon(i).status()["cluster-addresses-resting"]
+
+
+def test_the_address_of_who_is_away_goes_to_who_comes_once_all_hosts_know(full):
+    full.ask(0, 3, lifetime=0)
+    reply = until(lambda: r if (r := full.ask(0, 20)).code == 0 else None, "there is one again")
+    assert reply.home == full.given[3]
+    until(lambda: full.leases(0) == full.leases(1), "both know all")
+    assert full.leases(1)[full.given[3]] == full.nai(20)
+    assert full.daemon(0).counter("leases-taken-over") == 1
+    assert full.ask(0, 3).code == 130                   # it came too late
+
+
+def test_a_host_that_may_not_have_heard_is_waited_for(full):
+    full.cluster.cut(1)
+    full.ask(0, 3, lifetime=0)
+    until(lambda: resting(full, 0) == 1, "its lease has ended")
+    assert full.lease(1, 3) == full.given[3]            # the other host cannot know
+    time.sleep(6)                                       # longer than it takes when all hear
+    assert full.ask(0, 20).code == 130 and resting(full, 0) == 1
+    full.cluster.heal(1)
+    until(lambda: full.leases(0).get(full.given[3]) == full.nai(3), "it is leased after all")
+    assert full.leases(0) == full.leases(1)
 
 
 def test_an_address_that_two_hosts_leased_all_the_same_stays_with_one_node(make):

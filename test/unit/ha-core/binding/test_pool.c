@@ -195,8 +195,36 @@ static void of_a_divided_pool_only_our_blocks_are_given(void **state)
 	for (int i = 18; i < 24; i++)
 		assert_int_equal(pool_take(&pool, &(struct in_addr){ 0 }), 0);
 	expect_none();
-	pool_give_back(&pool, addr("10.50.0.20"));
-	expect("10.50.0.20");
+}
+
+static void what_is_given_back_to_a_divided_pool_rests(void **state)
+{
+	(void)state;
+	add("10.50.0.8/31");
+	pool_divide(&pool);
+	(void)pool_set_block(&pool, block("10.50.0.8"), true);
+	expect("10.50.0.8");
+	expect("10.50.0.9");
+	pool_give_back(&pool, addr("10.50.0.9"));
+	expect_none();
+	pool_rest_begins(&pool);
+	pool_give_back(&pool, addr("10.50.0.8")); /* later: it rests on */
+	pool_rest_ends(&pool);
+	assert_int_equal(pool_resting_cnt(&pool), 1);
+	expect("10.50.0.9");
+	expect_none();
+	pool_rest_begins(&pool);
+	assert_int_equal(pool_take_this(&pool, addr("10.50.0.8")),
+			 0); /* somebody has it after all */
+	assert_int_equal(pool_take_this(&pool, addr("10.50.0.8")), ERR_NOT_FOUND);
+	pool_rest_ends(&pool);
+	expect_none();
+	pool_give_back(&pool, addr("10.50.0.9"));
+	pool_rest_begins(&pool);
+	assert_int_equal(pool_take_this(&pool, addr("10.50.0.9")), 0);
+	pool_give_back(&pool, addr("10.50.0.9")); /* and once more: from the beginning */
+	pool_rest_ends(&pool);
+	expect_none();
 }
 
 static void a_block_that_is_anothers_after_all_is_given_no_more(void **state)
@@ -278,6 +306,7 @@ int main(void)
 		pool_test(addresses_at_the_end_of_all_are_no_trouble),
 		pool_test(two_pools_can_begin_in_different_places),
 		pool_test(of_a_divided_pool_only_our_blocks_are_given),
+		pool_test(what_is_given_back_to_a_divided_pool_rests),
 		pool_test(a_block_that_is_anothers_after_all_is_given_no_more),
 		pool_test(blocks_at_the_edges_are_what_is_in_the_pool),
 		pool_test(blocks_are_claimed_in_turn_and_told_in_parts),
