@@ -21,7 +21,7 @@ struct claims *claims_close(struct claims *cl);
 void claims_restart(struct claims *cl, uint64_t not_before_ms);
 /** There may be blocks that were not known of before: begins anew. */
 void claims_compare(struct claims *cl);
-/** Everything shared has been applied: asks for the next thing that is to be known or had, if any. */
+/** Everything shared has been applied: asks for what is to be known or had next, if anything. */
 void claims_work(struct claims *cl);
 
 #endif

@@ -98,3 +98,31 @@ def test_a_host_joins_a_cluster_at_work(net, workdir, things, run_untapped, bind
               "while it joins:", json.dumps(joined["latency-us"]))
     assert joined["lost"] == 0
     wait_following(standby)
+
+
+def test_what_waits_for_the_server_is_bounded(net, workdir, things, run_untapped, bindir):
+    """Beyond queue-limit the queue is given up, and all is compared when the server is back."""
+    cluster = Cluster(net, workdir, things, run_untapped)
+    place, nodes = cluster.place, 1500
+    load = Load(bindir, place.desk, place.agent, nodes)
+    if not load.is_built:
+        pytest.skip("test/bench/load is not built")
+    place.router.route("20.0.0.0/8", "10.1.0.10")
+    path = load.write_nodes(os.path.join(workdir, "many"))
+    cluster.move_address(0)
+    for i, role in enumerate(("active", "standby")):
+        conf = cluster.conf(i, role=role, queue_limit=1000)
+        conf["home-networks"].append({"prefix": "10.64.0.0/10"})
+        conf["trusted-networks"].append("20.0.0.0/8")
+        conf["mobile-nodes-file"] = path
+        wait_following(cluster.start(i, conf))
+    active, standby = cluster.daemons.values()
+    cluster.server.kill()
+    active.wait_event("cluster-away")
+    things.append(load)
+    load.start()
+    assert load.run("fill")["lost"] == 0
+    active.wait_event("cluster-overflow")
+    assert own(active)["queued"] <= 1000 and active.status()["cluster-overflows"] >= 1
+    cluster.server.start()
+    until(lambda: standby.status()["bindings"] == nodes, "the standby has them all")
