@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Arenas and slabs. Objects are cut one after the other from chunks, which grow from a page to a
- * megabyte: few objects cost little, and many no more than themselves. Chunks are never given back
- * before the end: a home agent that had a million bindings may have them again.
+ * large page: few objects cost little, and many no more than themselves. Chunks are never given
+ * back before the end: a home agent that had a million bindings may have them again.
  *
  * AddressSanitizer sees through neither, so under it each object of an arena is a chunk of its
  * own, and what lies in a free list is poisoned.
  */
 #include "common/arena.h"
+
+#include "common/huge.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,7 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #define CHUNK_MIN                             4096
 #endif
-#define CHUNK_MAX ((size_t)1 << 20)
+#define CHUNK_MAX (HUGE_PAGE - sizeof(struct arena_chunk))
 #define ALIGN     sizeof(uint64_t)
 
 struct arena_chunk {
@@ -39,7 +41,8 @@ struct arena_chunk {
 
 static int add_chunk(struct arena *a, size_t wanted)
 {
-	size_t size = a->chunks ? 2 * a->chunks->size : CHUNK_MIN - sizeof(struct arena_chunk);
+	size_t size = a->chunks ? 2 * a->chunks->size + sizeof(struct arena_chunk)
+				: CHUNK_MIN - sizeof(struct arena_chunk);
 	struct arena_chunk *chunk;
 
 	if (CHUNK_MIN == 0)
@@ -48,7 +51,7 @@ static int add_chunk(struct arena *a, size_t wanted)
 		size = CHUNK_MAX;
 	if (size < wanted)
 		size = wanted;
-	chunk = calloc(1, sizeof(*chunk) + size);
+	chunk = huge_get(sizeof(*chunk) + size);
 	if (!chunk)
 		return -1;
 	chunk->next = a->chunks;
@@ -113,12 +116,14 @@ void arena_put(struct arena *a, void *object, size_t size)
 void arena_done(struct arena *a)
 {
 	struct arena_chunk *chunk, *next;
+	size_t size;
 
 	for (chunk = a->chunks; chunk; chunk = next) {
 		next = chunk->next;
-		ASAN_UNPOISON_MEMORY_REGION(chunk->data, chunk->size);
-		explicit_bzero(chunk->data, chunk->size);
-		free(chunk);
+		size = chunk->size;
+		ASAN_UNPOISON_MEMORY_REGION(chunk->data, size);
+		explicit_bzero(chunk->data, size);
+		huge_put(chunk, sizeof(*chunk) + size);
 	}
 	free(a->free);
 	*a = (struct arena){ 0 };

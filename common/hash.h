@@ -12,6 +12,8 @@
 #ifndef COMMON_HASH_H
 #define COMMON_HASH_H
 
+#include "common/huge.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,7 +45,7 @@ static inline int hash_init(struct hash *t, size_t expected)
 
 	while (size < expected)
 		size *= 2;
-	t->buckets = calloc(size, sizeof(*t->buckets));
+	t->buckets = huge_get(size * sizeof(*t->buckets));
 	if (!t->buckets)
 		return -ENOMEM;
 	t->mask = size - 1;
@@ -57,7 +59,7 @@ static inline int hash_init(struct hash *t, size_t expected)
 
 static inline void hash_done(struct hash *t)
 {
-	free(t->buckets);
+	huge_put(t->buckets, t->buckets ? (t->mask + 1) * sizeof(*t->buckets) : 0);
 	*t = (struct hash){ 0 };
 }
 
@@ -112,8 +114,8 @@ static inline bool hash_wants_bucket(struct hash *t, size_t *ret_from)
 	if (t->cnt <= HASH_LOAD_MAX * (t->last + 1))
 		return false;
 	if (t->last == t->mask) {
-		buckets = (struct hash_node **)reallocarray(t->buckets, t->mask + 1,
-							    2 * sizeof(*buckets));
+		buckets = huge_grow(t->buckets, (t->mask + 1) * sizeof(*buckets),
+				    2 * (t->mask + 1) * sizeof(*buckets));
 		if (!buckets)
 			return false;
 		t->buckets = buckets;

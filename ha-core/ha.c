@@ -42,6 +42,7 @@
 #include <unistd.h>
 
 #define TICK_MS            1000 /* lifetimes are in seconds */
+#define MAPPED_FROM        (1 << 20)
 #define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
 #define RANDOM_STOCK       64   /* numbers fetched at once: 256 octets never come short */
 #define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
@@ -1421,6 +1422,8 @@ int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
 
 	/* What a reload's thread has read and freed is to be given back, or to be of use to us. */
 	(void)mallopt(M_ARENA_MAX, 1);
+	/* A file of a million nodes, a segment of the journal: gone when freed, no hole in the heap. */
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
 	rc = daemon_options(&daemon->info, argc, argv, &ha.options);
 	if (rc >= 0)
 		return rc;
