@@ -40,6 +40,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -751,6 +752,7 @@ int store_load(struct store *s, load_fn *fn, int (*last)(void *ctx), void *ctx)
 		journal_segment_done(&s->segments[i]);
 	s->segment_cnt = 0;
 	forget_pages(s);
+	(void)malloc_trim(0);
 	return rc;
 }
 
@@ -811,6 +813,7 @@ static int merge(struct store *s, uint64_t sequence)
 	free(list);
 	journal_segment_done(&seg);
 	forget_pages(s);
+	(void)malloc_trim(0); /* a segment lay on the heap; glibc would keep it for later */
 	if (rc == 0)
 		unlink_segment(s, sequence);
 	return rc;
