@@ -30,6 +30,14 @@ struct binding_count {
 	uint64_t packets_from, bytes_from; /* from it, reverse tunnelled */
 };
 
+static inline void binding_count_add(struct binding_count *sum, const struct binding_count *more)
+{
+	sum->packets_to += more->packets_to;
+	sum->bytes_to += more->bytes_to;
+	sum->packets_from += more->packets_from;
+	sum->bytes_from += more->bytes_from;
+}
+
 /** How the tunnel of a binding looks on the wire. */
 struct binding_tunnel {
 	struct in_addr

@@ -166,6 +166,17 @@ static void on_contacted(void *ctx, const struct binding *first)
 		t->contacted(t->contacted_ctx, first);
 }
 
+/* A binding's count is in one place: what a fast tier keeps beyond our end must not lack our part. */
+static void on_carried(void *ctx, struct binding *b, const struct binding_count *more)
+{
+	struct tunnel *t = ctx;
+
+	if (t->fast && t->fast_ops->count && b->fast_slot != 0)
+		t->fast_ops->count(t->fast, b, more);
+	else
+		binding_count_add(&b->count, more);
+}
+
 /* Which of those out of reach are so no longer? */
 static void on_held(void *ctx)
 {
@@ -266,6 +277,7 @@ int tunnel_open(const struct tunnel_conf *conf, struct tunnel **ret_t)
 	t->conf = *conf;
 	t->conf.learnt = on_learnt;
 	t->conf.lost = on_lost;
+	t->conf.carried = on_carried;
 	t->conf.learnt_ctx = t;
 	t->contacted = conf->contacted;
 	t->contacted_ctx = conf->contacted_ctx;

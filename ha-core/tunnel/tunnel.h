@@ -91,6 +91,11 @@ struct tunnel_conf {
 	void (*learnt)(void *ctx, struct in_addr peer);
 	/** A fast tier has lost what was put into it: all is to be put again, with the same ctx. */
 	void (*lost)(void *ctx);
+	/**
+	 * The base tier has carried so much for a binding: it is added to where that binding's count
+	 * is, with the same ctx. NULL: in the binding.
+	 */
+	void (*carried)(void *ctx, struct binding *b, const struct binding_count *more);
 	void *learnt_ctx;
 	char *why; /* tunnel.c's own: see tunnel_refuse() */
 	/**
@@ -223,6 +228,12 @@ struct tunnel_ops {
 	void (*filter_changed)(struct tunnel_dp *dp);
 	/** NULL: this tier cannot tell; binding.fast_slot is not 0 where it has carried any. */
 	void (*add_count)(struct tunnel_dp *dp, const struct binding *b, struct binding_count *sum);
+	/**
+	 * Of a binding with a fast_slot: adds what the base tier has carried to what this tier has
+	 * counted, which outlives the daemon. NULL: nothing of this tier does.
+	 */
+	void (*count)(struct tunnel_dp *dp, const struct binding *b,
+		      const struct binding_count *more);
 	void (*add_stats)(struct tunnel_dp *dp, struct stats *sum);
 	const char *(*tier)(struct tunnel_dp *dp);
 	void (*for_each_port)(struct tunnel_dp *dp,

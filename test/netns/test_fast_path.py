@@ -120,6 +120,30 @@ def test_second_binding_takes_a_node_off_the_fast_path_and_keeps_its_count(fast,
     assert fast.ihad.binding(fast.campus.home)["packets-to-node"] == before["packets-to-node"] + 6
 
 
+COUNTS = ("packets-to-node", "bytes-to-node", "packets-from-node", "bytes-from-node")
+
+
+def counts_of(fast):
+    binding = fast.ihad.binding(fast.campus.home)
+    return [binding[name] for name in COUNTS]
+
+
+def test_count_of_a_binding_goes_on_after_a_kill_whoever_carried_what(fast):
+    fast.both_ways(3)
+    by_programs = carried(fast.counting)
+    # Two fragments, which are tun's, and which makes two of the first.
+    fast.server.send(b"x" * 2000, (fast.campus.home, 6000))
+    for _ in range(3):
+        fast.desk.receive_ipip()
+    before = counts_of(fast)
+    assert carried(fast.counting) == by_programs
+    fast.ihad.kill()
+    fast.ihad.start()
+    assert counts_of(fast) == before
+    fast.both_ways()
+    assert counts_of(fast) == [n + more for n, more in zip(before, (1, 32, 1, 33))]
+
+
 def test_move_takes_effect_at_once_and_begins_a_count_of_its_own(fast, peer):
     fast.both_ways(5)
     other = peer(fast.campus.desk, "10.1.0.11", fast.campus.home, fast.campus.agent)

@@ -17,8 +17,11 @@
  * here or by an earlier daemon, the programs leave every packet alone (realigning).
  * Maps that are of no use to it are removed with all that hangs on them.
  *
- * Counters of a binding lie in its entry; binding.fast_slot is that entry's number and one, 0 for
- * none. When the entry goes its count goes to the binding, if that still lives.
+ * Counters of a binding lie in its entry, all of them: what it counted before, and what tun carries
+ * for it, is added there, so that its count goes on, and never back, when a daemon is killed and
+ * another takes over. binding.fast_slot is that entry's number and one, 0 for none. When the entry
+ * goes its count goes to the binding, if that still lives; that of a binding without an entry begins
+ * at 0 with each daemon.
  *
  * config.layout 0 makes the programs leave every packet alone: that is how all of it is switched
  * off at once where it could not do what tun does, for a filter with more rows or peers than it has, and
@@ -405,6 +408,15 @@ static void add_node(const struct habpf_node *node, struct binding_count *sum)
 	sum->bytes_from += __atomic_load_n(&node->count.bytes_from, __ATOMIC_RELAXED);
 }
 
+/* The programs add to it at the same time. */
+static void add_to_node(struct habpf_node *node, const struct binding_count *more)
+{
+	__atomic_fetch_add(&node->count.packets_to, more->packets_to, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&node->count.bytes_to, more->bytes_to, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&node->count.packets_from, more->packets_from, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&node->count.bytes_from, more->bytes_from, __ATOMIC_RELAXED);
+}
+
 /* The binding whose count lies in this entry, or NULL: it is gone, or its daemon is. */
 static struct binding *owner_of(const struct tunnel_dp *dp, const struct habpf_node *node)
 {
@@ -689,6 +701,10 @@ static int bpf_put(struct tunnel_dp *dp, struct binding *first, struct tunnel_so
 		node->count = (struct habpf_count){ 0 };
 	if (!node)
 		return -ENOSPC;
+	if (first->fast_slot == 0) {
+		add_to_node(node, &first->count);
+		first->count = (struct binding_count){ 0 };
+	}
 	first->fast_slot = slot_of(dp, node) + 1;
 	bpf_nodes_write(&dp->nodes, node, home_addr, &tunnel);
 	return 0;
@@ -755,6 +771,12 @@ static void bpf_add_count(struct tunnel_dp *dp, const struct binding *b, struct 
 {
 	if (b->fast_slot != 0)
 		add_node(&dp->nodes.entries[b->fast_slot - 1], sum);
+}
+
+static void bpf_count(struct tunnel_dp *dp, const struct binding *b,
+		      const struct binding_count *more)
+{
+	add_to_node(&dp->nodes.entries[b->fast_slot - 1], more);
 }
 
 static const size_t drop_counters[HABPF_DROP_CNT] = {
@@ -840,6 +862,7 @@ const struct tunnel_ops tunnel_bpf = {
 	.reconcile = bpf_reconcile,
 	.filter_changed = bpf_filter_changed,
 	.add_count = bpf_add_count,
+	.count = bpf_count,
 	.add_stats = bpf_add_stats,
 	.tier = bpf_tier,
 	.for_each_port = bpf_for_each_port,

@@ -200,6 +200,32 @@ static void learnt(const struct tunnel_dp *dp, struct in_addr peer)
 		dp->conf.learnt(dp->conf.learnt_ctx, peer);
 }
 
+/* --- what is counted --- */
+
+static void count_carried(struct tunnel_dp *dp, struct binding *b, const struct binding_count *more)
+{
+	struct stats *stats = dp->conf.stats;
+
+	stats->packets_to_nodes += more->packets_to;
+	stats->bytes_to_nodes += more->bytes_to;
+	stats->packets_from_nodes += more->packets_from;
+	stats->bytes_from_nodes += more->bytes_from;
+	if (dp->conf.carried)
+		dp->conf.carried(dp->conf.learnt_ctx, b, more);
+	else
+		binding_count_add(&b->count, more);
+}
+
+static void count_to(struct tunnel_dp *dp, struct binding *b, size_t len)
+{
+	count_carried(dp, b, &(struct binding_count){ .packets_to = 1, .bytes_to = len });
+}
+
+static void count_from(struct tunnel_dp *dp, struct binding *b, size_t len)
+{
+	count_carried(dp, b, &(struct binding_count){ .packets_from = 1, .bytes_from = len });
+}
+
 /* --- to the wire --- */
 
 static void send_failed(struct tunnel_dp *dp, struct in_addr peer, int err)
@@ -354,10 +380,7 @@ static void send_to_node(struct tunnel_dp *dp, struct binding *b, struct slot **
 	/* RFC 2003 §5: the sender is told, and the packet goes all the same. */
 	if (soft_state_is_unreachable(&dp->soft, b->tunnel.peer, now_ms(dp)))
 		(void)send_error(dp, &dp->soft_limit, ICMP_ERROR_HOST_UNREACHABLE, 0, packet, len);
-	b->count.packets_to++;
-	b->count.bytes_to += len;
-	stats->packets_to_nodes++;
-	stats->bytes_to_nodes += len;
+	count_to(dp, b, len);
 	if (len > room) {
 		/* Pieces travel as fragments do. */
 		if (mode == ENCAP_MINIMAL && !wrap)
@@ -504,10 +527,7 @@ static void send_broadcast(struct tunnel_dp *dp, struct binding *b, const uint8_
 		send_failed(dp, p.path.peer, err);
 		return;
 	}
-	b->count.packets_to++;
-	b->count.bytes_to += len;
-	dp->conf.stats->packets_to_nodes++;
-	dp->conf.stats->bytes_to_nodes += len;
+	count_to(dp, b, len);
 	dp->conf.stats->broadcasts_to_nodes++;
 }
 
@@ -939,13 +959,10 @@ static enum drop unwrap(const struct tunnel_dp *dp, const struct binding *b,
 	return inner->packet[IPV4_TTL] > 0 ? DROP_NONE : DROP_TTL;
 }
 
-static void count_from(struct tunnel_dp *dp, struct binding *b, size_t len)
+static void heard(struct tunnel_dp *dp, struct binding *b, size_t len)
 {
 	soft_state_heard(&dp->soft, b->tunnel.peer, now_ms(dp));
-	b->count.packets_from++;
-	b->count.bytes_from += len;
-	dp->conf.stats->packets_from_nodes++;
-	dp->conf.stats->bytes_from_nodes += len;
+	count_from(dp, b, len);
 }
 
 /* An echo request to us in a UDP tunnel keeps a NAT's mapping (RFC 3519 §4.9). */
@@ -967,7 +984,7 @@ static void answer_keepalive(struct tunnel_dp *dp, struct binding *b, const stru
 		b->tunnel.half_bound = false;
 		learnt(dp, b->tunnel.peer);
 	}
-	count_from(dp, b, inner->len);
+	heard(dp, b, inner->len);
 	dp->conf.stats->keepalives++;
 	len = icmp_echo_reply(inner->packet, inner->len, 0, &reply);
 	send_to_node(dp, b, NULL, false, reply, len);
@@ -1040,7 +1057,7 @@ static void reverse(struct tunnel_dp *dp, const struct arrival *a, struct encap_
 		send_failed(dp, ipv4_dst(inner->packet), -errno);
 		return;
 	}
-	count_from(dp, b, inner->len);
+	heard(dp, b, inner->len);
 }
 
 static void raw_packet(struct tunnel_dp *dp, uint8_t *packet, size_t len)

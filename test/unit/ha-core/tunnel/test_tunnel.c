@@ -112,6 +112,16 @@ static void fast_add_count(struct tunnel_dp *dp, const struct binding *b, struct
 	sum->bytes_from += 1000;
 }
 
+static struct binding_count fast_carried;
+
+static void fast_count(struct tunnel_dp *dp, const struct binding *b,
+		       const struct binding_count *more)
+{
+	(void)dp;
+	(void)b;
+	binding_count_add(&fast_carried, more);
+}
+
 static void fast_add_stats(struct tunnel_dp *dp, struct stats *sum)
 {
 	(void)dp;
@@ -144,6 +154,7 @@ const struct tunnel_ops tunnel_bpf = {
 	.reconcile = fast_reconcile,
 	.filter_changed = fast_filter_changed,
 	.add_count = fast_add_count,
+	.count = fast_count,
 	.add_stats = fast_add_stats,
 	.tier = fast_tier,
 };
@@ -367,6 +378,25 @@ static void counts_are_the_bindings_own_and_the_fast_tiers(void **state)
 	assert_int_equal(sum.packets_to_nodes, 8);
 }
 
+static void what_the_base_tier_carries_is_counted_where_the_rest_is(void **state)
+{
+	const struct binding_count more = { 1, 20, 300, 4000 };
+	struct binding *b;
+
+	(void)state;
+	open_tunnel();
+	b = make(1, 1);
+	fast_carried = (struct binding_count){ 0 };
+	b->fast_slot = 1;
+	base_conf->carried(base_conf->learnt_ctx, b, &more);
+	assert_memory_equal(&fast_carried, &more, sizeof(more));
+	assert_int_equal(b->count.packets_to, 0);
+	b->fast_slot = 0;
+	base_conf->carried(base_conf->learnt_ctx, b, &more);
+	assert_memory_equal(&fast_carried, &more, sizeof(more));
+	assert_memory_equal(&b->count, &more, sizeof(more));
+}
+
 static void without_a_fast_tier_all_goes_on(void **state)
 {
 	struct binding *b;
@@ -537,6 +567,7 @@ int main(void)
 		TEST(tier_without_time_is_not_told_of_renewals_of_what_it_carries),
 		TEST(all_are_put_again_a_few_at_a_time_when_a_tier_has_lost_them),
 		TEST(counts_are_the_bindings_own_and_the_fast_tiers),
+		TEST(what_the_base_tier_carries_is_counted_where_the_rest_is),
 		TEST(without_a_fast_tier_all_goes_on),
 		TEST(configuration_chooses_the_tier),
 		TEST(base_tier_that_does_not_open_is_the_end),
