@@ -41,6 +41,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#define RUN_DIR_SIZE       sizeof(((struct sockaddr_un *)0)->sun_path)
 #define TICK_MS            1000 /* lifetimes are in seconds */
 #define MAPPED_FROM        (1 << 20)
 #define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
@@ -1091,9 +1092,18 @@ static void on_keepalive(void *ctx, const struct binding *b, struct in_addr src,
 	ha_ctl_keepalive(ha->ctl, b, src, port);
 }
 
+/* Where the control socket is; what else is there is gone with a reboot, too. */
+static const char *run_dir_of(const struct ha_conf *conf, char run_dir[RUN_DIR_SIZE])
+{
+	(void)snprintf(run_dir, RUN_DIR_SIZE, "%s", conf->control.socket);
+	*strrchr(run_dir, '/') = '\0';
+	return run_dir;
+}
+
 static int open_tunnel(struct ha *ha)
 {
 	const enum ha_conf_mss_clamp clamp = ha->conf->tunnel.mss_clamp;
+	char run_dir[RUN_DIR_SIZE];
 	const struct tunnel_conf conf = {
 		.device = ha->daemon->device,
 		.home_agent = ha->conf->address,
@@ -1112,6 +1122,7 @@ static int open_tunnel(struct ha *ha)
 		.networks = &ha->engine.networks,
 		.stats = &ha->engine.stats,
 		.loop = ha->loop,
+		.run_dir = run_dir_of(ha->conf, run_dir),
 		.choice = choice_of(ha->conf->tunnel.data_path),
 		.bpffs = ha->conf->tunnel.bpffs,
 		.bpffs_way = ha->bpffs_fd >= 0 ? ha->bpffs_way : NULL,
@@ -1282,9 +1293,10 @@ static void find_way_to_bpffs(struct ha *ha)
 static int drop_privileges(struct ha *ha)
 {
 	const struct ha_conf *conf = ha->conf;
-	char run_dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char run_dir[RUN_DIR_SIZE];
 	const struct privs_dir dirs[] = {
-		{ run_dir, 0755, false, NULL }, /* the socket's own mode says who may use it */
+		{ run_dir_of(conf, run_dir), 0755, false,
+		  NULL }, /* the socket's own mode says who may use it */
 		{ conf->state.directory, 0700, true, NULL },
 		{ conf->tunnel.bpffs, needs_bpf(conf) ? 0700 : 0, false, &ha->bpffs_fd },
 	};
@@ -1298,8 +1310,6 @@ static int drop_privileges(struct ha *ha)
 	};
 	int rc;
 
-	(void)snprintf(run_dir, sizeof(run_dir), "%s", conf->control.socket);
-	*strrchr(run_dir, '/') = '\0';
 	rc = privs_drop(&privs);
 	if (rc == 0)
 		find_way_to_bpffs(ha);

@@ -11,4 +11,15 @@ int setting_write(const char *link, const char *name, int value);
 /** What it is, or `otherwise` if it cannot be read. */
 int setting_read(const char *link, const char *name, int otherwise);
 
+/**
+ * A switch under net is on from now on, and is given back as it was found. That it was off is noted
+ * in a file until then, so that who comes after a kill does not take our doing for what was found.
+ * @param note  path; a note of another boot or another network namespace says nothing
+ * @return 1: it was off, now or before the kill: setting_give_back(); 0: others have switched it on
+ * @retval -errno  it is off
+ */
+int setting_borrow(const char *note, const char *name);
+/** @retval -errno  it is still on, and so is the note */
+int setting_give_back(const char *note, const char *name);
+
 #endif

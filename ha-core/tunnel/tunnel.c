@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PEER_WALK_MAX 1024 /* bindings of one tunnel end that are put anew: some ms of work */
 #define HELD_MAX      64   /* tunnel ends out of reach that are looked at again by a timer */
@@ -41,6 +42,7 @@ struct tunnel {
 	struct in_addr held[HELD_MAX];
 	unsigned int held_cnt;
 	struct loop_timer *held_timer; /* runs while there are any */
+	bool goes_on;                  /* the fast tier, when all else is closed */
 	/* The daemon's; see struct tunnel_conf. */
 	void (*contacted)(void *ctx, const struct binding *first);
 	void *contacted_ctx;
@@ -284,6 +286,7 @@ int tunnel_open(const struct tunnel_conf *conf, struct tunnel **ret_t)
 	t->conf.contacted = on_contacted;
 	t->conf.contacted_ctx = t;
 	t->conf.why = t->why;
+	t->conf.goes_on = &t->goes_on;
 	t->held_timer = loop_timer_new(conf->loop, on_held, t);
 	t->walk_timer = loop_timer_new(conf->loop, on_walk, t);
 	err = t->held_timer && t->walk_timer ? tunnel_tun.open(&t->conf, &t->base) : -ENOMEM;
@@ -302,8 +305,11 @@ struct tunnel *tunnel_close(struct tunnel *t)
 	if (!t)
 		return NULL;
 	/* The fast tier first: what it would leave alone has nobody else any more. */
-	if (t->fast)
+	if (t->fast) {
+		t->goes_on = t->conf.keep_forwarding && t->fast_ops->outlives &&
+			     strcmp(t->fast_ops->tier(t->fast), tunnel_tun.name) != 0;
 		t->fast_ops->close(t->fast);
+	}
 	if (t->base)
 		tunnel_tun.close(t->base);
 	(void)loop_timer_free(t->held_timer);

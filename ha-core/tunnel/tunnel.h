@@ -76,6 +76,7 @@ struct tunnel_conf {
 	const struct network_table *networks; /* behind mobile routers, registered */
 	struct stats *stats;
 	struct loop *loop;
+	const char *run_dir; /* for notes that outlive a kill; needs to live while opened only */
 	/* Of a fast tier; the strings need to live while it is opened only. */
 	const char *bpffs;             /* directory for what outlives us, on a BPF file system */
 	const char *bpffs_way;         /* how we get there, if not by its name; NULL: by its name */
@@ -97,7 +98,8 @@ struct tunnel_conf {
 	 */
 	void (*carried)(void *ctx, struct binding *b, const struct binding_count *more);
 	void *learnt_ctx;
-	char *why; /* tunnel.c's own: see tunnel_refuse() */
+	char *why;           /* tunnel.c's own: see tunnel_refuse() */
+	const bool *goes_on; /* tunnel.c's own: a fast tier forwards beyond our end; may be NULL */
 	/**
 	 * A node has sent to a far end for the first time, and that is noted in this binding, the
 	 * first of its key: it is to be remembered. May be NULL.
@@ -222,6 +224,7 @@ struct tunnel_ops {
 	 * it is not told then that such a one was renewed. 0: it is told.
 	 */
 	uint32_t carried;
+	bool outlives; /* it goes on without us where conf->keep_forwarding says so */
 	/** Removes what a tier left behind that is not open now and will not be. */
 	void (*clean)(const struct tunnel_conf *conf);
 	void (*reconcile)(struct tunnel_dp *dp);

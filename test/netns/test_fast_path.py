@@ -358,6 +358,8 @@ def test_kept_forwarding_goes_on_until_a_daemon_takes_it_away(fast, campus):
     assert fast.ihad.status()["data-path"] == "tun"
     fast.desk.register()
     fast.both_ways()
+    fast.ihad.stop()                # which leaves nothing that forwards
+    assert campus.ha.run(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "0\n"
 
 
 # --- what stands in the way: the daemon serves on, on the tier below, and says so ---

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Other hands on the host: what the daemon laid down is taken away, and it puts it back."""
 
+import os
+
 import pytest
 
 
@@ -61,16 +63,45 @@ def test_what_cannot_be_put_back_yet_is_said_and_comes_back(campus, ihad, away, 
     assert away.receive_ipip()[1].data == b"still here"
 
 
-@pytest.mark.parametrize("found", ["0", "1"])
-def test_forwarding_is_left_as_it_was_found(campus, run_daemon, found):
-    def forwards():
-        return campus.ha.run(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout.strip()
+def forwards(host):
+    return host.run(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout.strip()
 
+
+@pytest.mark.parametrize("kills", [0, 2])
+@pytest.mark.parametrize("found", ["0", "1"])
+def test_forwarding_is_left_as_it_was_found(campus, run_daemon, found, kills):
     campus.ha.sysctl({"net.ipv4.ip_forward": found})
     ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
-    assert forwards() == "1"
+    for _ in range(kills):
+        ihad.kill()
+        ihad.start()
+    assert forwards(campus.ha) == "1"
     ihad.stop()
-    assert forwards() == found
+    assert forwards(campus.ha) == found
+    assert not os.path.exists(note_of(ihad))
+
+
+def note_of(daemon):
+    return os.path.join(os.path.dirname(daemon.socket), daemon.name + "0.forwarding")
+
+
+def test_note_of_another_boot_does_not_switch_forwarding_off(campus, run_daemon):
+    campus.ha.sysctl({"net.ipv4.ip_forward": "0"})
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+    ihad.kill()
+    with open(note_of(ihad), "w", encoding="ascii") as note:
+        note.write("00000000-0000-4000-8000-000000000000 1\n")
+    ihad.start()
+    ihad.stop()
+    assert forwards(campus.ha) == "1"
+
+
+def test_forwarding_is_not_kept_where_nothing_forwards(campus, run_daemon):
+    campus.ha.sysctl({"net.ipv4.ip_forward": "0"})
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf | {
+        "tunnel": {"data-path": "tun", "keep-forwarding": True}})
+    ihad.stop()
+    assert forwards(campus.ha) == "0"
 
 
 def test_a_reply_that_cannot_leave_is_not_counted_as_sent(campus, ihad, peer):

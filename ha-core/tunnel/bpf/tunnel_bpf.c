@@ -854,6 +854,7 @@ static void bpf_for_each_port(struct tunnel_dp *dp,
 const struct tunnel_ops tunnel_bpf = {
 	.name = "bpf",
 	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_GRE | TUNNEL_CAP_UDP | TUNNEL_CAP_FILTER,
+	.outlives = true,
 	.open = bpf_open,
 	.close = bpf_close,
 	.put = bpf_put,

@@ -16,10 +16,10 @@
  * was made persistent is adopted, its routes of ours removed, and is persistent no more. What it
  * leaves beside the kernel's own tunnels, which does no harm, is removed by the next.
  *
- * net.ipv4.ip_forward is switched on if it was off, and then switched off again at the end, unless
- * another home agent still has routes here: a host that forwards and has lost the route into the
- * device sends what is for its nodes round and round. Loose reverse path filtering on a home link
- * stays.
+ * net.ipv4.ip_forward is switched on if it was off, and then switched off again at the end, also by
+ * the daemon after a killed one, unless a fast tier goes on forwarding or another home agent still
+ * has routes here: a host that forwards and has lost the route into the device sends what is for its
+ * nodes round and round. Loose reverse path filtering on a home link stays.
  */
 #include "ha-core/tunnel/tun/tun_host.h"
 
@@ -31,6 +31,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define FORWARDING       "ipv4/ip_forward"
 #define DEVICE_MTU       65535
 #define DEVICE_QUEUE_LEN 4096 /* packets: a burst at line rate while a registration is served */
 
@@ -48,6 +50,7 @@ struct tun_host {
 	int fd;
 	unsigned int index;
 	bool forwarding_is_ours; /* it was off when we came */
+	char note[PATH_MAX];     /* of that */
 };
 
 static int refuse(const struct tunnel_conf *conf, const char *what, int err, const char *remedy)
@@ -62,20 +65,18 @@ static int refuse(const struct tunnel_conf *conf, const char *what, int err, con
 static void set_forwarding(struct tun_host *h)
 {
 	const struct tunnel_conf *conf = h->conf;
-	int err;
+	int rc;
 
-	if (setting_read(NULL, "ipv4/ip_forward", 0) == 0) {
-		err = setting_write(NULL, "ipv4/ip_forward", 1);
-		h->forwarding_is_ours = err == 0;
-		if (err == 0)
-			log_info("forwarding of IPv4 packets switched on for this host",
-				 "event=forwarding-enabled setting=net.ipv4.ip_forward");
-		else
-			log_warning("this host does not forward IPv4 packets",
-				    "event=forwarding-off error=\"%s\" "
-				    "remedy=\"sysctl -w net.ipv4.ip_forward=1\"",
-				    err_text(err));
-	}
+	rc = setting_borrow(h->note, FORWARDING);
+	h->forwarding_is_ours = rc > 0;
+	if (rc > 0)
+		log_info("forwarding of IPv4 packets is on for this host as long as we are",
+			 "event=forwarding-enabled setting=net.ipv4.ip_forward");
+	else if (rc < 0)
+		log_warning("this host does not forward IPv4 packets",
+			    "event=forwarding-off error=\"%s\" "
+			    "remedy=\"sysctl -w net.ipv4.ip_forward=1\"",
+			    err_text(rc));
 	if (setting_read(conf->device, "forwarding", 0) == 0 &&
 	    setting_write(conf->device, "forwarding", 1) < 0)
 		log_warning("the tunnel device does not forward IPv4 packets",
@@ -341,6 +342,7 @@ int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h)
 		return -ENOMEM;
 	h->conf = conf;
 	h->fd = -1;
+	(void)snprintf(h->note, sizeof(h->note), "%s/%s.forwarding", conf->run_dir, conf->device);
 	err = rtnl_open(&h->rtnl);
 	if (err < 0) {
 		(void)refuse(conf, "open rtnetlink", err, "see the error");
@@ -388,10 +390,10 @@ static void restore_forwarding(struct tun_host *h)
 {
 	unsigned int others = 0;
 
-	if (!h->forwarding_is_ours || h->conf->keep_forwarding ||
+	if (!h->forwarding_is_ours || (h->conf->goes_on && *h->conf->goes_on) ||
 	    rtnl_route_dump(h->rtnl, RTNL_PROTOCOL, count_route, &others) < 0 || others > 0)
 		return;
-	if (setting_write(NULL, "ipv4/ip_forward", 0) == 0)
+	if (setting_give_back(h->note, FORWARDING) == 0)
 		log_info("forwarding of IPv4 packets switched off again",
 			 "event=forwarding-restored setting=net.ipv4.ip_forward");
 }

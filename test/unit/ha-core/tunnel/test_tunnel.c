@@ -24,6 +24,7 @@ struct tunnel_dp {
 	int open_err, put_err, del_err;
 	unsigned int put_cnt, del_cnt, clean_cnt, reconcile_cnt, filter_cnt;
 	unsigned int closed_as; /* which was closed first */
+	bool goes_on;           /* as it was told when it was closed */
 	struct tunnel_soft soft;
 };
 
@@ -63,6 +64,7 @@ static int fast_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 static void tier_close(struct tunnel_dp *dp)
 {
 	dp->open = false;
+	dp->goes_on = *base_conf->goes_on;
 	dp->closed_as = ++closed_cnt;
 }
 
@@ -145,6 +147,7 @@ const struct tunnel_ops tunnel_tun = {
 
 const struct tunnel_ops tunnel_bpf = {
 	.name = "bpf",
+	.outlives = true,
 	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_UDP | TUNNEL_CAP_FILTER,
 	.open = fast_open,
 	.close = tier_close,
@@ -439,6 +442,25 @@ static void base_tier_that_does_not_open_is_the_end(void **state)
 	assert_false(fast.open);
 }
 
+static void forwarding_goes_on_only_where_the_fast_tier_does(void **state)
+{
+	(void)state;
+	f.conf.keep_forwarding = true;
+	open_tunnel();
+	base.goes_on = false;
+	f.tunnel = tunnel_close(f.tunnel);
+	assert_true(base.goes_on);
+	fast.open_err = -EPERM;
+	open_tunnel();
+	f.tunnel = tunnel_close(f.tunnel);
+	assert_false(base.goes_on);
+	fast.open_err = 0;
+	f.conf.keep_forwarding = false;
+	open_tunnel();
+	f.tunnel = tunnel_close(f.tunnel);
+	assert_false(base.goes_on);
+}
+
 static void fast_tier_is_told_of_the_rest_and_closed_first(void **state)
 {
 	struct binding *b;
@@ -571,6 +593,7 @@ int main(void)
 		TEST(without_a_fast_tier_all_goes_on),
 		TEST(configuration_chooses_the_tier),
 		TEST(base_tier_that_does_not_open_is_the_end),
+		TEST(forwarding_goes_on_only_where_the_fast_tier_does),
 		TEST(fast_tier_is_told_of_the_rest_and_closed_first),
 	};
 
