@@ -462,8 +462,7 @@ static void assert_sent_to_node(const struct frame *f)
 	len = encap_packet(&path, packet, inner_len, ipv4_get16(ip_of(&result) + IPV4_IDENT),
 			   &packet);
 	assert_true(len > 0);
-	/* Link padding may trail behind. */
-	assert_true(result.len >= ETH_HLEN + (size_t)len);
+	assert_int_equal(result.len, ETH_HLEN + (size_t)len);
 	assert_memory_equal(result.data, gateway_mac, 6);
 	assert_memory_equal(result.data + 6, source, 6);
 	assert_int_equal(ipv4_get16(result.data + 12), ETH_P_IP);
@@ -508,7 +507,7 @@ static void assert_sent_from_node(const struct frame *f, const uint8_t dmac[6])
 	}
 	inner.packet[IPV4_TTL]--;
 	ipv4_finish_header(inner.packet);
-	assert_true(result.len >= ETH_HLEN + inner.len);
+	assert_int_equal(result.len, ETH_HLEN + inner.len);
 	assert_memory_equal(result.data, dmac, 6);
 	assert_int_equal(ipv4_get16(result.data + 12), ETH_P_IP);
 	assert_memory_equal(ip_of(&result), inner.packet, inner.len);
@@ -579,21 +578,30 @@ static void carries_from_node_in_every_encapsulation(void **state)
 	}
 }
 
-static void link_padding_is_no_part_of_the_packet(void **state)
+/* Behind an IP packet: padding, or a switch's trailer. */
+static void put_trailer(struct frame *f, size_t len)
 {
-	size_t kind;
+	memset(f->data + f->len, 0xaa, len);
+	f->len += len;
+}
+
+static void what_trails_behind_a_packet_does_not_go_on(void **state)
+{
+	static const size_t trailers[] = { 1, 6, 18, 100 }, lens[] = { 28, 46, 576 };
+	size_t kind, i, j;
 
 	(void)state;
 	for (kind = 0; kind < KIND_CNT; kind++) {
 		use_kind(kind);
-		make_to_node(&frame, IPPROTO_ICMP, 28);
-		memset(frame.data + frame.len, 0xaa, 18);
-		frame.len += 18;
-		assert_sent_to_node(&frame);
-		make_from_node(&frame, IPPROTO_ICMP, 28);
-		memset(frame.data + frame.len, 0xaa, 6);
-		frame.len += 6;
-		assert_sent_from_node(&frame, host_mac);
+		for (i = 0; i < sizeof(trailers) / sizeof(trailers[0]); i++)
+			for (j = 0; j < sizeof(lens) / sizeof(lens[0]); j++) {
+				make_to_node(&frame, IPPROTO_ICMP, lens[j]);
+				put_trailer(&frame, trailers[i]);
+				assert_sent_to_node(&frame);
+				make_from_node(&frame, IPPROTO_ICMP, lens[j]);
+				put_trailer(&frame, trailers[i]);
+				assert_sent_from_node(&frame, host_mac);
+			}
 	}
 }
 
@@ -1658,6 +1666,14 @@ static void a_large_segment_has_to_fit_in_pieces(void **state)
 	make_to_node(&frame, IPPROTO_UDP, 3000);
 	gso_size = 1400;
 	assert_left(&frame, HABPF_LEAVE_OFFLOAD);
+	make_to_node(&frame, IPPROTO_TCP, 2840);
+	put_trailer(&frame, 4);
+	assert_left(&frame, HABPF_LEAVE_OFFLOAD);
+	make_from_node(&frame, IPPROTO_TCP, 1400);
+	put_trailer(&frame, 4);
+	gso_size = 700;
+	assert_left(&frame, HABPF_LEAVE_OFFLOAD);
+	gso_size = 1400;
 	/*
 	 * A test run cannot say that it is TCP's, and the kernel refuses to make room then: the
 	 * packet is left as it came.
@@ -1735,7 +1751,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(carries_to_node_in_every_encapsulation),
 		TEST(carries_from_node_in_every_encapsulation),
-		TEST(link_padding_is_no_part_of_the_packet),
+		TEST(what_trails_behind_a_packet_does_not_go_on),
 		TEST(every_tos_goes_out_as_encap_has_it),
 		TEST(ecn_comes_out_by_the_table_of_rfc6040),
 		TEST(df_is_copied),

@@ -10,6 +10,7 @@ import socket
 import pytest
 
 from fixtures import mobileip as mip
+from fixtures.capture import Capture
 from fixtures.programs import Counting
 from fixtures.wait import until
 
@@ -80,6 +81,37 @@ def test_each_tier_carries_and_counts_and_does_so_after_a_restart(net, campus, r
     assert not ihad.events("data-path-degraded")
     if campus.ha.has_kernel_tunnels():      # Debian's kernel has, and test/vm looks at it there
         use("kernel")
+
+
+def mac_of(host, interface):
+    words = host.ip_show("link", "show", interface).split()
+    return bytes.fromhex(words[words.index("link/ether") + 1].replace(":", ""))
+
+
+@pytest.mark.parametrize("tier", ["tun", "tc", "xdp"])
+def test_what_trails_behind_a_packet_does_not_go_on(net, campus, run_daemon, desk, server, trip,
+                                                    things, tier):
+    net.prepare_for_bpf()
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf | {"tunnel": {"data-path": tier}})
+    carries(ihad, desk, trip, tier)
+    ours, theirs = mac_of(campus.ha, "eth0"), mac_of(campus.router, "core0")
+    wire, counting = Capture(campus.router, "core0"), Counting(ihad)
+    things.append(wire)
+    to_node = mip.udp_packet(campus.server_address, 7000, campus.home, 6000, b"in")
+    from_node = mip.udp_packet(campus.home, 6000, campus.server_address, 7000, b"out")
+    with campus.router.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as link:
+        link.bind(("core0", 0))
+        for trailer in (b"\xaa" * 4, b"\xaa" * 100):
+            link.send(ours + theirs + b"\x08\x00" + to_node + trailer)
+            assert desk.receive_ipip()[1].data == b"in"
+            # Behind the packet that is within, too.
+            outer = mip.ipv4(campus.desk_address, campus.agent, 4, from_node + trailer)
+            link.send(ours + theirs + b"\x08\x00" + outer + trailer)
+            assert server.receive() == (b"out", (campus.home, 6000))
+    sent = [frame for frame in wire.frames() if frame[6:12] == ours and frame[12:14] == b"\x08\x00"]
+    assert sorted(len(frame) for frame in sent) == sorted(
+        2 * [14 + len(from_node), 14 + 20 + len(to_node)])
+    assert (counting["fast-path-packets"] > 0) == (tier != "tun")
 
 
 @pytest.fixture

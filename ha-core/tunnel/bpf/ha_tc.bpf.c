@@ -75,6 +75,11 @@ static __always_inline int ctx_shrink(struct __sk_buff *ctx, __u32 len)
 	return (int)bpf_skb_adjust_room(ctx, -(int)len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
 }
 
+static __always_inline int ctx_cut(struct __sk_buff *ctx, __u32 len)
+{
+	return ctx->len > len ? (int)bpf_skb_change_tail(ctx, len, 0) : 0;
+}
+
 static __always_inline int ctx_redirect(struct __sk_buff *ctx, __u32 ifindex)
 {
 	(void)ctx;

@@ -73,6 +73,14 @@ static __always_inline int ctx_shrink(struct xdp_md *ctx, __u32 len)
 	return (int)bpf_xdp_adjust_head(ctx, (int)len);
 }
 
+/* Of a packet that ends in the first of several buffers, something may go on trailing behind. */
+static __always_inline int ctx_cut(struct xdp_md *ctx, __u32 len)
+{
+	__u32 now = ctx->data_end - ctx->data;
+
+	return now > len ? (int)bpf_xdp_adjust_tail(ctx, (int)(len - now)) : 0;
+}
+
 static __always_inline int ctx_redirect(struct xdp_md *ctx, __u32 ifindex)
 {
 	(void)ctx;

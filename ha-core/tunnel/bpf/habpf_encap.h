@@ -12,10 +12,12 @@
  *	ctx_gso_size(ctx), ctx_gso_segs(ctx)  of a large segment; else 0
  *	ctx_grow(ctx, len, proto)  room for an outer header of this IP protocol before the IP header
  *	ctx_shrink(ctx, len)    takes octets away from before the inner IP header
+ *	ctx_cut(ctx, len)       ends the frame there, if it is longer
  *	ctx_redirect(ctx, ifindex)
  *
  * All that can be found out is found out before the first octet is changed. What the TUN tier
- * (tunnel_tun.c) would do otherwise, or says better, is left to it.
+ * (tunnel_tun.c) would do otherwise, or says better, is left to it. What trails behind a packet, an
+ * Ethernet frame's padding above all, is no part of it and does not go on.
  *
  * RFC 2003 §3.1 (outer header, TTL), RFC 2784, RFC 3519 §3.3 and §4.3, RFC 3024 §4.3.2 (who may
  * send what), RFC 6040, RFC 6864 §4.2 (Identification).
@@ -313,7 +315,8 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 	bytes = longest = total;
 	if (gso_size > 0) {
 		packets = ctx_gso_segs(ctx);
-		if (ip->protocol != IPPROTO_TCP || l4.header_len < TCP_LEN_MIN || packets == 0)
+		if (ip->protocol != IPPROTO_TCP || l4.header_len < TCP_LEN_MIN || packets == 0 ||
+		    total + ETH_HLEN != ctx_frame_len(ctx))
 			return leave(v, HABPF_LEAVE_OFFLOAD);
 		longest = header_len + gso_size;
 		bytes += (packets - 1) * header_len;
@@ -340,7 +343,7 @@ static __always_inline int to_node(HABPF_CTX *ctx, struct visit *v, const struct
 	why = way_find(ctx, v, &fib, &way);
 	if (why > 0)
 		return leave(v, why - 1);
-	if (ctx_grow(ctx, overhead, fib.l4_protocol) < 0)
+	if (ctx_cut(ctx, ETH_HLEN + total) < 0 || ctx_grow(ctx, overhead, fib.l4_protocol) < 0)
 		return leave(v, HABPF_LEAVE_SYSTEM);
 
 	/* From here on it is ours. */
@@ -523,7 +526,8 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 	bytes = longest = inner_total;
 	if (gso_size > 0) {
 		packets = ctx_gso_segs(ctx);
-		if (inner->protocol != IPPROTO_TCP || l4.header_len < TCP_LEN_MIN || packets == 0)
+		if (inner->protocol != IPPROTO_TCP || l4.header_len < TCP_LEN_MIN || packets == 0 ||
+		    ETH_HLEN + IP_LEN + tunnel_len + inner_total != ctx_frame_len(ctx))
 			return leave(v, HABPF_LEAVE_OFFLOAD);
 		longest = header_len + gso_size;
 		bytes += (packets - 1) * header_len;
@@ -556,6 +560,8 @@ static __always_inline int from_node(HABPF_CTX *ctx, struct visit *v, const stru
 		return leave(v, HABPF_LEAVE_SYSTEM);
 
 	/* From here on it is ours. */
+	if (ctx_cut(ctx, ETH_HLEN + inner_total) < 0)
+		return CTX_DROP;
 	data = ctx_data(ctx);
 	end = ctx_end(ctx);
 	restored = data + ETH_HLEN;
