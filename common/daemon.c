@@ -24,6 +24,7 @@ static void print_help(const struct daemon_info *info)
 	       "  -c, --config FILE  configuration; by default\n"
 	       "                     %s\n"
 	       "      --check        print the configuration's faults, and warnings\n"
+	       "      --remove-data-path  take away what a daemon that is gone left forwarding\n"
 	       "  -V, --version      print name and version\n"
 	       "  -h, --help         print this\n"
 	       "\n"
@@ -44,10 +45,11 @@ static int usage_error(const struct daemon_info *info)
 int daemon_options(const struct daemon_info *info, int argc, char **argv,
 		   struct daemon_options *ret_opts)
 {
-	enum { OPT_CHECK = 256 };
+	enum { OPT_CHECK = 256, OPT_REMOVE };
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, OPT_CHECK },
+		{ "remove-data-path", no_argument, NULL, OPT_REMOVE },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -63,6 +65,9 @@ int daemon_options(const struct daemon_info *info, int argc, char **argv,
 			break;
 		case OPT_CHECK:
 			opts.check = true;
+			break;
+		case OPT_REMOVE:
+			opts.remove = true;
 			break;
 		case 'V':
 			printf("%s %s\n", info->name, HOME_AGENT_VERSION);

@@ -24,6 +24,7 @@ struct daemon_info {
 struct daemon_options {
 	const char *config; /* path; points into argv or the default */
 	bool check;         /* --check: read the configuration, print its faults, touch nothing */
+	bool remove; /* --remove-data-path: take away what one that is gone left forwarding */
 };
 
 /**

@@ -1425,6 +1425,27 @@ static int serve(struct ha *ha)
 	return 0;
 }
 
+/* By whoever may, with no daemon there: what was kept forwarding, or left by a kill. */
+static int remove_data_path(const struct ha_daemon *daemon, const struct ha_conf *conf)
+{
+	char run_dir[RUN_DIR_SIZE];
+	const struct tunnel_conf tunnel = {
+		.device = daemon->device,
+		.home_agent = conf->address,
+		.run_dir = run_dir_of(conf, run_dir),
+		.bpffs = conf->tunnel.bpffs,
+		.bpffs_stays = true,
+	};
+	int rc = tunnel_remove(&tunnel);
+
+	if (rc < 0)
+		log_error("cannot take away what is forwarding",
+			  "event=data-path-not-removed device=%s error=\"%s\" remedy=\"%s\"",
+			  daemon->device, err_text(rc),
+			  rc == -EBUSY ? "stop the daemon first" : "start as root");
+	return rc < 0 ? DAEMON_EXIT_SYSTEM : DAEMON_EXIT_DONE;
+}
+
 int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
 {
 	struct ha ha = { .daemon = daemon, .bpffs_fd = -1 };
@@ -1447,9 +1468,10 @@ int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
 			  err_text(rc));
 		return DAEMON_EXIT_SYSTEM;
 	}
-	if (ha.options.check) {
+	if (ha.options.check || ha.options.remove) {
+		rc = ha.options.check ? DAEMON_EXIT_DONE : remove_data_path(daemon, ha.conf);
 		free_conf(daemon, ha.conf, ha.daemon_conf);
-		return DAEMON_EXIT_DONE;
+		return rc;
 	}
 	ha.started = ha.conf;
 	log_set_level(ha.conf->log_level);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,12 +104,17 @@ static void write_note(const char *note)
 	(void)close(fd);
 }
 
+bool setting_is_borrowed(const char *note, const char *name)
+{
+	return setting_read(NULL, name, 0) != 0 && is_noted(note);
+}
+
 int setting_borrow(const char *note, const char *name)
 {
 	int err;
 
 	if (setting_read(NULL, name, 0) != 0)
-		return is_noted(note);
+		return setting_is_borrowed(note, name);
 	write_note(note); /* first: a kill may come between */
 	err = setting_write(NULL, name, 1);
 	if (err < 0)

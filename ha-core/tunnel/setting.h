@@ -3,6 +3,8 @@
 #ifndef HA_CORE_TUNNEL_SETTING_H
 #define HA_CORE_TUNNEL_SETTING_H
 
+#include <stdbool.h>
+
 /**
  * @param link  of net/ipv4/conf/LINK/NAME; NULL: of net/NAME
  * @retval -errno
@@ -19,6 +21,8 @@ int setting_read(const char *link, const char *name, int otherwise);
  * @retval -errno  it is off
  */
 int setting_borrow(const char *note, const char *name);
+/** Is it on, and a kill came before it was given back? */
+bool setting_is_borrowed(const char *note, const char *name);
 /** @retval -errno  it is still on, and so is the note */
 int setting_give_back(const char *note, const char *name);
 

@@ -256,7 +256,7 @@ static void open_fast(struct tunnel *t)
 			}
 			t->fast = NULL; /* it has said why */
 		}
-		row->ops->clean(&t->conf);
+		(void)row->ops->clean(&t->conf);
 	}
 	if (!known) {
 		tunnel_refuse(&t->conf, "tunnel.data-path", "it is not in this build");
@@ -316,6 +316,22 @@ struct tunnel *tunnel_close(struct tunnel *t)
 	(void)loop_timer_free(t->walk_timer);
 	free(t);
 	return NULL;
+}
+
+int tunnel_remove(const struct tunnel_conf *conf)
+{
+	const struct fast_row *row;
+	int err, first_err = 0;
+
+	if (if_nametoindex(conf->device) != 0)
+		return -EBUSY;
+	for (row = fast_rows; row->ops; row++) {
+		err = row->ops->clean(conf);
+		if (first_err == 0)
+			first_err = err;
+	}
+	err = tunnel_tun.clean(conf);
+	return first_err < 0 ? first_err : err;
 }
 
 int tunnel_put(struct tunnel *t, const struct binding *first)

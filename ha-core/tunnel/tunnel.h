@@ -78,8 +78,9 @@ struct tunnel_conf {
 	struct loop *loop;
 	const char *run_dir; /* for notes that outlive a kill; needs to live while opened only */
 	/* Of a fast tier; the strings need to live while it is opened only. */
-	const char *bpffs;             /* directory for what outlives us, on a BPF file system */
-	const char *bpffs_way;         /* how we get there, if not by its name; NULL: by its name */
+	const char *bpffs;     /* directory for what outlives us, on a BPF file system */
+	const char *bpffs_way; /* how we get there, if not by its name; NULL: by its name */
+	bool bpffs_stays;      /* the directory itself, when it is cleaned: a unit needs it */
 	const char *const *interfaces; /* where it attaches; none: every one but loopback */
 	size_t interface_cnt;
 	uint32_t fast_nodes;  /* home addresses that it carries at most */
@@ -123,6 +124,14 @@ struct tunnel;
 int tunnel_open(const struct tunnel_conf *conf, struct tunnel **ret_t);
 /** Takes everything away again, but for conf->keep_forwarding. NULL is fine; returns NULL. */
 struct tunnel *tunnel_close(struct tunnel *t);
+
+/**
+ * Takes away what a daemon left that was killed, or stopped with conf->keep_forwarding, in all tiers.
+ * @param conf  of it only device, home_agent, run_dir and bpffs
+ * @retval -EBUSY  there is one: its device is
+ * @retval -errno  something may still be there
+ */
+int tunnel_remove(const struct tunnel_conf *conf);
 
 /** The bindings of this key are now `first` and its siblings. Idempotent. @retval -errno */
 int tunnel_put(struct tunnel *t, const struct binding *first);
@@ -202,6 +211,11 @@ struct tunnel_ops {
 	/** NULL is fine. */
 	void (*close)(struct tunnel_dp *dp);
 	/**
+	 * Removes what a tier left behind that is not open now and will not be.
+	 * @retval -errno  something may still be there
+	 */
+	int (*clean)(const struct tunnel_conf *conf);
+	/**
 	 * Of the base tier: this key's bindings are first and its siblings. Of a fast one: this is
 	 * the key's only binding, its caps suffice, and soft.mtu holds; its tunnel may be another
 	 * than before. Idempotent. @retval -errno
@@ -225,8 +239,6 @@ struct tunnel_ops {
 	 */
 	uint32_t carried;
 	bool outlives; /* it goes on without us where conf->keep_forwarding says so */
-	/** Removes what a tier left behind that is not open now and will not be. */
-	void (*clean)(const struct tunnel_conf *conf);
 	void (*reconcile)(struct tunnel_dp *dp);
 	void (*filter_changed)(struct tunnel_dp *dp);
 	/** NULL: this tier cannot tell; binding.fast_slot is not 0 where it has carried any. */

@@ -362,6 +362,27 @@ def test_kept_forwarding_goes_on_until_a_daemon_takes_it_away(fast, campus):
     assert campus.ha.run(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "0\n"
 
 
+def test_command_takes_away_what_a_daemon_left(fast, campus, bindir):
+    command = [os.path.join(bindir, "ihad"), "--config", fast.ihad.config_path, "--remove-data-path"]
+    fast.ihad.write_config(fast.ihad.conf | {
+        "tunnel": fast.ihad.conf["tunnel"] | {"keep-forwarding": True}})
+    fast.ihad.stop()
+    campus.ha.sysctl({"net.ipv4.ip_forward": 0})
+    fast.ihad.start()
+    refused = campus.ha.run(command, check=False)
+    assert refused.returncode == 3 and "stop the daemon first" in refused.stderr
+    fast.desk.register()
+    fast.both_ways(2)
+    fast.ihad.stop()
+    fast.both_ways(2)
+    campus.ha.run(command)
+    assert attached(campus.ha) == set() and not has_clsact(campus.ha)
+    assert os.listdir(fast.directory) == []
+    assert campus.ha.run(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "0\n"
+    campus.ha.run(command)                  # nothing is left to do
+    os.rmdir(fast.directory)
+
+
 # --- what stands in the way: the daemon serves on, on the tier below, and says so ---
 
 def serves_on_tun(daemon, desk, server, campus):

@@ -462,6 +462,24 @@ def test_purge_leaves_nothing(debs, root, serve, desk):
     assert root.id_of("passwd", "home-agent")   # a number that nobody else is to get
 
 
+def test_purge_takes_away_what_was_kept_forwarding(debs, root, serve, net, campus, desk):
+    net.prepare_for_bpf()
+    campus.ha.sysctl({"net.ipv4.ip_forward": 0})
+    install_debs(root, debs)
+    ihad = serve(root, **{"data-path": "tc", "keep-forwarding": True}).start()
+    desk.register()
+    ihad.stop()
+
+    def filters():
+        return campus.ha.run(["tc", "filter", "show", "dev", "eth0", "ingress"], check=False).stdout
+
+    assert "434" in filters()
+    campus.ha.run(["chroot", root.path, "dpkg", "--purge", *NAMES])
+    assert filters() == ""
+    assert campus.ha.run(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "0\n"
+    assert not os.path.exists(root.at("/sys/fs/bpf/home-agent"))
+
+
 def test_purge_of_one_takes_its_configuration_with_its_fragments(debs, root):
     install_debs(root, debs)
     for name in ("ihad", "xhad"):

@@ -218,17 +218,24 @@ static const char *way_to_dir(const struct tunnel_conf *conf)
 	return conf->bpffs_way ? conf->bpffs_way : conf->bpffs;
 }
 
-static void bpf_clean(const struct tunnel_conf *conf)
+static int bpf_clean(const struct tunnel_conf *conf)
 {
-	int fd;
+	struct statfs fs;
+	int fd, err = lock_dir(way_to_dir(conf), &fd);
 
-	if (lock_dir(way_to_dir(conf), &fd) < 0)
-		return; /* there is none, or it is in use */
+	if (err < 0)
+		return err == -ENOENT ? 0 : err; /* there is none, or it is in use */
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != BPF_FS_MAGIC) {
+		(void)close(fd);
+		return 0; /* what is in there is none of ours */
+	}
 	clean_dir(way_to_dir(conf));
-	(void)rmdir(conf->bpffs);
+	if (!conf->bpffs_stays)
+		(void)rmdir(conf->bpffs);
 	(void)close(fd);
 	log_info("a fast path that was left in place is taken away",
 		 "event=data-path-cleaned directory=%s", conf->bpffs);
+	return 0;
 }
 
 /* --- the filter, in the programs' words --- */

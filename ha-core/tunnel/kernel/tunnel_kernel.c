@@ -429,16 +429,18 @@ static unsigned int remove_all(struct rtnl *r, const struct tunnel_conf *conf)
 	return cnt;
 }
 
-static void kernel_clean(const struct tunnel_conf *conf)
+static int kernel_clean(const struct tunnel_conf *conf)
 {
 	struct rtnl *r;
+	int rc = rtnl_open(&r);
 
-	if (rtnl_open(&r) < 0)
-		return;
+	if (rc < 0)
+		return rc;
 	if (remove_all(r, conf) > 0)
 		log_info("a fast path that was left in place is taken away",
 			 "event=data-path-cleaned data-path=kernel device=%s", conf->device);
 	(void)rtnl_close(r);
+	return 0;
 }
 
 static void kernel_close(struct tunnel_dp *dp)

@@ -53,6 +53,12 @@ struct tun_host {
 	char note[PATH_MAX];     /* of that */
 };
 
+static void note_in(struct tun_host *h)
+{
+	(void)snprintf(h->note, sizeof(h->note), "%s/%s.forwarding", h->conf->run_dir,
+		       h->conf->device);
+}
+
 static int refuse(const struct tunnel_conf *conf, const char *what, int err, const char *remedy)
 {
 	log_error("cannot lay down the tunnels",
@@ -342,7 +348,7 @@ int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h)
 		return -ENOMEM;
 	h->conf = conf;
 	h->fd = -1;
-	(void)snprintf(h->note, sizeof(h->note), "%s/%s.forwarding", conf->run_dir, conf->device);
+	note_in(h);
 	err = rtnl_open(&h->rtnl);
 	if (err < 0) {
 		(void)refuse(conf, "open rtnetlink", err, "see the error");
@@ -396,6 +402,21 @@ static void restore_forwarding(struct tun_host *h)
 	if (setting_give_back(h->note, FORWARDING) == 0)
 		log_info("forwarding of IPv4 packets switched off again",
 			 "event=forwarding-restored setting=net.ipv4.ip_forward");
+}
+
+int tun_host_clean(const struct tunnel_conf *conf)
+{
+	struct tun_host h = { .conf = conf };
+	int err = rtnl_open(&h.rtnl);
+
+	if (err < 0)
+		return err;
+	close_sinks(&h);
+	note_in(&h);
+	h.forwarding_is_ours = setting_is_borrowed(h.note, FORWARDING);
+	restore_forwarding(&h);
+	(void)rtnl_close(h.rtnl);
+	return 0;
 }
 
 struct tun_host *tun_host_close(struct tun_host *h)

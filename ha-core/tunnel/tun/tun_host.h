@@ -16,6 +16,8 @@ struct tun_host;
 int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h);
 /** Takes everything away. NULL is fine; returns NULL. */
 struct tun_host *tun_host_close(struct tun_host *h);
+/** As tunnel_ops.clean: what a killed daemon left. @retval -errno */
+int tun_host_clean(const struct tunnel_conf *conf);
 
 /** The device, non-blocking: one IPv4 packet a read or write. */
 int tun_host_fd(const struct tun_host *h);

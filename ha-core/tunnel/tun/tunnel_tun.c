@@ -1557,6 +1557,7 @@ const struct tunnel_ops tunnel_tun = {
 	.del = tun_del,
 	.route = tun_route,
 	.close = tun_close,
+	.clean = tun_host_clean,
 	.udp_input = tun_udp_input,
 	.soft = tun_soft,
 };

@@ -21,7 +21,7 @@
 /* What a tier was last asked, and what it answers. */
 struct tunnel_dp {
 	bool open;
-	int open_err, put_err, del_err;
+	int open_err, put_err, del_err, clean_err;
 	unsigned int put_cnt, del_cnt, clean_cnt, reconcile_cnt, filter_cnt;
 	unsigned int closed_as; /* which was closed first */
 	bool goes_on;           /* as it was told when it was closed */
@@ -90,10 +90,18 @@ static struct tunnel_soft base_soft(struct tunnel_dp *dp, struct in_addr peer)
 	return dp->soft;
 }
 
-static void fast_clean(const struct tunnel_conf *conf)
+static int fast_clean(const struct tunnel_conf *conf)
 {
 	(void)conf;
 	fast.clean_cnt++;
+	return fast.clean_err;
+}
+
+static int base_clean(const struct tunnel_conf *conf)
+{
+	(void)conf;
+	base.clean_cnt++;
+	return 0;
 }
 
 static void fast_reconcile(struct tunnel_dp *dp)
@@ -140,6 +148,7 @@ const struct tunnel_ops tunnel_tun = {
 	.name = "tun",
 	.open = base_open,
 	.close = tier_close,
+	.clean = base_clean,
 	.put = tier_put,
 	.del = tier_del,
 	.soft = base_soft,
@@ -165,10 +174,11 @@ const struct tunnel_ops tunnel_bpf = {
 /* Not for the word in the configuration, but for TUNNEL_KERNEL; without filter and counts. */
 static unsigned int kernel_clean_cnt;
 
-static void kernel_clean(const struct tunnel_conf *conf)
+static int kernel_clean(const struct tunnel_conf *conf)
 {
 	(void)conf;
 	kernel_clean_cnt++;
+	return 0;
 }
 
 static int kernel_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
@@ -434,6 +444,23 @@ static void configuration_chooses_the_tier(void **state)
 	assert_string_equal(tunnel_name(f.tunnel), "xdp");
 }
 
+static void what_is_left_is_removed_in_all_tiers_unless_a_daemon_is_there(void **state)
+{
+	(void)state;
+	kernel_clean_cnt = 0;
+	f.conf.device = "ihad0";
+	assert_int_equal(tunnel_remove(&f.conf), 0);
+	assert_int_equal(fast.clean_cnt, 1);
+	assert_int_equal(kernel_clean_cnt, 1);
+	assert_int_equal(base.clean_cnt, 1);
+	fast.clean_err = -EPERM;
+	assert_int_equal(tunnel_remove(&f.conf), -EPERM);
+	assert_int_equal(base.clean_cnt, 2);
+	f.conf.device = "lo";
+	assert_int_equal(tunnel_remove(&f.conf), -EBUSY);
+	assert_int_equal(fast.clean_cnt, 2);
+}
+
 static void base_tier_that_does_not_open_is_the_end(void **state)
 {
 	(void)state;
@@ -592,6 +619,7 @@ int main(void)
 		TEST(what_the_base_tier_carries_is_counted_where_the_rest_is),
 		TEST(without_a_fast_tier_all_goes_on),
 		TEST(configuration_chooses_the_tier),
+		TEST(what_is_left_is_removed_in_all_tiers_unless_a_daemon_is_there),
 		TEST(base_tier_that_does_not_open_is_the_end),
 		TEST(forwarding_goes_on_only_where_the_fast_tier_does),
 		TEST(fast_tier_is_told_of_the_rest_and_closed_first),
