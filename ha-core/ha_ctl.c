@@ -499,6 +499,7 @@ static void show_trusted_networks(void *ctx, struct ctl_reply *r, int argc, char
 static void show_data_path(void *ctx, struct ctl_reply *r, int argc, char **argv)
 {
 	const struct ha_ctl *c = ctx;
+	const struct tunnel_upkeep upkeep = tunnel_upkeep(c->env.tunnel);
 	struct stats sum = c->env.engine->stats;
 
 	(void)argc;
@@ -512,6 +513,8 @@ static void show_data_path(void *ctx, struct ctl_reply *r, int argc, char **argv
 	field_number(r, "bytes-to-nodes", sum.bytes_to_nodes);
 	field_number(r, "packets-from-nodes", sum.packets_from_nodes);
 	field_number(r, "bytes-from-nodes", sum.bytes_from_nodes);
+	field_number(r, "sinks", upkeep.sinks);
+	field_number(r, "repairs", upkeep.repairs);
 }
 
 static const struct ctl_column config_columns[] = {

@@ -107,6 +107,15 @@ int sink_open(struct rtnl *r, const char *device, const char *kind, struct in_ad
 	return err;
 }
 
+bool sink_is_up(struct rtnl *r, const char *device, const char *kind)
+{
+	char name[IF_NAMESIZE];
+	struct rtnl_link link;
+
+	name_of(device, kind, name);
+	return rtnl_link_get(r, name, &link) == 0 && link.flags & IFF_UP;
+}
+
 int sink_close(struct rtnl *r, const char *device, const char *kind)
 {
 	char name[IF_NAMESIZE];

@@ -24,6 +24,8 @@ bool sink_concerns(const char *device, const char *name);
  * @retval -EEXIST  somebody else has a device for the same packets
  */
 int sink_open(struct rtnl *r, const char *device, const char *kind, struct in_addr local);
+/** Is it there? */
+bool sink_is_up(struct rtnl *r, const char *device, const char *kind);
 /** @retval -ENODEV  there was none */
 int sink_close(struct rtnl *r, const char *device, const char *kind);
 

@@ -417,6 +417,11 @@ const char *tunnel_why(const struct tunnel *t)
 	return t && t->why[0] != '\0' ? t->why : NULL;
 }
 
+struct tunnel_upkeep tunnel_upkeep(const struct tunnel *t)
+{
+	return t ? tunnel_tun.upkeep(t->base) : (struct tunnel_upkeep){ 0 };
+}
+
 void tunnel_refuse(const struct tunnel_conf *conf, const char *what, const char *error)
 {
 	if (conf->why) /* a tier on its own has nobody to tell */

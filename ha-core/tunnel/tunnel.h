@@ -176,6 +176,13 @@ const char *tunnel_name(const struct tunnel *t);
 /** Why there is no fast tier although one was asked for; NULL: there is, or none was. */
 const char *tunnel_why(const struct tunnel *t);
 
+/** What is kept up on this host beside the tunnels. */
+struct tunnel_upkeep {
+	unsigned int sinks; /* devices that keep the kernel's own tunnels from our packets */
+	uint64_t repairs;   /* times that what others had taken away was put back */
+};
+struct tunnel_upkeep tunnel_upkeep(const struct tunnel *t);
+
 /** Where the fast tier is attached, or is not. */
 struct tunnel_port {
 	const char *interface;
@@ -232,6 +239,7 @@ struct tunnel_ops {
 	void (*udp_input)(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
 			  struct in_addr src, uint16_t src_port, struct in_addr dst);
 	struct tunnel_soft (*soft)(struct tunnel_dp *dp, struct in_addr peer);
+	struct tunnel_upkeep (*upkeep)(struct tunnel_dp *dp);
 	/* Of a fast tier only: */
 	/**
 	 * binding.fast_slot of one that it carries, if it does so until del() and cares for no time:

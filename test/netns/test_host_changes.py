@@ -47,8 +47,10 @@ def take_address_for_a_moment(host):
                                   set_device_down_and_up, delete_device,
                                   take_address_for_a_moment])
 def test_what_is_taken_away_is_put_back_and_said(campus, ihad, away, server, harm):
+    assert ihad.hactl("show", "data-path")["repairs"] == 0
     harm(campus.ha)
     assert ihad.wait_event("data-path-repaired")
+    assert ihad.hactl("show", "data-path")["repairs"] >= 1
     server.send(b"still here", (campus.home, 7000))
     assert away.receive_ipip()[1].data == b"still here"
     away.register()                        # and a renewal does no harm

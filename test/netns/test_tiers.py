@@ -153,11 +153,13 @@ def test_modules_of_the_kernel_neither_answer_tunnels_nor_unpack_them(
 def test_a_sink_that_is_taken_away_is_put_back(with_modules, run_daemon, desk, trip):
     campus = with_modules
     ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf | {"tunnel": {"data-path": "tun"}})
+    assert ihad.hactl("show", "data-path")["sinks"] == 2
     for sink in ("ihad0-ipip", "ihad0-gre"):
         assert sink in campus.ha.ip_show("link")
         campus.ha.ip(f"link del {sink}")
         until(lambda: sink in campus.ha.ip_show("link", "show", "up"), f"{sink} is back")
     assert ihad.wait_event("data-path-repaired", 2)
+    assert ihad.hactl("show", "data-path")["repairs"] == 2
     carries(ihad, desk, trip, "tun")
 
 

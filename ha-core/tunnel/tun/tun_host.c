@@ -540,6 +540,17 @@ static int ensure_sinks(struct tun_host *h)
 	return done;
 }
 
+unsigned int tun_host_sink_cnt(struct tun_host *h)
+{
+	unsigned int cnt = 0;
+	const char *kind;
+	size_t i;
+
+	for (i = 0; (kind = sink_kind(i)); i++)
+		cnt += sink_is_up(h->rtnl, h->conf->device, kind);
+	return cnt;
+}
+
 static int ensure_device_is_up(struct tun_host *h)
 {
 	struct rtnl_link link;

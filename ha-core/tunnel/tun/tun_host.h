@@ -38,6 +38,9 @@ bool tun_host_device_is_gone(struct tun_host *h);
 /** Makes it anew: tun_host_fd() is another one then, and nobody may watch the old one any more. */
 int tun_host_remake_device(struct tun_host *h);
 
+/** How many sinks are up (sink.h). Asks the kernel. */
+unsigned int tun_host_sink_cnt(struct tun_host *h);
+
 /** rtnl_port() of what it does itself. */
 uint32_t tun_host_port(const struct tun_host *h);
 

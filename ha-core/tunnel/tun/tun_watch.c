@@ -31,6 +31,7 @@ struct tun_watch {
 	struct loop_timer *timer;
 	bool armed; /* a look is due already */
 	bool incomplete;
+	uint64_t repair_cnt;
 };
 
 static void look_in(struct tun_watch *w, uint64_t delay_ms)
@@ -79,10 +80,12 @@ static void look(void *ctx)
 		look_in(w, RETRY_MS);
 		return;
 	}
-	if (done > 0 || w->incomplete)
+	if (done > 0 || w->incomplete) {
+		w->repair_cnt++;
 		log_notice("the tunnels were put back as they should be",
 			   "event=data-path-repaired device=%s device-made=%s routes=%d",
 			   w->conf->device, device_made ? "true" : "false", done);
+	}
 	w->incomplete = false;
 }
 
@@ -181,4 +184,9 @@ void tun_watch_alarm(struct tun_watch *w)
 {
 	w->armed = false;
 	look_in(w, 0);
+}
+
+uint64_t tun_watch_repair_cnt(const struct tun_watch *w)
+{
+	return w->repair_cnt;
 }

@@ -23,4 +23,7 @@ struct tun_watch *tun_watch_close(struct tun_watch *w);
 /** Something is known to be wrong: look at once. */
 void tun_watch_alarm(struct tun_watch *w);
 
+/** How often something was put back since the watch began. */
+uint64_t tun_watch_repair_cnt(const struct tun_watch *w);
+
 #endif

@@ -1548,6 +1548,14 @@ static struct tunnel_soft tun_soft(struct tunnel_dp *dp, struct in_addr peer)
 	};
 }
 
+static struct tunnel_upkeep tun_upkeep(struct tunnel_dp *dp)
+{
+	return (struct tunnel_upkeep){
+		.sinks = tun_host_sink_cnt(dp->host),
+		.repairs = tun_watch_repair_cnt(dp->guard),
+	};
+}
+
 const struct tunnel_ops tunnel_tun = {
 	.name = "tun",
 	.caps = TUNNEL_CAP_IPIP | TUNNEL_CAP_MINIMAL | TUNNEL_CAP_GRE | TUNNEL_CAP_UDP |
@@ -1560,4 +1568,5 @@ const struct tunnel_ops tunnel_tun = {
 	.clean = tun_host_clean,
 	.udp_input = tun_udp_input,
 	.soft = tun_soft,
+	.upkeep = tun_upkeep,
 };
