@@ -422,6 +422,17 @@ def test_no_cap_bpf(campus, tier, run_daemon, desk, server):
     assert says_why(ihad, event)
 
 
+def test_verifier_that_refuses_the_programs(campus, tier, run_daemon, desk, server):
+    """As one of an older kernel does: without CAP_PERFMON this one is as narrow."""
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier), start=False)
+    ihad.argv = ["setpriv", "--bounding-set=-sys_admin,-perfmon", *ihad.argv]
+    ihad.start()
+    event = serves_on_tun(ihad, desk, server, campus)
+    assert "load the programs" in event["what"]
+    assert "BPF program load failed: Permission denied" in event["detail"]  # EPERM: it was not asked
+    assert says_why(ihad, event)
+
+
 def test_maps_full(campus, tier, run_daemon, desk, server, peer):
     ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier, fast_path_nodes=1))
     other = peer(campus.desk, "10.1.0.11", campus.other_home, campus.agent, sa=topology.OTHER_SA)
