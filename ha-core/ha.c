@@ -731,14 +731,19 @@ static int commit_batch(void *ctx)
 	return rc;
 }
 
-/* One source's flood under overload: heard is its share, and the rest costs no more than reading. */
-static bool is_heard(void *ctx, struct in_addr src)
+/*
+ * One source's flood under overload: heard is its share, and the rest costs no more than reading. The
+ * packets of a node's tunnel are no messages, and what it may send has no share.
+ */
+static bool is_heard(void *ctx, const uint8_t *data, size_t len, struct in_addr src)
 {
 	static struct log_limit limit = { .burst = 5, .interval_ms = 10000, .event = "over-share" };
 	struct ha *ha = ctx;
 	const uint64_t now_ms = loop_now(ha->loop)->mono_ms;
 	const uint32_t share_s = ha->conf->registration.overload_share_s;
 
+	if (len > 0 && data[0] == REG_MSG_TUNNEL_DATA && binding_find_peer(&ha->engine.cache, src))
+		return true;
 	if (source_share_take(&ha->shares, src, share_s, now_ms * 1000))
 		return true;
 	ha->engine.stats.requests_over_share++;

@@ -397,7 +397,7 @@ const struct conf_key ha_conf_rows[] = {
 	  .doc = "Messages that one source address is heard with while more come than can be "
 		 "handled; others are then dropped unread, so that its flood costs other sources "
 		 "little. Without overload nothing is dropped. Many nodes may share a source: a "
-		 "foreign agent, a NAT. 0 is no limit." },
+		 "foreign agent, a NAT. Packets of a tunnel do not count. 0 is no limit." },
 	{ "registration.strict-reserved-bits", CONF_BOOL, FIELD(registration.strict_reserved_bits),
 	  .dflt = "false",
 	  .doc = "Deny requests that set the reserved bit x (RFC 5944 3.8.2.3), which is otherwise "

@@ -271,7 +271,8 @@ static void receive(void *ctx, int events)
 	saturated = s->conf.heard && ep->full_batches > SATURATED_AFTER;
 	fetch_batch(s, n);
 	for (i = 0; i < n; i++) {
-		if (saturated && !s->conf.heard(s->conf.ctx, s->in_addr[i].sin_addr))
+		if (saturated && !s->conf.heard(s->conf.ctx, s->slots[i].data, s->in[i].msg_len,
+						s->in_addr[i].sin_addr))
 			continue;
 		dgram = (struct reg_datagram){
 			.data = s->slots[i].data,

@@ -50,10 +50,10 @@ struct reg_socket_conf {
 	 */
 	int (*commit)(void *ctx);
 	/**
-	 * May this source be heard while more comes than can be handled? False: its datagram is
+	 * May this datagram of a source be heard while more comes than can be handled? False: it is
 	 * dropped unread. NULL: every one may.
 	 */
-	bool (*heard)(void *ctx, struct in_addr src);
+	bool (*heard)(void *ctx, const uint8_t *data, size_t len, struct in_addr src);
 	/** A message could not be sent. */
 	void (*send_failed)(void *ctx, struct in_addr dst, const uint8_t *msg, int err);
 	/** One that was kept is not sent: see reg_socket_release(). */

@@ -76,9 +76,10 @@ static int commit(void *ctx)
 	return commit_result;
 }
 
-static bool is_heard(void *ctx, struct in_addr src)
+static bool is_heard(void *ctx, const uint8_t *data, size_t len, struct in_addr src)
 {
 	(void)ctx;
+	assert_true(data && len > 0);
 	asked++;
 	return !addr_eq(src, addr_from_host(LOUD));
 }
