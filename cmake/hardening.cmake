@@ -22,7 +22,7 @@ harden(-fstack-protector-strong)
 harden(-fstack-clash-protection) # no step over the guard page
 harden(-fcf-protection=full)     # x86: calls end where functions begin, returns where calls were
 harden(-mbranch-protection=standard) # ARM: the same
-if(NOT SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+if(NOT SANITIZE AND NOT FUZZ AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
 	# Level 3 asks the compiler for sizes that are known at run time only; older C libraries take it
 	# for 2. The distribution may have set it already, and twice is an error.
 	add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
