@@ -1,161 +1,290 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hiredis' asynchronous contexts on our loop; connection.c has three of them at most. hiredis asks
- * for readable and writable to be watched, and each is a watch of its own, for either callback may
- * end the connection and free both.
+ * Of hiredis the two ends: commands are written, and answers read, by its formatter and its reader.
+ * Between them everything is ours: the socket, which lives in our loop, and who waits for which
+ * answer. connection.c has three connections at most.
  *
- * Who frees what: hiredis frees a context that failed, after it has told us; then `ac` is NULL here
- * already. One that we give up is freed by redisAsyncFree(), at once or, within one of its
- * callbacks, when that returns; its `data` is NULL from then on, and whatever it still calls finds
- * nobody.
+ * hiredis' own asynchronous contexts trust the server. An answer to nothing ends the process by an
+ * assertion, and an array is allocated as long as it says it is. Here whoever answers on that port
+ * loses the connection, and no more, by an answer that nobody asked for, by one with more than
+ * ELEMENTS_MAX elements, or by one that has not ended after ANSWER_MAX octets.
+ *
+ * Who frees what: a connection that is lost closes its socket and forgets its commands, and then
+ * tells; redis_close() frees the rest. Called from an answer it leaves that to receive(), which is
+ * on the stack.
  */
 #include "ha-core/cluster/redis.h"
 
 #include <errno.h>
-#include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#define ARGS_MAX 32 /* of redis_ask() */
+#define ARGS_MAX     32                 /* of redis_ask() */
+#define ELEMENTS_MAX (1 << 18)          /* of one answer, in arrays of arrays together */
+#define ANSWER_MAX   ((size_t)64 << 20) /* octets; 128 records of 16 KiB are one of the longest */
+#define CHUNK        65536
 
-struct redis {
-	struct redis_conf conf;
-	redisAsyncContext *ac; /* NULL: lost */
-	size_t asked;          /* without an answer yet */
-	uint64_t deadline_ms;  /* of the next answer, while there is one to come */
-};
+#if HIREDIS_MAJOR < 1
+typedef int array_size;
+#else
+typedef size_t array_size;
+#endif
 
 /* A command that waits for its answer. */
 struct asked {
+	struct asked *next;
 	redis_fn *fn;
 	void *ctx;
 };
 
-/* --- hiredis' event hooks --- */
-
-struct watches {
-	redisAsyncContext *ac;
-	struct loop_fd *read, *write;
+struct redis {
+	struct redis_conf conf;
+	int fd; /* -1: lost */
+	struct loop_fd *watch;
+	bool is_connected;
+	bool is_receiving, is_closed; /* closed while it is receiving */
+	redisReader *reader;
+	redisReplyObjectFunctions functions; /* of the reader: hiredis' own, but for one */
+	void *(*create_array)(const redisReadTask *task, array_size cnt);
+	size_t octets, elements; /* of the answer that is being read */
+	bool is_too_long;        /* it has promised more elements than it may have */
+	struct asked *first, *last;
+	uint64_t deadline_ms; /* of the first one's answer */
+	char *out; /* commands; sent up to out_sent */
+	size_t out_len, out_sent, out_size;
 };
 
-static void on_readable(void *ctx, int events)
-{
-	const struct watches *w = ctx;
+/* --- what is received --- */
 
-	(void)events;
-	redisAsyncHandleRead(w->ac);
+/* The reader's hook: elements are promised, and may never come. NULL: out of memory. */
+static void *create_array(const redisReadTask *task, array_size cnt)
+{
+	struct redis *r = task->privdata;
+
+	r->is_too_long = (uint64_t)cnt > ELEMENTS_MAX - r->elements;
+	if (r->is_too_long)
+		return NULL;
+	r->elements += (size_t)cnt;
+	return r->create_array(task, cnt);
 }
 
-static void on_writable(void *ctx, int events)
+/* Commands without an answer have none. */
+static void forget_commands(struct redis *r)
 {
-	const struct watches *w = ctx;
+	struct asked *asked;
 
-	(void)events;
-	redisAsyncHandleWrite(w->ac);
-}
-
-static void add_read(void *ctx)
-{
-	loop_fd_set(((struct watches *)ctx)->read, LOOP_READ);
-}
-
-static void del_read(void *ctx)
-{
-	loop_fd_set(((struct watches *)ctx)->read, 0);
-}
-
-static void add_write(void *ctx)
-{
-	loop_fd_set(((struct watches *)ctx)->write, LOOP_WRITE);
-}
-
-static void del_write(void *ctx)
-{
-	loop_fd_set(((struct watches *)ctx)->write, 0);
-}
-
-static void clean_up(void *ctx)
-{
-	struct watches *w = ctx;
-
-	loop_fd_free(w->read);
-	loop_fd_free(w->write);
-	free(w);
-}
-
-static int attach(struct loop *loop, redisAsyncContext *ac)
-{
-	struct watches *w = calloc(1, sizeof(*w));
-
-	if (!w)
-		return -ENOMEM;
-	w->ac = ac;
-	w->read = loop_fd_new(loop, ac->c.fd, 0, on_readable, w);
-	w->write = loop_fd_new(loop, ac->c.fd, 0, on_writable, w);
-	if (!w->read || !w->write) {
-		clean_up(w);
-		return -ENOMEM;
+	while ((asked = r->first)) {
+		r->first = asked->next;
+		free(asked);
 	}
-	ac->ev.data = w;
-	ac->ev.addRead = add_read;
-	ac->ev.delRead = del_read;
-	ac->ev.addWrite = add_write;
-	ac->ev.delWrite = del_write;
-	ac->ev.cleanup = clean_up;
+	r->last = NULL;
+}
+
+static void disconnect(struct redis *r)
+{
+	r->watch = loop_fd_free(r->watch);
+	if (r->fd >= 0)
+		(void)close(r->fd);
+	r->fd = -1;
+	forget_commands(r);
+}
+
+static void release(struct redis *r)
+{
+	disconnect(r);
+	if (r->reader)
+		redisReaderFree(r->reader);
+	free(r->out);
+	free(r);
+}
+
+static void expect_answer(struct redis *r)
+{
+	r->deadline_ms = loop_now(r->conf.loop)->mono_ms + r->conf.answer_ms;
+}
+
+bool redis_is_late(const struct redis *r, uint64_t now_ms)
+{
+	return r && r->first && now_ms >= r->deadline_ms;
+}
+
+/* @return false: nobody asked */
+static bool hand_over(struct redis *r, redisReply *reply)
+{
+	struct asked *asked = r->first;
+
+	if (asked) {
+		r->first = asked->next;
+		if (!r->first)
+			r->last = NULL;
+		expect_answer(r);
+		asked->fn(asked->ctx, (const struct redis_value *)reply);
+	}
+	free(asked);
+	freeReplyObject(reply);
+	return asked != NULL;
+}
+
+/* @return NULL, or why it is lost */
+static const char *take_answers(struct redis *r)
+{
+	void *reply = NULL;
+
+	while (!r->is_closed) {
+		if (redisReaderGetReply(r->reader, &reply) != REDIS_OK)
+			return r->is_too_long ? "an answer has too many elements"
+					      : r->reader->errstr;
+		if (!reply)
+			return r->octets > ANSWER_MAX ? "an answer does not end" : NULL;
+		r->octets = r->elements = 0;
+		if (!hand_over(r, reply))
+			return "an answer that nobody asked for";
+	}
+	return NULL;
+}
+
+static const char *receive(struct redis *r)
+{
+	static char chunk[CHUNK]; /* of one loop, in one thread */
+	ssize_t len = recv(r->fd, chunk, sizeof(chunk), 0);
+
+	if (len == 0)
+		return "the server closed the connection";
+	if (len < 0)
+		return errno == EAGAIN || errno == EINTR ? NULL : strerror(errno);
+	if (redisReaderFeed(r->reader, chunk, (size_t)len) != REDIS_OK)
+		return r->reader->errstr;
+	r->octets += (size_t)len;
+	return take_answers(r);
+}
+
+/* --- what is sent --- */
+
+static const char *send_some(struct redis *r)
+{
+	ssize_t len = send(r->fd, r->out + r->out_sent, r->out_len - r->out_sent, MSG_NOSIGNAL);
+
+	if (len < 0)
+		return errno == EAGAIN || errno == EINTR ? NULL : strerror(errno);
+	r->out_sent += (size_t)len;
+	if (r->out_sent == r->out_len)
+		r->out_sent = r->out_len = 0;
+	return NULL;
+}
+
+static int put_out(struct redis *r, const char *octets, size_t len)
+{
+	size_t size = r->out_size ? r->out_size : CHUNK;
+	char *out;
+
+	while (size - r->out_len < len)
+		size *= 2;
+	out = size > r->out_size ? realloc(r->out, size) : r->out;
+	if (!out)
+		return -ENOMEM;
+	memcpy(out + r->out_len, octets, len);
+	r->out = out;
+	r->out_size = size;
+	r->out_len += len;
 	return 0;
+}
+
+static void watch(const struct redis *r)
+{
+	bool has_more = !r->is_connected || r->out_len > 0;
+
+	loop_fd_set(r->watch, LOOP_READ | (has_more ? LOOP_WRITE : 0));
 }
 
 /* --- the connection --- */
 
-static void lost(const redisAsyncContext *ac)
+static const char *finish_connecting(struct redis *r)
 {
-	struct redis *r = ac->data;
+	socklen_t len = sizeof(int);
+	int err = 0;
 
-	if (!r)
-		return;
-	r->ac->data = NULL; /* hiredis frees it, when it has told every command of it */
-	r->ac = NULL;
-	r->conf.down(r->conf.ctx, ac->errstr && ac->errstr[0] ? ac->errstr : "closed");
+	if (getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
+		err = errno;
+	r->is_connected = true;
+	return err ? strerror(err) : NULL;
 }
 
-static void on_connect(const redisAsyncContext *ac, int status)
+static void on_ready(void *ctx, int events)
 {
-	if (status != REDIS_OK)
-		lost(ac);
+	struct redis *r = ctx;
+	const char *why = NULL;
+
+	if (!r->is_connected)
+		why = finish_connecting(r);
+	if (!why && r->out_len > 0 && events & LOOP_WRITE)
+		why = send_some(r);
+	if (!why && events & LOOP_READ) {
+		r->is_receiving = true;
+		why = receive(r);
+		r->is_receiving = false;
+	}
+	if (r->is_closed) {
+		release(r);
+	} else if (why) {
+		disconnect(r);
+		r->conf.down(r->conf.ctx, why);
+	} else {
+		watch(r);
+	}
 }
 
-static void on_disconnect(const redisAsyncContext *ac, int status)
+static int start_connecting(struct redis *r)
 {
-	(void)status;
-	lost(ac);
+	const struct sockaddr_in to = { .sin_family = AF_INET,
+					.sin_addr = r->conf.address,
+					.sin_port = htons(r->conf.port) };
+	const int on = 1;
+
+	r->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (r->fd < 0)
+		return -errno;
+	(void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(r->fd, (const struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS)
+		return -errno;
+	r->watch = loop_fd_new(r->conf.loop, r->fd, LOOP_READ | LOOP_WRITE, on_ready, r);
+	return r->watch ? 0 : -ENOMEM;
+}
+
+static int open_reader(struct redis *r)
+{
+	r->reader = redisReaderCreate();
+	if (!r->reader)
+		return -ENOMEM;
+	r->functions = *r->reader->fn;
+	r->create_array = r->functions.createArray;
+	r->functions.createArray = create_array;
+	r->reader->fn = &r->functions;
+	r->reader->privdata = r;
+	return 0;
 }
 
 int redis_open(const struct redis_conf *conf, struct redis **ret_r)
 {
 	struct redis *r = calloc(1, sizeof(*r));
-	redisAsyncContext *ac;
-	int rc = -ENOMEM;
+	int rc;
 
 	if (!r)
 		return -ENOMEM;
 	r->conf = *conf;
-	ac = redisAsyncConnect(addr_text(conf->address).s, conf->port);
-	if (ac && ac->err)
-		rc = errno ? -errno : -ECONNREFUSED;
-	else if (ac)
-		rc = attach(conf->loop, ac);
+	r->fd = -1;
+	rc = open_reader(r);
+	if (rc == 0)
+		rc = start_connecting(r);
 	if (rc < 0) {
-		if (ac)
-			redisAsyncFree(ac);
-		free(r);
+		release(r);
 		return rc;
 	}
-	r->ac = ac;
-	ac->data = r;
-	(void)redisAsyncSetConnectCallback(ac, on_connect);
-	(void)redisAsyncSetDisconnectCallback(ac, on_disconnect);
 	*ret_r = r;
 	return 0;
 }
@@ -164,64 +293,62 @@ struct redis *redis_close(struct redis *r)
 {
 	if (!r)
 		return NULL;
-	if (r->ac) {
-		r->ac->data = NULL;
-		redisAsyncFree(r->ac);
+	if (r->is_receiving) {
+		disconnect(r);
+		r->is_closed = true;
+	} else {
+		release(r);
 	}
-	free(r);
 	return NULL;
 }
 
-static void expect_answer(struct redis *r)
+/* In the server's words, behind what waits to be sent. */
+static int put_command(struct redis *r, const struct redis_arg *args, size_t cnt)
 {
-	r->deadline_ms = loop_now(r->conf.loop)->mono_ms + r->conf.answer_ms;
-}
+	const char **argv = calloc(cnt, sizeof(*argv));
+	size_t *lens = calloc(cnt, sizeof(*lens)), i;
+	char *command = NULL;
+	int rc = -ENOMEM;
+	long long len = -1;
 
-static void on_reply(redisAsyncContext *ac, void *reply, void *priv)
-{
-	struct asked asked = *(struct asked *)priv;
-	struct redis *r = ac->data;
-
-	free(priv);
-	if (!r || !reply)
-		return;
-	r->asked--;
-	expect_answer(r);
-	asked.fn(asked.ctx, reply); /* may end it */
-}
-
-bool redis_is_late(const struct redis *r, uint64_t now_ms)
-{
-	return r && r->asked > 0 && now_ms >= r->deadline_ms;
+	if (argv && lens) {
+		for (i = 0; i < cnt; i++) {
+			argv[i] = args[i].data;
+			lens[i] = args[i].len;
+		}
+		len = redisFormatCommandArgv(&command, (int)cnt, argv, lens);
+	}
+	if (len >= 0) {
+		rc = put_out(r, command, (size_t)len);
+		redisFreeCommand(command);
+	}
+	free(lens);
+	free(argv);
+	return rc;
 }
 
 int redis_command(struct redis *r, redis_fn *fn, void *ctx, const struct redis_arg *args,
 		  size_t cnt)
 {
-	const char **argv = calloc(cnt, sizeof(*argv));
-	size_t *lens = calloc(cnt, sizeof(*lens));
-	struct asked *asked = calloc(1, sizeof(*asked));
-	int rc = argv && lens && asked ? 0 : -ENOMEM;
-	size_t i;
+	struct asked *asked;
+	int rc;
 
-	if (rc == 0 && !r->ac)
-		rc = -ENOTCONN;
-	if (rc == 0) {
-		for (i = 0; i < cnt; i++) {
-			argv[i] = args[i].data;
-			lens[i] = args[i].len;
-		}
-		*asked = (struct asked){ fn, ctx };
-		if (redisAsyncCommandArgv(r->ac, on_reply, asked, (int)cnt, argv, lens) != REDIS_OK)
-			rc = -ENOTCONN;
-	}
-	if (rc < 0)
+	if (r->fd < 0)
+		return -ENOTCONN;
+	asked = calloc(1, sizeof(*asked));
+	rc = asked ? put_command(r, args, cnt) : -ENOMEM;
+	if (rc < 0) {
 		free(asked);
-	else if (r->asked++ == 0)
+		return rc;
+	}
+	asked->fn = fn;
+	asked->ctx = ctx;
+	if (!r->first)
 		expect_answer(r);
-	free(lens);
-	free(argv);
-	return rc;
+	*(r->last ? &r->last->next : &r->first) = asked;
+	r->last = asked;
+	watch(r);
+	return 0;
 }
 
 int redis_ask(struct redis *r, redis_fn *fn, void *ctx, ...)
