@@ -679,7 +679,7 @@ static void on_sweep(void *ctx)
 		return;
 	}
 	if (c->hooks.sweep(c->hooks.ctx, &c->sweep_cursor, c->has_scanned, c->place.version)) {
-		loop_timer_start(c->sweeper, 0, 0);
+		loop_timer_start(c->sweeper, c->sweep_cursor ? 0 : TICK_MS, 0);
 	} else {
 		c->is_sweeping = false;
 		c->has_swept = true;

@@ -61,7 +61,7 @@ struct cluster_hooks {
 	 * has not met, or has met in an older version.
 	 * @param cursor       begins as NULL
 	 * @param has_scanned  false: there was no walk; what is newer than `version` is meant
-	 * @return             false: that was all
+	 * @return             false: that was all; true with a cursor of NULL: not now, later
 	 */
 	bool (*sweep)(void *ctx, void **cursor, bool has_scanned, uint64_t version);
 	/** The version of the last change made here. */
