@@ -9,6 +9,8 @@
  *
  *	message	source (4), port (2), length (2), a message for port 434
  *	advance	time (2), in tenths of a second
+ *	change	settings that are gone (2), whose keys are others (2), of more[] that come (1): a
+ *		reload begins, and goes on by one node after each step
  *	others	nothing: what the agent trusts changes by a reload; the first binding is cleared
  *
  * RFC 5944 §3.8 (what is accepted, and what a reply holds), RFC 5265 §4.3 (who hears of TNC).
@@ -19,13 +21,14 @@
 #include "ha-core/wire/reg.h"
 #include "ha-core/wire/revocation.h"
 
-enum { STEP_MESSAGE, STEP_ADVANCE, STEP_RELOAD, STEP_CLEAR, STEP_CNT };
+enum { STEP_MESSAGE, STEP_ADVANCE, STEP_RELOAD, STEP_CLEAR, STEP_CHANGE, STEP_CNT };
 
 #define HEADER_LEN   7
 #define MESSAGE_HEAD 9 /* kind, source, port, length */
 #define MESSAGE_MAX  1472
 #define STEPS_MAX    12
 #define SETTINGS_MAX 16
+#define MORE_MAX     4
 
 /* Those of the vectors (test/unit/vectors), with some of what later standards add. */
 static const char *const agents[][SETTINGS_MAX] = {
@@ -77,6 +80,35 @@ static const char *const agents[][SETTINGS_MAX] = {
 };
 #define AGENT_CNT (sizeof(agents) / sizeof(agents[0]))
 
+/* What a reload may add to them: a node, another association of one, one that gets an address. */
+static const char *const more[][MORE_MAX] = {
+	{
+		"mobile-node 192.0.2.12 mn4@example.org 256 hmac-md5 "
+		"00112233445566778899aabbccddeeff",
+		"mobile-node 192.0.2.10 mn1@example.org 260 hmac-sha1 "
+		"101112131415161718191a1b1c1d1e1f",
+		"mobile-node 192.0.2.20 mn3@example.org 256 hmac-sha256 "
+		"00112233445566778899aabbccddeeff",
+		"mobile-networks 192.0.2.10 - 10.62.0.0/24",
+	},
+	{
+		"mobile-node 10.1.0.50 alice@corp.example 258 hmac-sha1 "
+		"00112233445566778899aabbccddeeff",
+		"mobile-node 10.1.0.52 carol@corp.example 257 hmac-md5 "
+		"00112233445566778899aabbccddeeff",
+		"foreign-agent 10.2.0.1 771 hmac-md5 a0a1a2a3a4a5a6a7a8a9aaabacadaeaf",
+	},
+	{
+		"mobile-node 198.51.100.51 bob@corp.example 514 hmac-md5 "
+		"0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+	},
+	{
+		"mobile-node 198.51.100.50 alice@corp.example 514 hmac-md5 "
+		"0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+		"mobile-node - bob@corp.example 514 hmac-md5 0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+	},
+};
+
 /* Nobody's but the mutator's: where it looks up keys. One for each agent. */
 static struct world keys[AGENT_CNT];
 
@@ -118,15 +150,34 @@ static void set_up(struct world *w, size_t agent, uint16_t bits)
 			set(w, choices[i]);
 }
 
+/* A line of settings, its key another one. Settings of what is gone may name nobody. */
+static void set_changed(struct world *w, const char *line, bool is_rekeyed)
+{
+	char copy[256], *words[WORLD_WORDS_MAX], *key = NULL;
+	size_t cnt;
+
+	(void)snprintf(copy, sizeof(copy), "%s", line);
+	cnt = world_split(copy, words, WORLD_WORDS_MAX);
+	if (strcmp(words[0], "mobile-node") == 0)
+		key = words[5];
+	else if (strcmp(words[0], "foreign-agent") == 0)
+		key = words[4];
+	if (key && is_rekeyed)
+		key[0] = key[0] == 'f' ? '0' : 'f';
+	(void)world_set(w, words, cnt);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	size_t i;
+	size_t i, j;
 
 	(void)argc;
 	(void)argv;
 	for (i = 0; i < AGENT_CNT; i++) {
 		world_init(&keys[i], 0);
 		set_up(&keys[i], i, 0);
+		for (j = 0; j < MORE_MAX && more[i][j]; j++)
+			set_changed(&keys[i], more[i][j], false);
 	}
 	return 0;
 }
@@ -249,12 +300,79 @@ static void hear(struct world *w, struct wire_reader *r, struct engine_result *r
 	check_accepted(msg, len, res);
 }
 
+/* --- a reload, with requests in between, as in a daemon --- */
+
+static struct {
+	struct engine_reload difference;
+	struct world fresh;
+	bool is_going_on;
+} change;
+
+static void change_done(void)
+{
+	engine_reload_done(&change.difference);
+	world_done(&change.fresh);
+	change.is_going_on = false;
+}
+
+static void change_some(struct world *w)
+{
+	if (change.is_going_on && !engine_reload_some(&change.difference, &w->engine, 1))
+		change_done();
+}
+
+static void change_to_its_end(struct world *w)
+{
+	while (change.is_going_on) {
+		change_some(w);
+		in_order(w);
+	}
+}
+
+static bool may_go(const char *line)
+{
+	static const char *const kinds[] = { "mobile-node ", "foreign-agent ", "mobile-networks ",
+					     "services ", "dynamic-pool " };
+	size_t i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strncmp(line, kinds[i], strlen(kinds[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The associations of the next file are these, whatever they were. */
+static void change_begin(struct world *w, size_t agent, uint16_t gone, uint16_t rekeyed,
+			 uint8_t added)
+{
+	size_t i;
+
+	change_to_its_end(w);
+	world_init(&change.fresh, 0);
+	change.fresh.now = w->now;
+	for (i = 0; i < SETTINGS_MAX && agents[agent][i]; i++)
+		if (!(gone >> i & 1) || !may_go(agents[agent][i]))
+			set_changed(&change.fresh, agents[agent][i], rekeyed >> i & 1);
+	for (i = 0; i < MORE_MAX && more[agent][i]; i++)
+		if (added >> i & 1)
+			set_changed(&change.fresh, more[agent][i], false);
+	if (!change.fresh.is_open) { /* nobody is left: not a file that a daemon takes */
+		world_done(&change.fresh);
+		return;
+	}
+	FUZZ_CHECK(engine_reload_compare(&change.difference, &w->engine, &change.fresh.engine) ==
+		   0);
+	engine_reload_begin(&change.difference, &w->engine, &w->conf, w->policy_ctx);
+	change.is_going_on = true;
+}
+
 /* The next file trusts the first network only, the one behind it all again. */
 static void reload(struct world *w)
 {
 	struct addr_set *trusted = &w->ihad.trusted_networks;
 	struct engine_reload r = { 0 };
 
+	change_to_its_end(w);
 	if (trusted->cnt > 1)
 		trusted->cnt = 1;
 	else if (trusted->cnt == 1)
@@ -300,6 +418,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint16_t bits = wire_u16(&r);
 	static struct engine_result res;
 	static struct world w;
+	uint16_t gone, rekeyed;
 	unsigned int i;
 
 	world_init(&w, wire_u32(&r));
@@ -317,13 +436,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		case STEP_RELOAD:
 			reload(&w);
 			break;
+		case STEP_CHANGE:
+			gone = wire_u16(&r);
+			rekeyed = wire_u16(&r);
+			change_begin(&w, agent, gone, rekeyed, wire_u8(&r));
+			break;
 		default:
 			clear(&w);
 			break;
 		}
+		change_some(&w);
 		in_order(&w);
 		check_granted(&w);
 	}
+	change_to_its_end(&w);
 	world_done(&w);
 	return 0;
 }
@@ -407,6 +533,12 @@ static void sign_all(const struct engine *e, uint8_t *msg, size_t len, struct in
 	}
 }
 
+/* Of a step that is no message. */
+static size_t step_len(uint8_t kind)
+{
+	return kind % STEP_CNT == STEP_ADVANCE ? 3 : kind % STEP_CNT == STEP_CHANGE ? 6 : 1;
+}
+
 /*
  * Changes the whole input, or one message and its length with it; then signs every message. Where
  * there is no libFuzzer to change anything, it only signs.
@@ -429,7 +561,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		data[6];
 	while (at < size) {
 		if (data[at] % STEP_CNT != STEP_MESSAGE) {
-			at += data[at] % STEP_CNT == STEP_ADVANCE ? 3 : 1;
+			at += step_len(data[at]);
 			continue;
 		}
 		if (at + MESSAGE_HEAD > size)

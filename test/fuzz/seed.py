@@ -158,6 +158,10 @@ def conversation(agent, now, steps):
     return octets
 
 
+# Bits of settings: what a reload in the middle of a conversation takes away, re-keys and adds.
+CHANGES = (("gone", 0xFFFF, 0, 0xF), ("rekeyed", 0, 0xFFFF, 0), ("added", 0x1C, 0, 0xF))
+
+
 def conversations():
     """Each request of the vectors at its clock, from a stranger too, and six after each other."""
     for path in sorted(VECTORS.glob("*.hex")):
@@ -176,6 +180,11 @@ def conversations():
             some = sorted(asked[first:first + 6])
             whole = conversation(agent, some[0][0], some) + b"\2\3"
             write("engine", f"{path.stem}-all-{first}", whole)
+            for name, gone, rekeyed, added in CHANGES:
+                change = b"\4" + struct.pack("!HHB", gone, rekeyed, added)
+                middle = [(some[len(some) // 2][0], change)]
+                whole = conversation(agent, some[0][0], some[:len(some) // 2] + middle + some[len(some) // 2:])
+                write("engine", f"{path.stem}-{name}-{first}", whole)
 
 
 # --- the data path ---
@@ -329,10 +338,15 @@ def memory():
         octets = bytes([len(key)]) + key + struct.pack("!H", len(value)) + value
         write("memory", name, b"\4" + octets)
         write("memory", f"{name}-later", b"\1" + octets)
+        write("memory", f"{name}-followed", b"\x14" + octets * 2)
         local = key.replace(addr(NODE), addr("10.50.0.7"))
         write("import", name, b"\1" + bytes([len(key)]) + local + value)
         journal = segment([(key, value), (b"Nbob@corp.example", b"")], [(key, b"x")])
         write("journal", name, b"\0" + journal)
+    revoked = b"R" + addr(NODE) + addr("198.51.100.1")
+    waits = struct.pack("!BIB", 1, 0xB007, 3) + addr("198.51.100.1") * 2 + struct.pack(
+        "!HIIQIQQ", 434, 513, 1, 2000, 2000, 2000000, 0xE8FE6FF000000000)
+    write("memory", "revocation", b"\4\x09" + revoked + struct.pack("!H", len(waits)) + waits)
     write("journal", "garbage", b"\1" + segment() + b"garbage behind it")
     line = '{"home-agent":"10.0.0.2","home-address":"10.50.0.7","bindings":1,"crc":1,'
     line += '"key":"410a320007","record":"01"}'
@@ -344,6 +358,41 @@ def memory():
         for kind, at in spoils:
             octets = struct.pack("!BBIB", which, kind, at, 4) + (b"" if kind else b"\xff\0\1\2")
             write("store", f"{which}-{kind}-{at}", octets)
+
+
+def cluster():
+    """Steps of fuzz_cluster.c."""
+    shake = b"\1" + struct.pack("!I", 7)
+    late = b"\4" + struct.pack("!H", 1200)
+
+    def told(key, value, ident=IDENT):
+        octets = bytes([len(key)]) + key + struct.pack("!QQH", ident, IDENT, len(value))
+        return octets + value
+
+    def shared(value, version=IDENT):
+        return b"\2" + value[1:9] + struct.pack("!QQ", IDENT, version) + value[9:]
+
+    for name, key, value in records():
+        scan = shake + b"\3" + told(key, shared(value))
+        write("cluster", f"scan-{name}", b"\0" + scan + late)
+        write("cluster", f"stream-{name}", b"\4" + scan + b"\2\0" + told(key, shared(value), IDENT + 1)
+              + b"\2\0" + told(key, shared(record()), IDENT + 2) + b"\2\5" + told(key, value, 1))
+    whole = shake + b"\3" + told(b"A" + addr(NODE), shared(record(stored())))
+    write("cluster", "change", b"\3" + whole + b"\5" + late + b"\0\0" + struct.pack("!H", 4) + b":1\r\n"
+          + b"\0\0" + struct.pack("!H", 4) + b":1\r\n" + b"\5" + late)
+    write("cluster", "small-queue", b"\x21" + b"\5" * 6 + whole + late)
+    write("cluster", "reload", b"\0" + whole + b"\7\5\7" + late + b"\6")
+    for name, text in (("unasked", b"+OK\r\n" * 9), ("endless", b"*2147483647\r\n"), ("error", b"-ERR no\r\n"),
+                       ("none", b"HTTP/1.1 400\r\n"), ("nested", b"*1\r\n" * 12)):
+        said = bytes([0, 0]) + struct.pack("!H", len(text)) + text
+        write("cluster", name, b"\0" + said + late)
+        write("cluster", f"{name}-later", b"\0" + whole + said.replace(b"\0\0", b"\0\1", 1) + late)
+    master = b"+OK\r\n*2\r\n+198.51.100.9\r\n+6379\r\n"
+    write("cluster", "sentinel", b"\x18\0\0" + struct.pack("!H", len(master)) + master + whole + late)
+    write("cluster", "silence", b"\0" + late * 8)
+    peers = b"*2\r\n+other\r\n+1 active 0123456789abcdef 7 0 1700000000000 3\r\n"
+    beat = b":1\r\n+5a5a5a5a5a5a5a5a\r\n:9\r\n" + peers
+    write("cluster", "peers", b"\0" + whole + late + b"\0\0" + struct.pack("!H", len(beat)) + beat)
 
 
 # --- what an operator writes ---
@@ -440,7 +489,7 @@ def requests():
 
 def main():
     for seeds in (messages, conversations, encapsulations, errors, policy, tun, fast_path, link,
-                  memory, configurations, requests):
+                  memory, cluster, configurations, requests):
         seeds()
 
 
