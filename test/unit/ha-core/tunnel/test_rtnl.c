@@ -45,10 +45,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&seen, 0, sizeof(seen));
-	if (enter() < 0) {
-		print_message("skipped: no network namespace (%s)\n", strerror(errno));
-		skip();
-	}
+	assert_int_equal(enter(), 0);
 	assert_int_equal(rtnl_open(&r), 0);
 	assert_int_equal(rtnl_link_get(r, "lo", &lo), 0);
 	assert_int_equal(rtnl_link_up(r, lo.index, 0, 0), 0);
@@ -465,5 +462,9 @@ int main(void)
 		TEST(policies_and_drivers_are_listened_to_where_the_kernel_tells),
 	};
 
+	if (enter() < 0) {
+		print_message("skipped: no network namespace (%s)\n", strerror(errno));
+		return 77;
+	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
