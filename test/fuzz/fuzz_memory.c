@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Records of mobile nodes, as a store, an import or another home agent brings them
- * (engine/memory.h), and of revocations that wait: one that is taken leaves the engine in order, and
- * what the engine then writes says the same again.
+ * (engine/memory.h), and of revocations that wait: one that is taken leaves the engine in order,
+ * and what the engine then writes says the same again.
  *
  * Input: bits (1: BIT_*), then records: length of the key (1), key, length of the value (2), value.
  */
