@@ -56,7 +56,7 @@ struct redis {
 	bool is_too_long;        /* it has promised more elements than it may have */
 	struct asked *first, *last;
 	uint64_t deadline_ms; /* of the first one's answer */
-	char *out; /* commands; sent up to out_sent */
+	char *out;            /* commands; sent up to out_sent */
 	size_t out_len, out_sent, out_size;
 };
 

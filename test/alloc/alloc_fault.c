@@ -45,7 +45,7 @@ static struct {
 
 /* Open addressing, linear; 0 is free, GONE was taken. */
 static uintptr_t live[LIVE_SLOTS];
-static size_t live_cnt;
+static size_t live_cnt, before_main;
 static pthread_mutex_t live_lock = PTHREAD_MUTEX_INITIALIZER;
 #define GONE ((uintptr_t)1)
 
@@ -208,6 +208,11 @@ bool alloc_fault_with_openssl(void)
 
 /* --- for tests --- */
 
+void alloc_fault_begin(void)
+{
+	before_main = live_cnt;
+}
+
 void alloc_fault_plan(unsigned int first, bool lasting)
 {
 	plan.first = first;
@@ -234,5 +239,5 @@ struct alloc_fault alloc_fault_count(void)
 
 size_t alloc_fault_live(void)
 {
-	return live_cnt;
+	return live_cnt - before_main;
 }

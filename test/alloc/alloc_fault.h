@@ -16,6 +16,9 @@ struct alloc_fault {
 	unsigned int failed; /* of them */
 };
 
+/** First in main(): what is allocated by then is a runtime's, as that of llvm-cov. */
+void alloc_fault_begin(void);
+
 /** OpenSSL allocates here, too. Before anything else, and before OpenSSL is first used. */
 bool alloc_fault_with_openssl(void);
 

@@ -1709,6 +1709,7 @@ int main(int argc, char **argv)
 	int status = 0;
 	int i;
 
+	alloc_fault_begin();
 	if (argc < 2 + with_faults) {
 		fprintf(stderr, "usage: %s [--faults] FILE.scn...\n", argv[0]);
 		return 2;

@@ -399,5 +399,6 @@ int main(void)
 		cmocka_unit_test(a_store_that_drops_for_memory_says_so),
 	};
 
+	alloc_fault_begin();
 	return cmocka_run_group_tests(tests, workdir_setup, workdir_teardown);
 }
