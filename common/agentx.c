@@ -9,7 +9,9 @@
  * its alarms (pings, attempts to connect).
  *
  * A time stamp is in the master's sysUpTime, which net-snmp learns at each response; ours are
- * monotonic, and so converted here. One from before the master started is 0 (RFC 2579).
+ * monotonic, and so converted here. One from before the master started is 0 (RFC 2579). What is
+ * learnt is late by some hundredths of a second, and not always by as many. So when the master
+ * started is found out once a session: what has happened keeps its time, however often it is read.
  */
 #include "common/agentx.h"
 
@@ -37,9 +39,17 @@
 #define DEFAULT_PRIORITY 127 /* RFC 2741 §6.2.3 */
 #define CALL_TIMEOUT_S   2   /* a master that does not answer for so long is taken for gone */
 
+#define START_OFF_CS (100 * CALL_TIMEOUT_S) /* what is learnt is never so late: clocks drift */
+
 #define REFUSAL "registering pdu failed: 263"
 
 static const struct agentx_conf *conf; /* as net-snmp is one a process, so are we */
+
+/* When the master's sysUpTime was 0: monotonic, in hundredths of a second, modulo 2^32. */
+static struct {
+	bool known;
+	uint32_t cs;
+} master_start;
 
 /* --- octets and numbers --- */
 
@@ -62,13 +72,25 @@ static size_t oid_to(const struct agentx_oid *from, oid name[AGENTX_OID_MAX])
 	return from->len;
 }
 
-/* sysUpTime when it happened: what is now, less what has gone by since. */
+/* The same as long as the session, unless what the master says has gone away from it. */
+static uint32_t master_start_cs(uint32_t now_cs)
+{
+	uint32_t said_cs = now_cs - (uint32_t)netsnmp_get_agent_uptime();
+	uint32_t off_cs = said_cs - master_start.cs + START_OFF_CS;
+
+	if (!master_start.known || off_cs > 2 * START_OFF_CS)
+		master_start.cs = said_cs;
+	master_start.known = true;
+	return master_start.cs;
+}
+
+/* sysUpTime when it happened; 0: before the master started, or never. */
 static uint32_t uptime_of(uint32_t when_cs)
 {
-	uint32_t ago_cs = (uint32_t)(clock_read().mono_ms / 10) - when_cs;
-	uint32_t now = (uint32_t)netsnmp_get_agent_uptime();
+	uint32_t now_cs = (uint32_t)(clock_read().mono_ms / 10);
+	uint32_t start_cs = master_start_cs(now_cs);
 
-	return when_cs == 0 || ago_cs > now ? 0 : now - ago_cs;
+	return when_cs == 0 || now_cs - when_cs > now_cs - start_cs ? 0 : when_cs - start_cs;
 }
 
 /* The value in net-snmp's form: its ASN.1 type, and octets that live until the next call. */
@@ -191,6 +213,8 @@ static int on_session(int major, int minor, void *server, void *client)
 	(void)client;
 	if (minor == SNMPD_CALLBACK_INDEX_START && session)
 		session->retries = 0;
+	if (minor == SNMPD_CALLBACK_INDEX_START)
+		master_start.known = false;
 	if (conf->connected)
 		conf->connected(conf->ctx, minor == SNMPD_CALLBACK_INDEX_START);
 	return 0;
