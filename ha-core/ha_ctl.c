@@ -113,6 +113,7 @@ static const struct ctl_column binding_columns[] = {
 	{ "bytes-to-node", CTL_NUMBER, .detail = true },
 	{ "packets-from-node", CTL_NUMBER, .detail = true },
 	{ "bytes-from-node", CTL_NUMBER, .detail = true },
+	{ "keepalives", CTL_NUMBER, .detail = true },
 	{ "mobile-networks", CTL_LIST, .detail = true },
 };
 
@@ -160,6 +161,7 @@ static void put_binding(const struct ha_ctl *c, struct ctl_reply *r, const struc
 	}
 	ctl_number(r, count.packets_from);
 	ctl_number(r, count.bytes_from);
+	ctl_number(r, b->keepalives);
 	put_networks(r, b);
 }
 

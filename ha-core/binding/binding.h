@@ -87,6 +87,7 @@ struct binding {
 	uint32_t spi;
 	uint32_t networks;   /* network_bit() of each of node->networks that is registered */
 	uint32_t fast_slot;  /* of the fast tier's entry that counts for it, and one; 0: none */
+	uint32_t keepalives; /* answered in its UDP tunnel, RFC 3519 §4.9; modulo 2^32 */
 	uint64_t ident;      /* of the reply */
 	uint64_t expires_ms; /* monotonic; BINDING_NEVER_MS */
 	struct binding_count count;

@@ -113,6 +113,7 @@ static const struct mib_column binding_columns[] = {
 	BINDING(25, MIB_COUNTER64, bytes_to),     /* heBindingOctetsToNode */
 	BINDING(26, MIB_COUNTER64, packets_from), /* heBindingPacketsFromNode */
 	BINDING(27, MIB_COUNTER64, bytes_from),   /* heBindingOctetsFromNode */
+	BINDING(28, MIB_COUNTER32, keepalives),   /* heBindingKeepalives */
 };
 GROUP(he_bindings, SNMP_BINDINGS, "14oooo14oooo", binding_columns, 4, 1, 3, 10, 1);
 

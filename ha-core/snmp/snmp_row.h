@@ -131,7 +131,7 @@ struct snmp_row_binding {
 	uint32_t peer_port;
 	uint32_t encapsulation; /* heBindingEncapsulation */
 	bool udp, forced, half_bound, reverse, from_fa, revocable;
-	uint32_t keepalive_s;
+	uint32_t keepalive_s, keepalives;
 	uint32_t spi;
 	uint32_t algorithm; /* heBindingAlgorithm */
 	uint64_t packets_to, bytes_to, packets_from, bytes_from;

@@ -418,6 +418,7 @@ static void add_binding(const struct snmp_source *src, const struct binding *b, 
 	row->from_fa = !(b->flags & REG_FLAG_D);
 	row->revocable = b->revocation != NULL;
 	row->keepalive_s = b->keepalive_s;
+	row->keepalives = b->keepalives;
 	row->spi = b->spi;
 	row->algorithm = binding_algorithm(b);
 	row->packets_to = count.packets_to;

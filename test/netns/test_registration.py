@@ -23,6 +23,7 @@ def test_accepts_a_registration_and_shows_the_binding(site):
         "source-address": site.care_of, "source-port": site.node.port,
         "lifetime": 600, "spi": 256,
         "packets-to-node": 0, "bytes-to-node": 0, "packets-from-node": 0, "bytes-from-node": 0,
+        "keepalives": 0,
     }
     assert {k: binding[k] for k in expected} == expected
     assert 590 <= binding["remaining"] <= 600

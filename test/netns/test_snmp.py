@@ -295,17 +295,40 @@ def test_a_binding_is_the_one_that_hactl_shows(agent, master, campus, desk):
     assert ident >> 63                                  # an Identification of today is negative
     inet = ".".join(f"1.4.{a}" for a in (campus.home, campus.desk_address))
     ours = master.walk(BINDING)
-    got = {k: ours[f"{BINDING}.{k}.{inet}"] for k in range(5, 28)}
+    got = {k: ours[f"{BINDING}.{k}.{inet}"] for k in range(5, 29)}
     expected = {5: b["nai"].encode(), 6: socket.inet_aton(b["home-agent"]),
                 7: socket.inet_aton(b["source-address"]), 8: b["source-port"],
                 9: socket.inet_aton(b["care-of-address"]), 10: 0, 11: 3, 12: 2, 13: 2, 14: 2,
                 15: 1 if b["reverse-tunnel"] else 2, 16: 2, 17: 2, 18: 0, 19: 600, 21: b["spi"],
                 22: 2, 23: struct.pack("!Q", ident), 24: b["packets-to-node"],
-                25: b["bytes-to-node"], 26: b["packets-from-node"], 27: b["bytes-from-node"]}
+                25: b["bytes-to-node"], 26: b["packets-from-node"], 27: b["bytes-from-node"],
+                28: b["keepalives"]}
     assert {k: got[k] for k in expected} == expected
     assert master.get(f"{HE}.1.3.1.0") == 1
     assert master.get(f"{HE}.1.3.11.1.3.1.4.{campus.home}") == b"alice@corp.example"
     assert master.get(f"{HE}.1.3.11.1.4.1.4.{campus.home}") == 1
+
+
+@pytest.mark.parametrize("path", ["tun", "tc"])
+def test_keepalives_of_a_binding_are_counted(campus, run_daemon, master, request, peer, path):
+    """RFC 3519 §4.9. The fast path leaves them to tun, which answers and counts."""
+    if path == "tc":
+        request.getfixturevalue("needs_bpf")
+    agent = run_daemon(campus.ha, "ihad", with_path(with_snmp(campus.ihad_conf, master), path))
+    master.wait_subagent()
+    nodes = {home: peer(campus.desk, source, home, campus.agent, sa=sa) for home, source, sa in (
+        (campus.home, campus.desk_address, topology.SA), (campus.other_home, "10.1.0.11", topology.OTHER_SA))}
+    for cnt, (home, node) in zip((3, 1), nodes.items()):
+        node.ask(extensions=mip.udp_tunnel_request(forced=True))
+        for _ in range(cnt):
+            node.send_udp(mip.echo_request(home, campus.agent, 77, 5, b"alive"))
+            node.receive_udp()
+    time.sleep(KEEPER)
+    got = master.walk(f"{BINDING}.28")
+    assert [(o.split(".1.4.")[-2], v) for o, v in got.items()] == [(campus.home, 3), (campus.other_home, 1)]
+    assert {b["home-address"]: b["keepalives"] for b in agent.bindings()} == {
+        campus.home: 3, campus.other_home: 1}
+    assert agent.counter("keepalives") == 4
 
 
 def test_a_nodes_counts_and_the_times_are_in_sysuptime(agent, master, campus, desk):

@@ -385,6 +385,7 @@ def test_foreign_agents_keepalive_is_answered_through_its_tunnel(campus, agents_
     assert (answer.source, answer.destination) == (campus.agent, "192.168.7.1")
     assert answer.icmp == (0, 0) and answer.payload[4:] == b"\0\x4d\0\x05agent"
     assert agents_tunnel.ihad.counter("keepalives") == 1
+    assert agents_tunnel.ihad.binding(campus.home)["keepalives"] == 1
 
 
 def test_nothing_but_keepalives_may_come_from_a_foreign_agents_address(campus, agents_tunnel, peer,

@@ -985,6 +985,7 @@ static void answer_keepalive(struct tunnel_dp *dp, struct binding *b, const stru
 		learnt(dp, b->tunnel.peer);
 	}
 	heard(dp, b, inner->len);
+	b->keepalives++;
 	dp->conf.stats->keepalives++;
 	len = icmp_echo_reply(inner->packet, inner->len, 0, &reply);
 	send_to_node(dp, b, NULL, false, reply, len);

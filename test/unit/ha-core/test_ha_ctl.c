@@ -218,7 +218,7 @@ static struct binding *bind_node(struct fixture *f, const char *home_addr, const
 	"\tlifetime:number:detail\tremaining:number\tspi:number:detail"                  \
 	"\tpackets-to-node:number:detail\tbytes-to-node:number:detail"                   \
 	"\tpackets-from-node:number:detail\tbytes-from-node:number:detail"               \
-	"\tmobile-networks:list:detail\n"
+	"\tkeepalives:number:detail\tmobile-networks:list:detail\n"
 
 /* ---- show bindings ---- */
 
@@ -231,6 +231,7 @@ static void binding_has_the_keys_of_the_contract(void **state)
 	b = bind_node(f, "10.50.0.7", "10.1.0.10");
 	b->tunnel.reverse = true;
 	b->count = (struct binding_count){ 1, 2, 3, UINT64_MAX };
+	b->keepalives = 4;
 	assert_string_equal(
 		ask(f, "show bindings"),
 		HEAD("no bindings: no mobile node is registered") "row\t10.50.0.7\t10.0.0.2\t10.1."
@@ -239,7 +240,8 @@ static void binding_has_the_keys_of_the_contract(void **state)
 								  "\ttrue\t10.1.0."
 								  "10\t434\t1800\t1800\t256\t1\t2\t"
 								  "3"
-								  "\t18446744073709551615\t\\N\nend"
+								  "\t18446744073709551615\t4\t\\N\n"
+								  "end"
 								  "\n");
 }
 
