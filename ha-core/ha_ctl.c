@@ -443,6 +443,15 @@ static void put_port(void *ctx, const struct tunnel_port *port)
 	field_string(r, name, text);
 }
 
+/* "drops-eth0": 12 */
+static void put_port_drops(void *ctx, const struct tunnel_port *port)
+{
+	char name[sizeof("drops-") + IF_NAMESIZE];
+
+	(void)snprintf(name, sizeof(name), "drops-%s", port->interface);
+	field_number(ctx, name, port->drops);
+}
+
 static void put_data_path(struct ctl_reply *r, const struct tunnel *t)
 {
 	const char *why = tunnel_why(t);
@@ -517,6 +526,7 @@ static void show_data_path(void *ctx, struct ctl_reply *r, int argc, char **argv
 	field_number(r, "bytes-from-nodes", sum.bytes_from_nodes);
 	field_number(r, "sinks", upkeep.sinks);
 	field_number(r, "repairs", upkeep.repairs);
+	tunnel_for_each_port(c->env.tunnel, put_port_drops, r);
 }
 
 static const struct ctl_column config_columns[] = {
@@ -787,7 +797,8 @@ const struct ctl_command ha_ctl_commands[] = {
 	  show_violations },
 	{ "clear violations", "", "forget them; counters stay", clear_violations },
 	{ "show trusted-networks", "", "from where requests are answered", show_trusted_networks },
-	{ "show data-path", "", "what carries the traffic, and how much", show_data_path },
+	{ "show data-path", "", "what carries the traffic, how much, and what is dropped where",
+	  show_data_path },
 	{ "show config", "[KEY]", "the configuration in force, without secrets", show_config },
 	{ "trace", "HOME-ADDRESS|NAI", "each message of a node as it comes, and why what was done",
 	  trace },

@@ -791,6 +791,22 @@ static void openmetrics_status(const struct table *fields)
 	}
 }
 
+/* "drops-eth0" is one of a family, with the interface as a label: names are anybody's. */
+static void openmetrics_data_path(const struct table *fields)
+{
+	static const char prefix[] = "drops-", family[] = "interface-drops";
+	const char *name;
+
+	openmetrics_counters_head(stdout, family);
+	for (size_t i = 0; i < fields->row_cnt; i++) {
+		name = fields->rows[i].field.name;
+		if (strncmp(name, prefix, strlen(prefix)) == 0 && fields->rows[i].values[0].text)
+			openmetrics_counter_of(stdout, daemon_label, family, "interface",
+					       name + strlen(prefix),
+					       fields->rows[i].values[0].text);
+	}
+}
+
 static void openmetrics_counters(const struct table *fields)
 {
 	for (size_t i = 0; i < fields->row_cnt; i++)
@@ -801,6 +817,7 @@ static void openmetrics_counters(const struct table *fields)
 }
 
 static const struct writer openmetrics_status_writer = { .record = openmetrics_status };
+static const struct writer openmetrics_data_path_writer = { .record = openmetrics_data_path };
 static const struct writer openmetrics_counters_writer = { .record = openmetrics_counters };
 
 /* ---- Live ---- */
@@ -1190,6 +1207,7 @@ static int watch(const char *path, char *const *words, size_t word_cnt, const st
 static int ask_openmetrics(const char *path, char *const *words, size_t word_cnt)
 {
 	char *const status[] = { (char *)"show", (char *)"status" };
+	char *const data_path[] = { (char *)"show", (char *)"data-path" };
 	int rc;
 
 	if (word_cnt != 2 || strcmp(words[0], "show") != 0 || strcmp(words[1], "counters") != 0) {
@@ -1197,6 +1215,8 @@ static int ask_openmetrics(const char *path, char *const *words, size_t word_cnt
 		return EXIT_USAGE;
 	}
 	rc = ask(path, status, 2, &openmetrics_status_writer);
+	if (rc == EXIT_DONE)
+		rc = ask(path, data_path, 2, &openmetrics_data_path_writer);
 	return rc == EXIT_DONE ? ask(path, words, word_cnt, &openmetrics_counters_writer) : rc;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * OpenMetrics text (the specification's ABNF, "Text Format"): a family is its TYPE and HELP lines
- * and one sample; the sample of a counter ends in _total, that of an info in _info. Operators' names
- * have dashes where metrics have underscores; nothing else is in them.
+ * and a sample, or one for each value of a label; the sample of a counter ends in _total, that of
+ * an info in _info. Operators' names have dashes where metrics have underscores; nothing else is in
+ * them.
  */
 #include "common/cli/openmetrics.h"
 
@@ -52,6 +53,22 @@ void openmetrics_counter(FILE *out, const char *daemon, const char *name, const 
 {
 	put_head(out, name, "counter");
 	put_sample(out, daemon, name, "_total", digits);
+}
+
+void openmetrics_counters_head(FILE *out, const char *name)
+{
+	put_head(out, name, "counter");
+}
+
+void openmetrics_counter_of(FILE *out, const char *daemon, const char *name, const char *label,
+			    const char *value, const char *digits)
+{
+	put_name(out, name);
+	fputs("_total{", out);
+	put_label(out, "daemon", daemon);
+	fputc(',', out);
+	put_label(out, label, value);
+	fprintf(out, "} %s\n", digits);
 }
 
 void openmetrics_gauge(FILE *out, const char *daemon, const char *name, const char *digits)

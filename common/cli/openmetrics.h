@@ -11,6 +11,12 @@
 /** One number that only grows: "requests-received" and its digits. */
 void openmetrics_counter(FILE *out, const char *daemon, const char *name, const char *digits);
 
+/** Before the first of several that differ in one label: "interface-drops". */
+void openmetrics_counters_head(FILE *out, const char *name);
+/** One of them: "interface", "eth0" and its digits. */
+void openmetrics_counter_of(FILE *out, const char *daemon, const char *name, const char *label,
+			    const char *value, const char *digits);
+
 /** One that comes and goes. */
 void openmetrics_gauge(FILE *out, const char *daemon, const char *name, const char *digits);
 

@@ -273,9 +273,10 @@ GROUP(he_cluster, SNMP_AGENT, "0", cluster_columns, 2, 1, 10);
 #define INTERFACE(arc, kind, member) MIB_COLUMN(arc, kind, struct snmp_row_interface, member)
 
 static const struct mib_column interface_columns[] = {
-	INTERFACE(2, MIB_TEXT, name),    /* heInterfaceName */
-	INTERFACE(3, MIB_INTEGER, tier), /* heInterfaceTier */
-	INTERFACE(4, MIB_TEXT, why),     /* heInterfaceReason */
+	INTERFACE(2, MIB_TEXT, name),       /* heInterfaceName */
+	INTERFACE(3, MIB_INTEGER, tier),    /* heInterfaceTier */
+	INTERFACE(4, MIB_TEXT, why),        /* heInterfaceReason */
+	INTERFACE(5, MIB_COUNTER64, drops), /* heInterfaceDrops */
 };
 GROUP(he_interfaces, SNMP_INTERFACES, "n", interface_columns, 4, 1, 9, 1, 1);
 

@@ -163,6 +163,7 @@ struct snmp_row_interface {
 	uint64_t key;
 	struct mib_text name, why;
 	uint32_t tier; /* heInterfaceTier */
+	uint64_t drops;
 };
 
 /** Octets of a row of this table; all begin with the key. */

@@ -663,6 +663,7 @@ static void add_interfaces(const struct snmp_source *src, uint64_t from, struct 
 		text_set_string(&row->name, page.ports[i].interface);
 		text_set_string(&row->why, page.ports[i].why);
 		row->tier = snmp_source_tier(page.ports[i].tier);
+		row->drops = page.ports[i].drops;
 	}
 	p->more = page.more || i < page.cnt;
 }

@@ -433,4 +433,6 @@ void tunnel_for_each_port(const struct tunnel *t,
 {
 	if (t && t->fast)
 		t->fast_ops->for_each_port(t->fast, fn, ctx);
+	if (t)
+		tunnel_tun.for_each_port(t->base, fn, ctx);
 }

@@ -183,12 +183,17 @@ struct tunnel_upkeep {
 };
 struct tunnel_upkeep tunnel_upkeep(const struct tunnel *t);
 
-/** Where the fast tier is attached, or is not. */
+/** Where the fast tier is attached, or is not; and the device of the base tier. */
 struct tunnel_port {
 	const char *interface;
 	const char *tier; /* "xdp", "tc", "kernel"; "tun": nothing is attached */
 	const char *why;  /* a sentence's worth; "" if there is nothing to say */
 	unsigned int ifindex;
+	/*
+	 * Packets that the tier dropped here since we started, for whatever reason. The base tier has
+	 * all of its own at its device, wherever they had come in.
+	 */
+	uint64_t drops;
 };
 void tunnel_for_each_port(const struct tunnel *t,
 			  void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);
@@ -240,6 +245,9 @@ struct tunnel_ops {
 			  struct in_addr src, uint16_t src_port, struct in_addr dst);
 	struct tunnel_soft (*soft)(struct tunnel_dp *dp, struct in_addr peer);
 	struct tunnel_upkeep (*upkeep)(struct tunnel_dp *dp);
+	/* Of all: */
+	void (*for_each_port)(struct tunnel_dp *dp,
+			      void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);
 	/* Of a fast tier only: */
 	/**
 	 * binding.fast_slot of one that it carries, if it does so until del() and cares for no time:
@@ -259,8 +267,6 @@ struct tunnel_ops {
 		      const struct binding_count *more);
 	void (*add_stats)(struct tunnel_dp *dp, struct stats *sum);
 	const char *(*tier)(struct tunnel_dp *dp);
-	void (*for_each_port)(struct tunnel_dp *dp,
-			      void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);
 };
 
 extern const struct tunnel_ops tunnel_tun;    /* the base */

@@ -138,6 +138,33 @@ static struct habpf_totals totals(void)
 	return sum;
 }
 
+/* Of one interface, over all CPUs. */
+static uint64_t drops_by(unsigned int ifindex)
+{
+	uint64_t *each = calloc(t.cpu_cnt, sizeof(*each)), sum = 0;
+	size_t cpu;
+
+	assert_non_null(each);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(t.skel->maps.ha_drops), &ifindex, each),
+			 0);
+	for (cpu = 0; cpu < t.cpu_cnt; cpu++)
+		sum += each[cpu];
+	free(each);
+	return sum;
+}
+
+/* As the daemon does for an interface that it attaches to. */
+static void count_drops_by(unsigned int ifindex)
+{
+	uint64_t *none = calloc(t.cpu_cnt, sizeof(*none));
+
+	assert_non_null(none);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(t.skel->maps.ha_drops), &ifindex, none,
+					     BPF_ANY),
+			 0);
+	free(none);
+}
+
 static struct habpf_count counts(void)
 {
 	uint32_t slot = node_slot();
@@ -1246,6 +1273,24 @@ static void some_drops_of_a_second_go_to_the_tier_that_logs(void **state)
 	assert_int_equal(run(&frame), DROPPED);
 }
 
+static void drop_is_counted_by_the_interface_that_it_came_by(void **state)
+{
+	(void)state;
+	use_filter("192.0.2.10", IPPROTO_UDP, 80);
+	make_from_node(&frame, IPPROTO_UDP, 100);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PEER); /* nobody wants to know: no entry is made */
+	count_drops_by(t.in);
+	count_drops_by(t.out);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PEER);
+	assert_dropped(&frame, HABPF_DROP_FILTER_PEER);
+	assert_int_equal(drops_by(t.in), 2);
+	assert_int_equal(drops_by(t.out), 0);
+	t.config.drops_per_second = UINT16_MAX;
+	put_config();
+	assert_left(&frame, HABPF_LEAVE_REPORT); /* tun will drop it, and count */
+	assert_int_equal(drops_by(t.in), 2);
+}
+
 static void entry_that_is_being_changed_is_not_there(void **state)
 {
 	(void)state;
@@ -1794,6 +1839,7 @@ int main(void)
 		TEST(a_packet_too_short_for_ports_has_none),
 		TEST(icmp_under_a_filter_is_left),
 		TEST(some_drops_of_a_second_go_to_the_tier_that_logs),
+		TEST(drop_is_counted_by_the_interface_that_it_came_by),
 		TEST(entry_that_is_being_changed_is_not_there),
 		TEST(search_ends_where_nobody_ever_was),
 		TEST(a_tunnel_from_another_source_is_dropped),

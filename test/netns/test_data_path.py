@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packets in the tunnels: encapsulation both ways, who may send, and what nobody may."""
 
+import signal
 import socket
 import struct
 
@@ -103,6 +104,23 @@ def test_tos_is_copied_to_the_outer_header(campus, registered, server):
     server.send(b"hello", (campus.home, 6000))
     outer, inner = registered.receive_ipip()
     assert (outer.tos, inner.tos) == (0xb8, 0xb8)
+
+
+def test_what_the_device_has_no_room_for_is_counted(campus, run_daemon, desk, server):
+    """A daemon that does not read: its queue is 4,096 packets long, and the kernel drops the rest."""
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf | {"tunnel": {"data-path": "tun"}})
+    desk.register()
+    sent, queue = 6000, 4096
+
+    def drops():
+        return ihad.hactl("show", "data-path")["drops-ihad0"]
+    assert drops() == 0
+    ihad.process.send_signal(signal.SIGSTOP)
+    for _ in range(sent):
+        server.send(b"much", (campus.home, 6000))
+    ihad.process.send_signal(signal.SIGCONT)
+    until(lambda: ihad.counter("packets-to-nodes") + drops() == sent, "each is accounted for")
+    assert sent - queue - 8 <= drops() <= sent - queue
 
 
 def test_host_unreachable_for_a_home_address_without_a_binding(campus, ihad, server, capture):

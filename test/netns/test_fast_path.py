@@ -167,6 +167,68 @@ def test_wrong_outer_source_is_dropped_counted_and_logged(fast, peer):
     assert fast.server.heard_nothing()
 
 
+def drops(agent):
+    """{interface: packets}, as hactl has it."""
+    return {k[len("drops-"):]: v for k, v in agent.hactl("show", "data-path").items()
+            if k.startswith("drops-")}
+
+
+def thief_on_another_link(fast, net, peer):
+    """A host at the home agent's eth1, and packets in the node's name from there."""
+    other = net.host("other")
+    net.link(fast.campus.ha, "eth1", "10.4.0.2/24", other, "eth0", "10.4.0.9/24")
+    other.route(fast.campus.agent, "10.4.0.2")
+    until(lambda: fast.ihad.status().get("data-path-eth1", "tun").partition(":")[0] != "tun",
+          "eth1 is attached")
+    return peer(other, "10.4.0.9", fast.campus.home, fast.campus.agent)
+
+
+def test_drops_are_counted_by_the_interface_they_came_by(fast, net, peer):
+    """What the fast path left to tun, that it logs them, tun has dropped."""
+    thieves = {"eth0": peer(fast.campus.desk, "10.1.0.12", fast.campus.home, fast.campus.agent),
+               "eth1": thief_on_another_link(fast, net, peer)}
+    before = drops(fast.ihad)
+    assert set(before) == {"eth0", "eth1", "ihad0"} and before["eth1"] == 0
+    done = 0
+    for interface, cnt in (("eth0", 60), ("eth1", 90)):
+        for _ in range(cnt):
+            thieves[interface].send_ipip(mip.udp_packet(fast.campus.home, 6000,
+                                                        fast.campus.server_address, 7000, b"stolen"))
+        done += cnt
+        fast.ihad.wait_counter("drops-tunnel-wrong-source", done)
+    now = {k: v - before[k] for k, v in drops(fast.ihad).items()}
+    assert sum(now.values()) == done == fast.counting["drops-tunnel-wrong-source"]
+    assert now["eth0"] + now["eth1"] == fast.counting["fast-path-drops"]
+    assert 0 < now["eth0"] <= 60 and 0 < now["eth1"] <= 90
+    fast.both_ways(3)
+    assert {k: v - before[k] for k, v in drops(fast.ihad).items()} == now
+
+
+def test_drops_by_interface_begin_anew_with_the_daemon_and_go_with_the_interface(fast, net, peer):
+    thief = thief_on_another_link(fast, net, peer)
+
+    def steal(cnt=40):
+        begun = fast.ihad.counter("drops-tunnel-wrong-source")
+        for _ in range(cnt):
+            thief.send_ipip(mip.udp_packet(fast.campus.home, 6000, fast.campus.server_address, 7000,
+                                           b"stolen"))
+        fast.ihad.wait_counter("drops-tunnel-wrong-source", begun + cnt)
+    steal()
+    assert drops(fast.ihad)["eth1"] > 0
+    fast.ihad.kill()
+    fast.ihad.start()
+    fast.desk.register()
+    assert fast.ihad.events("data-path-opened")[-1]["adopted"] == "true"
+    assert drops(fast.ihad)["eth1"] == 0        # what it counts is since its start
+    steal()
+    assert 0 < drops(fast.ihad)["eth1"] <= 40
+    fast.campus.ha.ip("link del eth1")
+    until(lambda: "eth1" not in drops(fast.ihad), "eth1 is forgotten")
+    entries = json.loads(run(["bpftool", "--json", "map", "dump", "pinned",
+                              f"{fast.directory}/ha_drops"]).stdout)
+    assert len(entries) == 1                    # eth0's
+
+
 def test_renewal_goes_on_by_the_fast_path(fast):
     fast.desk.register(lifetime=2)
     until(lambda: fast.ihad.binding(fast.campus.home)["remaining"] <= 1, "it is nearly over")

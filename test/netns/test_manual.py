@@ -171,6 +171,11 @@ def test_counters_are_valid_openmetrics(site):
     (accepted,) = families["home_agent_requests_accepted"].samples
     assert accepted.value == counters["requests-accepted"] == 1
     assert families["home_agent_bindings"].samples[0].value == 1
+    drops = families["home_agent_interface_drops"]
+    assert drops.type == "counter"
+    assert {s.labels["interface"]: s.value for s in drops.samples} == {
+        k[len("drops-"):]: v for k, v in site.agent.hactl("show", "data-path").items()
+        if k.startswith("drops-")} and f"{site.agent.name}0" in {s.labels["interface"] for s in drops.samples}
     done = site.agent.hactl("--openmetrics", "show", "bindings", check=False)
     assert done.returncode == 2 and "show counters" in done.stderr
 

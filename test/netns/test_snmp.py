@@ -779,10 +779,33 @@ def test_the_tier_of_each_interface_is_the_one_that_hactl_shows(campus, run_daem
     assert served["eth0"][1] == TIERS["tc"]
 
 
-def test_without_a_fast_path_no_interface_is_shown(campus, run_daemon, master):
+def test_without_a_fast_path_the_device_of_tun_is_the_only_interface(campus, run_daemon, master):
     agent = run_daemon(campus.ha, "ihad", with_path(with_snmp(campus.ihad_conf, master), "tun"))
     master.wait_subagent()
-    assert interfaces_served(master) == interfaces_shown(agent.status()) == {}
+    served = {name: row[1:] for name, row in interfaces_served(master).items()}
+    assert served == interfaces_shown(agent.status()) == {"ihad0": (TIERS["tun"], b"")}
+
+
+@pytest.mark.parametrize("path", ["tun", "tc"])
+def test_the_drops_of_each_interface_are_those_that_hactl_shows(campus, run_daemon, master, request, desk,
+                                                                peer, path):
+    if path == "tc":
+        request.getfixturevalue("needs_bpf")
+    agent = run_daemon(campus.ha, "ihad", with_path(with_snmp(campus.ihad_conf, master), path))
+    master.wait_subagent()
+    desk.register()
+    thief = peer(campus.desk, "10.1.0.12", campus.home, campus.agent)
+    for _ in range(50):
+        thief.send_ipip(mip.udp_packet(campus.home, 6000, campus.server_address, 7000, b"stolen"))
+    agent.wait_counter("drops-tunnel-wrong-source", 50)
+    time.sleep(KEEPER)
+    number = {name: row[0] for name, row in interfaces_served(master).items()}
+    got = master.walk(f"{HE}.1.9.1.1.5")
+    shown = agent.hactl("show", "data-path")
+    assert got == {f"{HE}.1.9.1.1.5.{number[name]}": shown[f"drops-{name}"] for name in number}
+    assert sum(got.values()) == 50
+    assert shown["drops-ihad0"] == 50 - agent.counter("fast-path-drops")
+    assert (shown.get("drops-eth0", 0) > 0) == (path == "tc")
 
 
 def test_a_data_path_less_than_the_one_asked_for_is_worth_a_notification(

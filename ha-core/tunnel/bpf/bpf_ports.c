@@ -14,6 +14,9 @@
  * native XDP is trusted, except veth,
  * which sends only if its other end is prepared for it.
  *
+ * What the programs drop is counted by interface in entries of the map ha_drops, made and deleted
+ * with the ports. They outlive a daemon: what is in one already was another daemon's to tell.
+ *
  * Only Ethernet interfaces that stand for themselves are of interest. A port of a bridge or a bond
  * gets frames that are not for us; what they carry to this host comes by the bridge or the bond.
  */
@@ -55,6 +58,7 @@ struct port {
 	enum hook hook;
 	struct habpf_port entry; /* as written */
 	int link_fd;             /* of HOOK_XDP */
+	uint64_t drops_before;   /* what had been counted when we first saw it */
 	bool seen;               /* in the look that is going on */
 	bool told;               /* that it is slower than it could be */
 	const char *why;
@@ -64,6 +68,8 @@ struct bpf_ports {
 	struct bpf_ports_conf conf;
 	char **interfaces; /* owned copies */
 	struct port *ports;
+	uint64_t *per_cpu; /* owned; an entry of ha_drops, to read into */
+	int cpu_cnt;       /* possible ones */
 	struct rtnl *rtnl;
 	struct rtnl_monitor *monitor, *policies; /* policies NULL: no IPsec in this kernel */
 	struct rtnl_monitor *features;           /* NULL: this kernel does not tell */
@@ -80,6 +86,29 @@ struct bpf_ports {
 static void path_in(char path[PATH_SIZE], const char *dir, const char *kind, unsigned int index)
 {
 	(void)snprintf(path, PATH_SIZE, "%s/%s-%u", dir, kind, index);
+}
+
+/* --- drops --- */
+
+/* All CPUs'; without an entry none are counted. */
+static uint64_t drops_of(const struct bpf_ports *p, unsigned int index)
+{
+	uint64_t sum = 0;
+	int cpu;
+
+	if (bpf_map_lookup_elem(p->conf.drops_fd, &index, p->per_cpu) < 0)
+		return 0;
+	for (cpu = 0; cpu < p->cpu_cnt; cpu++)
+		sum += p->per_cpu[cpu];
+	return sum;
+}
+
+/* From now on its drops are counted; what an earlier daemon left goes on. */
+static void count_drops(struct bpf_ports *p, struct port *port)
+{
+	memset(p->per_cpu, 0, (size_t)p->cpu_cnt * sizeof(*p->per_cpu));
+	if (bpf_map_update_elem(p->conf.drops_fd, &port->index, p->per_cpu, BPF_NOEXIST) < 0)
+		port->drops_before = drops_of(p, port->index);
 }
 
 /* --- tc --- */
@@ -408,6 +437,7 @@ static void on_link(void *ctx, const struct rtnl_link *link)
 			return; /* tun carries what comes there */
 		port->index = link->index;
 		port->link_fd = -1;
+		count_drops(p, port);
 		port->next = p->ports;
 		p->ports = port;
 	}
@@ -475,6 +505,7 @@ static int look(struct bpf_ports *p)
 		log_info(
 			"an interface has no fast path any more: it is gone, or not one of its own",
 			"event=data-path-detached interface=%s", port->name);
+		(void)bpf_map_delete_elem(p->conf.drops_fd, &port->index);
 		*at = port->next;
 		free(port);
 	}
@@ -568,6 +599,21 @@ static int forget_other_ports(struct bpf_ports *p)
 	return err;
 }
 
+static void forget_other_drops(const struct bpf_ports *p)
+{
+	uint32_t index, next;
+	uint32_t *before = NULL; /* the first key comes after none */
+
+	while (bpf_map_get_next_key(p->conf.drops_fd, before, &next) == 0) {
+		if (find(p, next)) {
+			index = next;
+			before = &index;
+		} else if (bpf_map_delete_elem(p->conf.drops_fd, &next) < 0) {
+			return;
+		}
+	}
+}
+
 /* --- all of them --- */
 
 static int copy_interfaces(struct bpf_ports *p)
@@ -608,13 +654,16 @@ static void tell_missing(const struct bpf_ports *p)
 int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 {
 	struct bpf_ports *p = calloc(1, sizeof(*p));
+	int cpus = libbpf_num_possible_cpus();
 	int err;
 
 	if (!p)
 		return -ENOMEM;
 	p->conf = *conf;
 	p->routes_changed = true;
-	err = copy_interfaces(p);
+	p->cpu_cnt = cpus > 0 ? cpus : 1;
+	p->per_cpu = calloc((size_t)p->cpu_cnt, sizeof(*p->per_cpu));
+	err = p->per_cpu ? copy_interfaces(p) : -ENOMEM;
 	if (err == 0)
 		err = rtnl_open(&p->rtnl);
 	if (err == 0)
@@ -639,6 +688,8 @@ int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 		err = look(p);
 	if (err == 0)
 		err = forget_other_ports(p);
+	if (err == 0)
+		forget_other_drops(p);
 	if (err < 0) {
 		(void)bpf_ports_close(p, false);
 		return err;
@@ -675,6 +726,7 @@ struct bpf_ports *bpf_ports_close(struct bpf_ports *p, bool keep)
 	for (i = 0; p->interfaces && i < p->conf.interface_cnt; i++)
 		free(p->interfaces[i]);
 	free(p->interfaces);
+	free(p->per_cpu);
 	free(p);
 	return NULL;
 }
@@ -729,8 +781,10 @@ void bpf_ports_for_each(const struct bpf_ports *p,
 	const struct port *port;
 
 	for (port = p->ports; port; port = port->next)
-		fn(ctx, &(struct tunnel_port){ .interface = port->name,
-					       .tier = tier_names[port->hook],
-					       .why = port->why,
-					       .ifindex = port->index });
+		fn(ctx,
+		   &(struct tunnel_port){ .interface = port->name,
+					  .tier = tier_names[port->hook],
+					  .why = port->why,
+					  .ifindex = port->index,
+					  .drops = drops_of(p, port->index) - port->drops_before });
 }

@@ -18,6 +18,7 @@ struct bpf_ports_conf {
 	int xdp_fd, tc_fd;    /* the programs; xdp_fd may be -1: there is none */
 	struct loop *loop;
 	int ports_fd; /* the map ha_ports */
+	int drops_fd; /* the map ha_drops */
 	/**
 	 * Interfaces and routes were looked at: something on this host may have changed.
 	 * @param route_mtu  the lowest that a route has of its own; 0: none has

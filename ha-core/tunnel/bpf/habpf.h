@@ -15,7 +15,7 @@
 #include <linux/types.h>
 
 /** Changes with anything in this file that a pinned map or program would not understand. */
-#define HABPF_LAYOUT 6
+#define HABPF_LAYOUT 7
 
 /*
  * The maps, by name; the programs are "ha_xdp" (XDP) and "ha_tc" (tc, direct action, ingress).
@@ -28,6 +28,9 @@
  *	ha_nodes   ARRAY, mmapable, habpf_entry_cnt(slot_cnt): struct habpf_node, an open hash
  *	           table by home address; its size is the user's choice. See bpf_nodes.c
  *	ha_totals  PERCPU_ARRAY, one: struct habpf_totals
+ *	ha_drops   PERCPU_HASH, by ifindex: __u64, packets that came by it and were dropped. The
+ *	           daemon makes an entry before it attaches and the programs make none, so it takes
+ *	           memory for the interfaces that there are
  *	ha_hops    ARRAY, mmapable, HABPF_HOP_CNT: __u64, a next hop that a packet has gone to since the
  *	           daemon's last look: ifindex << 32 | address (as it lies in memory); 0: none. Those
  *	           that share an entry take turns. See bpf_hops.c

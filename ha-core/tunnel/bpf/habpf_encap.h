@@ -55,6 +55,7 @@ struct visit {
 	const struct habpf_port *port;
 	struct habpf_totals *totals;
 	__u64 now_ns;
+	__u32 ifindex; /* where it came in */
 };
 
 /** The way out. */
@@ -78,6 +79,7 @@ static __always_inline int drop(struct visit *v, enum habpf_drop reason)
 	HABPF_AS_ONE_COPY(index);
 	if (index < HABPF_DROP_CNT) /* always; but the verifier does not know */
 		v->totals->drops[index]++;
+	port_count_drop(v->ifindex);
 	return CTX_DROP;
 }
 
@@ -591,7 +593,8 @@ static __always_inline int habpf_main(HABPF_CTX *ctx)
 	struct visit v;
 
 	v.config = config_find();
-	v.port = port_find(ctx_ifindex(ctx));
+	v.ifindex = ctx_ifindex(ctx);
+	v.port = port_find(v.ifindex);
 	v.totals = totals_find();
 	if (!v.config || !v.port || !v.totals || !(v.port->flags & HABPF_PORT_ETHER))
 		return CTX_PASS;

@@ -76,6 +76,14 @@ struct {
 } ha_totals SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, HABPF_PORT_CNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} ha_drops SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
@@ -202,6 +210,15 @@ static __always_inline struct habpf_totals *totals_find(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&ha_totals, &zero);
+}
+
+/** Counts a drop of what came by this interface. */
+static __always_inline void port_count_drop(__u32 ifindex)
+{
+	__u64 *drops = bpf_map_lookup_elem(&ha_drops, &ifindex);
+
+	if (drops)
+		(*drops)++;
 }
 
 static __always_inline bool tunnel_is_expired(const struct habpf_tunnel *tunnel, __u64 now_ns)

@@ -612,6 +612,7 @@ static int open_ports(struct tunnel_dp *dp)
 		.xdp_fd = has_xdp ? bpf_program__fd(dp->skel->progs.ha_xdp) : -1,
 		.tc_fd = bpf_program__fd(dp->skel->progs.ha_tc),
 		.ports_fd = bpf_map__fd(dp->skel->maps.ha_ports),
+		.drops_fd = bpf_map__fd(dp->skel->maps.ha_drops),
 		.loop = dp->conf->loop,
 		.looked = on_looked,
 		.ctx = dp,
@@ -844,7 +845,8 @@ static void obstructed_port(void *ctx, const struct tunnel_port *port)
 	o->fn(o->ctx, &(struct tunnel_port){ .interface = port->interface,
 					     .tier = "tun",
 					     .why = o->why,
-					     .ifindex = port->ifindex });
+					     .ifindex = port->ifindex,
+					     .drops = port->drops });
 }
 
 static void bpf_for_each_port(struct tunnel_dp *dp,

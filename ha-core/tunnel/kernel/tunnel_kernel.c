@@ -81,6 +81,7 @@ struct device {
 	unsigned int index; /* 0: it is not there */
 	bool wanted;        /* it could be had at the start, so it is put back */
 	struct rtnl_sent seen;
+	uint64_t failures; /* to send, since we started */
 };
 
 struct tunnel_dp {
@@ -627,6 +628,7 @@ static void read_sent(struct tunnel_dp *dp)
 		dp->sent.packets += now.packets - device->seen.packets;
 		dp->sent.octets += now.octets - device->seen.octets;
 		dp->sent.failures += now.failures - device->seen.failures;
+		device->failures += now.failures - device->seen.failures;
 		device->seen = now;
 	}
 }
@@ -651,6 +653,7 @@ static void kernel_for_each_port(struct tunnel_dp *dp,
 {
 	size_t i;
 
+	read_sent(dp);
 	for (i = 0; i < KIND_CNT; i++)
 		if (dp->devices[i].index != 0)
 			fn(ctx, &(struct tunnel_port){
@@ -658,6 +661,7 @@ static void kernel_for_each_port(struct tunnel_dp *dp,
 					.tier = kernel_tier(dp),
 					.why = dp->obstacle ? dp->obstacle : kinds[i].why,
 					.ifindex = dp->devices[i].index,
+					.drops = dp->devices[i].failures,
 				});
 }
 

@@ -49,8 +49,9 @@ struct tun_host {
 	struct rtnl *rtnl;
 	int fd;
 	unsigned int index;
-	bool forwarding_is_ours; /* it was off when we came */
-	char note[PATH_MAX];     /* of that */
+	uint64_t lost, lost_seen; /* since we started; what this device said last */
+	bool forwarding_is_ours;  /* it was off when we came */
+	char note[PATH_MAX];      /* of that */
 };
 
 static void note_in(struct tun_host *h)
@@ -235,6 +236,16 @@ static int device_open(struct tun_host *h)
 	return 0;
 }
 
+/* A device that is not the one before begins to count where it is. */
+static void take_device(struct tun_host *h, unsigned int index)
+{
+	struct rtnl_sent sent = { 0 };
+
+	if (h->index != index && rtnl_link_sent(h->rtnl, index, &sent) == 0)
+		h->lost_seen = sent.failures;
+	h->index = index;
+}
+
 static int device_up(struct tun_host *h)
 {
 	struct rtnl_link link;
@@ -245,7 +256,7 @@ static int device_up(struct tun_host *h)
 		err = rtnl_link_up(h->rtnl, link.index, DEVICE_MTU, DEVICE_QUEUE_LEN);
 	if (err < 0)
 		return refuse(h->conf, "set the TUN device up", err, rtnl_error(h->rtnl));
-	h->index = link.index;
+	take_device(h, link.index);
 	return 0;
 }
 
@@ -502,6 +513,22 @@ static int ensure_route(struct tun_host *h, struct addr_prefix dst)
 	int err = add_route(h, dst);
 
 	return err == -EEXIST ? 0 : err == 0 ? 1 : err;
+}
+
+unsigned int tun_host_index(const struct tun_host *h)
+{
+	return h->index;
+}
+
+uint64_t tun_host_lost(struct tun_host *h)
+{
+	struct rtnl_sent sent;
+
+	if (rtnl_link_sent(h->rtnl, h->index, &sent) == 0) {
+		h->lost += sent.failures - h->lost_seen;
+		h->lost_seen = sent.failures;
+	}
+	return h->lost;
 }
 
 bool tun_host_device_is_gone(struct tun_host *h)

@@ -41,6 +41,12 @@ int tun_host_remake_device(struct tun_host *h);
 /** How many sinks are up (sink.h). Asks the kernel. */
 unsigned int tun_host_sink_cnt(struct tun_host *h);
 
+/** Its ifindex. */
+unsigned int tun_host_index(const struct tun_host *h);
+
+/** Packets that the kernel dropped since we started: its queue was full, as we did not read. */
+uint64_t tun_host_lost(struct tun_host *h);
+
 /** rtnl_port() of what it does itself. */
 uint32_t tun_host_port(const struct tun_host *h);
 

@@ -1541,6 +1541,30 @@ static int tun_route(struct tunnel_dp *dp, struct addr_prefix network, bool on)
 	return tun_host_route(dp->host, network, on);
 }
 
+/* All that this tier has dropped: the counters are its own, a fast one's are added to copies. */
+static uint64_t dropped(const struct stats *s)
+{
+	uint64_t sum = s->no_binding_drops + s->tunnel_too_big_drops + s->tunnel_half_bound_drops +
+		       s->tunnel_send_failures + s->filter_drops;
+	size_t i;
+
+	for (i = 0; i < DROP_CNT; i++)
+		sum += *(const uint64_t *)((const char *)s + drop_rows[i].counter);
+	return sum;
+}
+
+static void tun_for_each_port(struct tunnel_dp *dp,
+			      void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx)
+{
+	fn(ctx, &(struct tunnel_port){
+			.interface = dp->conf.device,
+			.tier = tunnel_tun.name,
+			.why = "",
+			.ifindex = tun_host_index(dp->host),
+			.drops = dropped(dp->conf.stats) + tun_host_lost(dp->host),
+		});
+}
+
 static struct tunnel_soft tun_soft(struct tunnel_dp *dp, struct in_addr peer)
 {
 	return (struct tunnel_soft){
@@ -1570,4 +1594,5 @@ const struct tunnel_ops tunnel_tun = {
 	.udp_input = tun_udp_input,
 	.soft = tun_soft,
 	.upkeep = tun_upkeep,
+	.for_each_port = tun_for_each_port,
 };
