@@ -143,6 +143,20 @@ def test_counters_move_by_exactly_what_a_request_is(agent, master, campus, desk,
     moves(lambda: stranger.send(stranger.build()), (16,))
 
 
+def test_acceptances_without_simultaneous_bindings_are_counted_apart(campus, run_daemon, master, desk):
+    """haMultiBindingUnsupported: Code 1, RFC 2006."""
+    campus.ihad_conf["registration"] = {"max-simultaneous-bindings": 1}
+    agent = run_daemon(campus.ha, "ihad", with_snmp(campus.ihad_conf, master))
+    master.wait_subagent()
+    for _ in range(2):
+        assert desk.ask(flags=mip.S | mip.D).code == 1
+    until(lambda: master.get(f"{HA}.4.0") == agent.counter("accepted-1-no-simultaneous-bindings") == 2,
+          "they are counted")
+    assert master.get(f"{HA}.3.0") == 0
+    codes = master.walk(f"{HE}.1.5.1.1.2")
+    assert {int(o.rsplit(".", 1)[1]): v for o, v in codes.items() if v} == {1: 2}
+
+
 # --- the golden packets of test/unit/vectors, and what each moves ---
 
 REQUEST = {"requests-received"}
@@ -158,7 +172,7 @@ def discarded(why):
     return REQUEST | {"requests-discarded", why}
 
 
-AS_THEY_ARE = ("I3",)                       # it is about its date
+AS_THEY_ARE = ("I3", "E4", "E18", "E21")    # it is about its date; no requests
 GONE = {"deregistrations", "deregistration-requests", "deregistration-replies"}
 TNC = {"replies-with-tnc"}
 UDP, NO_UDP = {"udp-tunnels-granted"}, {"udp-tunnels-declined"}
@@ -166,6 +180,9 @@ MOVES = {                                   # packet, another source than its ow
     "core": [
         ("V1", None, ACCEPTED | TNC),
         ("V4", None, ACCEPTED | TNC),
+        ("V6", None, ACCEPTED | GONE | TNC),
+        ("V14", None, denied(136) | TNC),
+        ("V24", None, denied(132) | {"foreign-agent-auth-failures"} | TNC),    # its agent signs
         ("V8", None, ACCEPTED | TNC),
         ("V10", None, discarded("auth-failures")),
         ("V11", None, denied(133) | {"replay-failures"} | TNC),     # it does not know our nonce
@@ -181,6 +198,7 @@ MOVES = {                                   # packet, another source than its ow
     "ihad": [
         ("I1", None, ACCEPTED | TNC),
         ("I1", "203.0.113.7:40000", discarded("requests-dropped-untrusted")),
+        ("I5", None, ACCEPTED | GONE | TNC),
         ("I3", None, denied(133) | {"replay-failures"} | TNC),
         ("I7", None, ACCEPTED | TNC),
         ("I9", None, ACCEPTED | TNC | UDP),
@@ -201,6 +219,31 @@ MOVES = {                                   # packet, another source than its ow
         ("X20", None, ACCEPTED | UDP),
         ("X21", None, discarded("unknown-extensions")),
     ],
+    "extensions": [
+        ("E7q", None, denied(129) | TNC),
+        ("E8", None, ACCEPTED | TNC),
+        ("E11", None, ACCEPTED | TNC),
+        ("E12", None, denied(140) | TNC),
+        ("E12f", None, denied(132) | {"foreign-agent-auth-failures"} | TNC),
+        ("E14c", None, denied(132) | {"foreign-agent-auth-failures"} | TNC),
+        ("E14", None, discarded("unknown-extensions")),
+        ("E15", None, discarded("unknown-extensions")),
+    ],
+    "dynamic-ha": [
+        ("E5", None, ACCEPTED),
+        ("E5s", None, ACCEPTED),
+    ],
+    "later-ihad": [
+        ("E9", None, denied(148) | TNC),
+        ("E18", None, discarded("messages-unknown-type")),
+        ("E21", None, {"revocations-received", "revocations-ignored"}),  # of no binding
+        ("E19", None, ACCEPTED | TNC),
+        ("E21", None, {"revocations-received", "revocations-accepted"}),
+    ],
+    "later-xhad": [
+        ("E1", None, ACCEPTED),
+        ("E4", None, {"revocations-ignored"}),
+    ],
 }
 
 
@@ -215,6 +258,8 @@ def test_counters_move_by_exactly_what_each_vector_is(net, run_daemon, workdir, 
     ha.route("default", "172.30.0.2")
     sources = {(source or vectors.packets[name].source).split(":")[0] for name, source, _ in MOVES[page]}
     world.ip(*(f"addr add {address}/32 dev lo" for address in sources))
+    for address in sources:                 # among them a node that has come home
+        ha.route(f"{address}/32", "172.30.0.2")
     world.route(f"{agent_address}/32", "172.30.0.1")
     things.append(Master(ha, workdir))
     master = things[-1].start()
@@ -233,12 +278,12 @@ def test_counters_move_by_exactly_what_each_vector_is(net, run_daemon, workdir, 
     for name, source, expected in MOVES[page]:
         packet = vectors.packets[name]
         address, port = (source or packet.source).split(":")
-        before = snapshot()
+        before, known = snapshot(), agent.counters()
         with world.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.bind((address, int(port)))
             octets = packet.octets if name in AS_THEY_ARE else vectors.dated(name)
             s.sendto(octets, (agent_address, 434))
-            agent.wait_counter("requests-received", before["requests-received"] + 1)
+            until(lambda: agent.counters() != known, f"{name} has come")
             time.sleep(KEEPER)
         after = snapshot()
         moved = {k: v - before[k] for k, v in after.items() if v != before[k]}
@@ -685,10 +730,13 @@ def test_notifications_and_their_limit(campus, run_daemon, make_master, workdir,
     for _ in range(flood):
         stranger.send(stranger.build())
     agent.wait_counter("requests-dropped-untrusted", flood)
-    desk.send(desk.build(sa=WRONG))
+    for _ in range(40):
+        desk.send(desk.build(sa=WRONG))
+    agent.wait_counter("auth-failures", 40)
     desk.register(flags=mip.S | mip.D)
     desk.register(flags=mip.S | mip.D, care_of="10.1.0.11")
-    assert desk.ask(flags=mip.S | mip.D, care_of="10.1.0.12").code == 135
+    for _ in range(30):
+        assert desk.ask(flags=mip.S | mip.D, care_of="10.1.0.12").code == 135
     untrusted, auth, limit = f"{HE}.0.1", f"{MIP}.2.0.1", f"{HE}.0.3"
     for oid in (untrusted, auth, limit):
         until(lambda: receiver.notifications(oid), f"{oid} has come:\n{receiver.log()}")
@@ -696,7 +744,8 @@ def test_notifications_and_their_limit(campus, run_daemon, make_master, workdir,
     assert first[f"{HE}.1.1.1.0"] == b"ihad"
     assert first[f"{HE}.1.2.3.0"] == socket.inet_aton(campus.stranger_address)
     assert first[f"{HE}.1.2.5.0"] == socket.inet_aton(campus.home)
-    assert len(receiver.notifications(untrusted)) == 1
+    assert [len(receiver.notifications(oid)) for oid in (untrusted, auth, limit)] == [1, 1, 1]
+    assert master.get(f"{HE}.1.7.2.0") == flood - 1 + 39 + 29
     failure = receiver.notifications(auth)[0]
     assert failure[f"{MIP}.1.2.3.1.1.{campus.desk_address}"] == campus.desk_address
     assert failure[f"{MIP}.1.2.3.1.7.{campus.desk_address}"] == 2
@@ -706,6 +755,9 @@ def test_notifications_and_their_limit(campus, run_daemon, make_master, workdir,
     stranger.send(stranger.build())
     until(lambda: len(receiver.notifications(untrusted)) == 2, "the next one has come")
     assert receiver.notifications(untrusted)[1][f"{HE}.1.7.3.0"] == flood - 1
+    assert desk.ask(flags=mip.S | mip.D, care_of="10.1.0.12").code == 135
+    until(lambda: len(receiver.notifications(limit)) == 2, "and that of the limit")
+    assert receiver.notifications(limit)[1][f"{HE}.1.7.3.0"] == 29
 
 
 def test_no_trusted_network_is_worth_a_notification(campus, run_daemon, make_master, workdir, things):
@@ -1023,13 +1075,7 @@ def test_a_child_of_a_daemon_told_to_leave_the_filter_out_has_none(campus, run_d
 AIM = 20000                                 # registrations a second
 NODES = 10000
 PHASE_S = 4
-MARK_US = 5000                              # of the 99th percentile; printed, as machines differ
-
-
-def rate_of(load, seconds=2):
-    """Half of what it can do, for the walks need a core too; no more than we aim for."""
-    full = load.run(f"closed 64 {seconds}")
-    return min(AIM, int(full["per-second"] / 2))
+MARK_US = 5000                              # that a master costs at most, at the 99th percentile
 
 
 def before_others():
@@ -1075,8 +1121,8 @@ def timed_walk(master, nodes):
 
 
 def test_a_walk_is_linear(make_master, crowd):
-    """A tenth of the rows, and all; HA_SNMP_ROWS=100000 takes a minute or two."""
-    rows = int(os.environ.get("HA_SNMP_ROWS", "20000"))
+    """A tenth of the rows, and all: 100,000, or as many as HA_SNMP_ROWS says."""
+    rows = int(os.environ.get("HA_SNMP_ROWS", "100000"))
     master = make_master()
     agent, load = crowd(rows // 10, master)
     few = min(timed_walk(master, rows // 10) for _ in range(2))
@@ -1090,47 +1136,104 @@ def test_a_walk_is_linear(make_master, crowd):
 
 def tell(what, rate, result):
     late = " ".join(f"{k}={v}us" for k, v in result["latency-us"].items())
-    kept = "kept" if result["latency-us"]["p99"] <= MARK_US else "missed"
     print(f"{what}: {rate}/s asked, {result['per-second']}/s, lost {result['lost']}, {late}, "
-          f"the mark of {MARK_US} us is {kept}")
+          f"load {os.getloadavg()[0]:.1f}")
 
 
-def test_registrations_at_full_rate_under_a_walk_and_a_master_that_is_hung(
-        make_master, crowd):
-    master = make_master()
-    agent, load = crowd(NODES, master)
-    rate = rate_of(load)
+class Phases:
+    """Registrations at a rate, some seconds at a time, and what meanwhile happens to the master."""
 
-    def phase(what, meanwhile=lambda: None):
-        load.begin(f"open {rate} {PHASE_S}")
+    def __init__(self, load):
+        self._load = load
+        full = load.run("closed 64 2")["per-second"]
+        self.rate = min(AIM, int(full / 2))             # the walks need a core, too
+        print(f"{full}/s is all that this machine has now: {full / AIM:.2f} of {AIM}/s")
+
+    def run(self, what, meanwhile=lambda: None):
+        self._load.begin(f"open {self.rate} {PHASE_S}")
         meanwhile()
-        result = load.result()
-        tell(what, rate, result)
-        # Times are printed: the machine may be busy. Who waited for the master waited 2 s each.
-        assert result["lost"] == 0 and result["accepted"] > rate * PHASE_S / 2
+        result = self._load.result()
+        tell(what, self.rate, result)
+        assert result["lost"] == 0 and result["accepted"] > self.rate * PHASE_S / 2
         return result
 
-    walks = []
+    def costs_nothing(self, what, meanwhile, afterwards=lambda: None):
+        """
+        At the 99th percentile no more than the mark above what it is when all is quiet: before, in
+        the same run. The machine may be busy, so of three attempts one has to keep it; who waited
+        for the master would do so in each, and a thousand times longer.
+        """
+        above = []
+        for _ in range(3):
+            quiet = self.run("quiet")["latency-us"]["p99"]
+            above.append(self.run(what, meanwhile)["latency-us"]["p99"] - quiet)
+            afterwards()
+            if above[-1] <= MARK_US:
+                break
+        print(f"{what}: p99 is {above[-1]} us above the quiet one, attempt {len(above)}")
+        assert min(above) <= MARK_US, above
+
+
+def limp(master):
+    """A slow master: it runs for a tenth of the time."""
+    end = time.monotonic() + PHASE_S - 1
+    while time.monotonic() < end:
+        master.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.09)
+        master.process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def kill(master):
+    master.process.kill()
+    master.process.wait()
+
+
+def restart(master):
+    kill(master)
+    Master.start(master, wait=False)
+
+
+DISTURBANCES = {                            # what happens to the master, and what mends it
+    "stopped": (lambda m: m.process.send_signal(signal.SIGSTOP),
+                lambda m: m.process.send_signal(signal.SIGCONT)),
+    "slow": (limp, lambda m: None),
+    "absent": (kill, lambda m: Master.start(m, wait=False)),
+    "killed and started again": (restart, lambda m: None),
+}
+
+
+def test_a_master_costs_no_registration_anything_whatever_becomes_of_it(make_master, crowd):
+    master = make_master()
+    agent, load = crowd(NODES, master)
+    phases = Phases(load)
+    for what, (happens, mends) in DISTURBANCES.items():
+        def meanwhile(happens=happens):
+            happens(master)
+
+        def afterwards(mends=mends):
+            mends(master)
+            master.wait_subagent()
+        phases.costs_nothing(f"master {what}", meanwhile, afterwards)
+    # To fork another is work for the daemon, once; who waited for it would wait for its pause.
+    quiet = phases.run("quiet")
+    anew = phases.run("upper child killed", lambda: os.kill(children(agent.process.pid)[0], signal.SIGKILL))
+    assert anew["latency-us"]["p99"] < max(MARK_US, 100 * quiet["latency-us"]["p99"])
+    master.wait_subagent()
+    until(lambda: master.get(f"{HA}.3.0") == agent.counter("requests-accepted"), "and it is right")
+
+
+def test_registrations_go_on_under_walks(make_master, crowd):
+    master = make_master()
+    agent, load = crowd(NODES, master)
+    phases, walks = Phases(load), []
 
     def walk():
         begun = time.monotonic()
         while time.monotonic() - begun < PHASE_S - 1:
             walks.append(len(master.walk(MN + ".1")))
-
-    quiet = phase("quiet")
-    phase("under walks", walk)
+    phases.run("quiet")
+    phases.run("under walks", walk)                     # printed: the walks need a core themselves
     print(f"{len(walks)} walks meanwhile, of {min(walks)} to {max(walks)} rows")
-    assert walks and min(walks) > 0.8 * NODES       # some of the nodes have deregistered
-    hung = phase("master hung", lambda: master.process.send_signal(signal.SIGSTOP))
-    master.process.send_signal(signal.SIGCONT)
-
-    def restart():
-        master.process.kill()
-        master.process.wait()
-        Master.start(master, wait=False)
-    killed = phase("master killed and started again", restart)
-    anew = phase("upper child killed", lambda: os.kill(children(agent.process.pid)[0], signal.SIGKILL))
-    for result in (hung, killed, anew):     # who waits for the master waits a thousand times longer
-        assert result["latency-us"]["p99"] < max(MARK_US, 100 * quiet["latency-us"]["p99"])
-    master.wait_subagent()
+    assert walks and min(walks) > 0.8 * NODES           # some of the nodes have deregistered
     until(lambda: master.get(f"{HA}.3.0") == agent.counter("requests-accepted"), "and it is right")
