@@ -451,8 +451,7 @@ static bool is_there(struct ha_state *st, struct ctl_reply *r)
 
 struct checking {
 	struct ha_state *st;
-	uint8_t cursor[STORE_CURSOR_MAX];
-	size_t cursor_len;
+	struct store_walk *walk;
 	uint64_t records, strangers, unreadable;
 };
 
@@ -461,7 +460,7 @@ static const struct ctl_column check_columns[] = {
 	{ "records", CTL_NUMBER },
 	{ "unknown-nodes", CTL_NUMBER },
 	{ "unreadable", CTL_NUMBER },
-	{ "journal-segments", CTL_NUMBER }, /* ahead of the database: nothing of them is counted */
+	{ "journal-segments", CTL_NUMBER }, /* ahead of the database, and counted */
 };
 
 static void check_one(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
@@ -480,8 +479,7 @@ static int check_some(void *cursor, struct ctl_reply *r)
 {
 	struct checking *c = cursor;
 	struct store_health h;
-	int rc = store_check(c->st->store, c->cursor, &c->cursor_len, RECORDS_PER_STEP, check_one,
-			     c);
+	int rc = store_walk_some(c->walk, RECORDS_PER_STEP, check_one, c);
 
 	if (rc > 0)
 		return 1;
@@ -495,6 +493,14 @@ static int check_some(void *cursor, struct ctl_reply *r)
 	return 0;
 }
 
+static void check_free(void *cursor)
+{
+	struct checking *c = cursor;
+
+	c->walk = store_walk_free(c->walk);
+	free(c);
+}
+
 void ha_state_check(struct ha_state *st, struct ctl_reply *r)
 {
 	struct checking *c;
@@ -502,13 +508,14 @@ void ha_state_check(struct ha_state *st, struct ctl_reply *r)
 	if (!is_there(st, r))
 		return;
 	c = calloc(1, sizeof(*c));
-	if (!c) {
+	if (!c || store_walk_begin(st->store, &c->walk) < 0) {
+		free(c);
 		ctl_error(r, "no memory for it; try again");
 		return;
 	}
 	c->st = st;
 	ctl_table(r, check_columns, sizeof(check_columns) / sizeof(check_columns[0]), "nothing");
-	ctl_stream(r, check_some, free, c);
+	ctl_stream(r, check_some, check_free, c);
 }
 
 /* ---- state export ---- */

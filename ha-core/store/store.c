@@ -1252,39 +1252,156 @@ void store_get_health(struct store *s, struct store_health *out_health)
 	out_health->segments = s->journal.sequence - atomic_load(&sh->merged);
 }
 
-int store_check(struct store *s, uint8_t cursor[STORE_CURSOR_MAX], size_t *cursor_len, size_t steps,
-		void (*fn)(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
-			   size_t value_len),
-		void *ctx)
+/* --- reading it through --- */
+
+/*
+ * The journal's changes are gathered first, the database is walked then, past the keys that the
+ * journal has: what the worker merges meanwhile comes to stand in both, and is told once.
+ */
+struct store_walk {
+	struct store *store;
+	struct journal_segment *segments;
+	struct journal_change *list; /* of all of them, each key once */
+	size_t segment_cnt, cnt, told;
+	uint64_t next, last; /* segments to be read */
+	bool is_past_database;
+	uint8_t cursor[STORE_CURSOR_MAX];
+	size_t cursor_len;
+};
+
+static void walk_drop(struct store_walk *w)
 {
-	MDB_val k = { *cursor_len, cursor }, v;
+	size_t i;
+
+	for (i = 0; i < w->segment_cnt; i++)
+		journal_segment_done(&w->segments[i]);
+	free(w->segments);
+	free(w->list);
+}
+
+static struct store_walk walk_from_the_start(struct store *s)
+{
+	return (struct store_walk){ .store = s,
+				    .next = atomic_load(&s->shared.merged) + 1,
+				    .last = s->journal.sequence };
+}
+
+int store_walk_begin(struct store *s, struct store_walk **ret_walk)
+{
+	struct store_walk *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	*w = walk_from_the_start(s);
+	*ret_walk = w;
+	return 0;
+}
+
+struct store_walk *store_walk_free(struct store_walk *w)
+{
+	if (w)
+		walk_drop(w);
+	free(w);
+	return NULL;
+}
+
+static int walk_segment(struct store_walk *w)
+{
+	const struct journal *current = &w->store->journal;
+	struct journal_segment *more, *seg;
+	int rc;
+
+	more = realloc(w->segments, (w->segment_cnt + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	w->segments = more;
+	seg = &more[w->segment_cnt];
+	rc = journal_read(w->store->dir_fd, w->next, seg);
+	if (rc == -ENOENT && atomic_load(&w->store->shared.merged) >= w->next) {
+		walk_drop(w); /* what was gathered may be older than the database now */
+		*w = walk_from_the_start(w->store);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	w->segment_cnt++;
+	/* Behind the current one's end may be what a full disk let nobody cut off. */
+	if (seg->good_len == 0 ||
+	    seg->good_len < (w->next == current->sequence ? current->size : seg->len))
+		return ERR_MALFORMED;
+	w->next++;
+	return collect(seg, &w->list, &w->cnt);
+}
+
+static bool is_in_journal(const struct store_walk *w, const MDB_val *k)
+{
+	const struct journal_change key = change_of(k);
+	size_t low = 0, high = w->cnt, mid;
+	int order;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		order = journal_compare(&w->list[mid], &key);
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return false;
+}
+
+static int walk_database_some(struct store_walk *w, size_t steps, store_walk_fn *fn, void *ctx)
+{
+	MDB_val k = { w->cursor_len, w->cursor }, v;
 	MDB_cursor *c;
 	MDB_txn *txn;
 	int rc;
 
-	rc = lmdb_error(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn));
+	rc = lmdb_error(mdb_txn_begin(w->store->env, NULL, MDB_RDONLY, &txn));
 	if (rc < 0)
 		return rc;
-	rc = lmdb_error(mdb_cursor_open(txn, s->dbi, &c));
+	rc = lmdb_error(mdb_cursor_open(txn, w->store->dbi, &c));
 	if (rc < 0) {
 		mdb_txn_abort(txn);
 		return rc;
 	}
-	rc = lmdb_error(mdb_cursor_get(c, &k, &v, *cursor_len > 0 ? MDB_SET_RANGE : MDB_FIRST));
+	rc = lmdb_error(mdb_cursor_get(c, &k, &v, w->cursor_len > 0 ? MDB_SET_RANGE : MDB_FIRST));
 	while (rc == 0) {
 		if (steps-- == 0) { /* this one is the next step's */
-			memcpy(cursor, k.mv_data, k.mv_size);
-			*cursor_len = k.mv_size;
-			rc = 1;
+			memcpy(w->cursor, k.mv_data, k.mv_size);
+			w->cursor_len = k.mv_size;
 			break;
 		}
 		rc = open_value(&k, &v);
-		if (rc == 0 && !is_about(&k))
+		if (rc == 0 && !is_about(&k) && !is_in_journal(w, &k))
 			fn(ctx, k.mv_data, k.mv_size, v.mv_data, v.mv_size);
 		if (rc == 0)
 			rc = lmdb_error(mdb_cursor_get(c, &k, &v, MDB_NEXT));
 	}
 	mdb_cursor_close(c);
 	mdb_txn_abort(txn);
-	return rc == ERR_NOT_FOUND ? 0 : rc;
+	w->is_past_database = rc == ERR_NOT_FOUND;
+	return w->is_past_database ? 0 : rc;
+}
+
+int store_walk_some(struct store_walk *w, size_t steps, store_walk_fn *fn, void *ctx)
+{
+	const struct journal_change *c;
+	int rc = 0;
+
+	if (w->next <= w->last)
+		rc = walk_segment(w);
+	else if (!w->is_past_database)
+		rc = walk_database_some(w, steps, fn, ctx);
+	else
+		for (; steps > 0 && w->told < w->cnt; steps--, w->told++) {
+			c = &w->list[w->told];
+			if (c->value_len > 0)
+				fn(ctx, c->key, c->key_len, c->value, c->value_len);
+		}
+	if (rc < 0)
+		return rc;
+	return w->next <= w->last || !w->is_past_database || w->told < w->cnt;
 }

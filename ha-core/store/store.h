@@ -111,13 +111,24 @@ void store_is_complete_again(struct store *s);
 void store_get_health(struct store *s, struct store_health *out_health);
 
 /**
- * Walks through what is in the database now (the journal is ahead of it), a few keys a step.
- * @param cursor  in: where to begin, out: where to go on; *cursor_len begins as 0
- * @return  1: there is more; 0: that was the last; ERR_MALFORMED: a value's checksum; -errno
+ * A walk through what a restart would find: the journal, read anew, over the database; each key
+ * once, in no order. What is put meanwhile may be told or not. Free it before the store is closed.
+ * @retval -ENOMEM
  */
-int store_check(struct store *s, uint8_t cursor[STORE_CURSOR_MAX], size_t *cursor_len, size_t steps,
-		void (*fn)(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
-			   size_t value_len),
-		void *ctx);
+struct store_walk;
+typedef void store_walk_fn(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+			   size_t value_len);
+int store_walk_begin(struct store *s, struct store_walk **ret_walk);
+
+/**
+ * Goes on with it: one segment of the journal, or so many keys.
+ * @return  1: there is more; 0: that was the last
+ * @retval ERR_MALFORMED  a record's or a value's checksum; the walk is over
+ * @retval -errno, -ENOMEM
+ */
+int store_walk_some(struct store_walk *w, size_t steps, store_walk_fn *fn, void *ctx);
+
+/** Takes NULL, returns NULL. */
+struct store_walk *store_walk_free(struct store_walk *w);
 
 #endif

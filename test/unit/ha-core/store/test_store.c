@@ -616,21 +616,84 @@ static void directory_that_cannot_be_is_refused(void **state)
 	assert_non_null(strstr(fault, "state.directory"));
 }
 
+/* Walks by steps of 100; returns how many steps there were, or the error. */
+static int walk(size_t *out_cnt)
+{
+	struct store_walk *w = NULL;
+	int rc, steps = 1;
+
+	*out_cnt = 0;
+	assert_int_equal(store_walk_begin(store, &w), 0);
+	while ((rc = store_walk_some(w, 100, count_only, out_cnt)) > 0)
+		steps++;
+	w = store_walk_free(w);
+	assert_null(w);
+	return rc < 0 ? rc : steps;
+}
+
 static void walk_by_steps_sees_every_key_once(void **state)
 {
-	uint8_t cursor[STORE_CURSOR_MAX];
-	size_t len = 0, cnt = 0, steps = 0;
-	int rc;
+	size_t cnt;
 
 	(void)state;
 	fill_database();
 	assert_int_equal(store_open(&conf, &store, fault), 0);
 	(void)loaded();
-	while ((rc = store_check(store, cursor, &len, 100, count_only, &cnt)) > 0)
-		steps++;
-	assert_int_equal(rc, 0);
-	assert_true(cnt > 10000 && cnt <= 20000);
-	assert_true(steps >= cnt / 101);
+	assert_true(walk(&cnt) >= 20000 / 101);
+	assert_int_equal(cnt, 20000);
+}
+
+static void walk_counts_what_the_journal_would_make_of_the_database(void **state)
+{
+	size_t cnt;
+
+	(void)state;
+	fill_database();
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	(void)loaded();
+	put("k00000", "changed");
+	put("k00001", "");
+	put("not in the database", "new");
+	put("come and gone", "new");
+	assert_int_equal(store_commit(store), 0);
+	put("come and gone", "");
+	assert_int_equal(store_commit(store), 0);
+	assert_true(walk(&cnt) > 0);
+	assert_int_equal(cnt, 20000);
+	put("not committed", "yet");
+	assert_true(walk(&cnt) > 0);
+	assert_int_equal(cnt, 20000);
+	assert_int_equal(store_commit(store), 0);
+	assert_true(walk(&cnt) > 0);
+	assert_int_equal(cnt, 20001);
+}
+
+static void walk_finds_damage_in_the_journal(void **state)
+{
+	char path[256];
+	size_t cnt;
+	off_t size;
+	int fd;
+
+	(void)state;
+	put("one", "value");
+	assert_int_equal(store_commit(store), 0);
+	put("two", "value");
+	assert_int_equal(store_commit(store), 0);
+	assert_true(walk(&cnt) > 0);
+	assert_int_equal(cnt, 2);
+	segment_path(1, path);
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	size = lseek(fd, 0, SEEK_END);
+	assert_int_equal(pwrite(fd, "!", 1, size - 1), 1);
+	assert_int_equal(walk(&cnt), ERR_MALFORMED);
+	assert_int_equal(pwrite(fd, "e", 1, size - 1), 1);
+	assert_true(walk(&cnt) > 0);
+	assert_int_equal(pwrite(fd, "left by a full disk", 19, size), 19);
+	assert_true(walk(&cnt) > 0);
+	assert_int_equal(cnt, 2);
+	close(fd);
 }
 
 /* Where LMDB lays them (its data format 1), on the page of one of its two descriptions. */
@@ -709,6 +772,8 @@ int main(void)
 		TEST(directory_that_cannot_be_is_refused),
 		TEST(whoever_loads_is_told_of_the_end_once_unless_it_ended_the_walk),
 		TEST(walk_by_steps_sees_every_key_once),
+		TEST(walk_counts_what_the_journal_would_make_of_the_database),
+		TEST(walk_finds_damage_in_the_journal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
