@@ -450,7 +450,9 @@ const struct conf_key ha_conf_rows[] = {
 	{ "tunnel.keep-forwarding", CONF_BOOL, FIELD(tunnel.keep_forwarding), .dflt = "false",
 	  .doc = "Leave the fast path in place when the daemon is stopped, until the bindings "
 		 "expire. It always stays when the daemon is killed; to start and stop takes it "
-		 "away." },
+		 "away. While the daemon is away, killed or stopped, nobody answers ARP for its "
+		 "nodes on home-networks.interface: who has their address in his ARP cache goes "
+		 "on." },
 	{ "tunnel.udp-checksums", CONF_BOOL, FIELD(tunnel.udp_checksums), .dflt = "false",
 	  .doc = "Far ends refuse UDP tunnel packets without a checksum: packets whose checksum "
 		 "the fast path cannot know go through tun." },
