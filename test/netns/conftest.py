@@ -5,9 +5,9 @@ Real daemons on real (virtual) wires. Each test builds the network it needs and 
     HA_BIN=build-release/bin /usr/bin/python3 -m pytest test/netns      (as root)
 
 or --bin DIR; several at a time with -n (pytest-xdist): each process has namespaces and directories
-of its own. HA_DATA_PATH=tc or =xdp runs them on that tier in place of tun. A test is named after the
-rule it holds the programs to. Whatever the daemons have sent in a run is read back by tshark when it
-ends (fixtures/dissection.py).
+of its own. HA_DATA_PATH=tc or =xdp runs them on that tier in place of tun; HA_SLOWNESS=4 gives all of
+it four times as long. A test is named after the rule it holds the programs to. Whatever the daemons
+have sent in a run is read back by tshark when it ends (fixtures/dissection.py).
 """
 
 import os

@@ -12,7 +12,7 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures.programs import Counting
-from fixtures.wait import until
+from fixtures.wait import DEADLINE_S, until
 
 GRE = b"\0\0\x08\0"
 KEYED_GRE = b"\x20\0\x08\0" + b"\0\0\0\x05"
@@ -66,7 +66,7 @@ def fast(ihad, campus, desk, server):
 def raw(campus, things, protocol):
     things.append(campus.desk.socket(socket.AF_INET, socket.SOCK_RAW, protocol))
     things[-1].bind((campus.desk_address, 0))
-    things[-1].settimeout(5)
+    things[-1].settimeout(DEADLINE_S)
     return things[-1]
 
 

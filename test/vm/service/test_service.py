@@ -11,8 +11,8 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -24,9 +24,9 @@ sys.path.insert(0, CHECK)
 
 from fixtures import mobileip as mip                # noqa: E402
 from fixtures.namespaces import Namespace, run      # noqa: E402
-from fixtures.peer import Peer                      # noqa: E402
+from fixtures.peer import EchoServer, Peer          # noqa: E402
 from fixtures.programs import MobileNode, to_yaml   # noqa: E402
-from fixtures.wait import until                     # noqa: E402
+from fixtures.wait import SLOWNESS, until           # noqa: E402
 
 DAEMONS = ["ihad", "xhad"]
 NAMES = ["home-agent-common", "hactl", *DAEMONS]
@@ -118,7 +118,7 @@ def running():
 PLACES = [
     ("/media/upper", "/media/lower",        # the root, of which the machine keeps changes in memory
      r"/(check|dev|media|mnt|proc|root|run|sys|tmp)$|/var/(cache|log|tmp|lib/(dpkg|systemd|apt))$"),
-    ("/run", None, r"/(systemd|udev|log|netns|mount|lock)$"),
+    ("/run", None, r"/(systemd|udev|log|netns|mount|lock|needrestart)$"),
     ("/sys/fs/bpf", None, r"$^"),
 ]
 
@@ -138,7 +138,7 @@ def files():
 @pytest.fixture(scope="session")
 def host(tmp_path_factory):
     """Cables to a laptop at its desk, a server, and somebody outside."""
-    h = SimpleNamespace(work=str(tmp_path_factory.mktemp("work")), before=files())
+    h = SimpleNamespace(work=str(tmp_path_factory.mktemp("work")), before=files(), touched=set())
     for name, interface, ours, theirs in (
             ("desk", "desk0", "10.1.0.2/24", "10.1.0.10/24"),
             ("server", "srv0", "10.3.0.2/24", "10.3.0.100/24"),
@@ -189,7 +189,7 @@ class Pinging:
     def lost(self):
         """(answered, lost), up to the last that was answered: what is on its way is not lost."""
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(30)
+        self._process.wait(30 * SLOWNESS)
         with open(self._log, encoding="ascii") as log:
             came = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", log.read())}
         return len(came), max(came) - len(came)
@@ -297,16 +297,19 @@ def test_external_home_agent_serves_outside_and_not_inside(host):
     node.register(lifetime=1800)
     assert hactl("xhad", "show", "bindings")[0]["care-of-address"] == "203.0.114.50"
     node.listen_ipip()
-    for port in (7, 500):                   # ipsec-only: the first of the two does not pass
-        with host.server.socket(socket.AF_INET, socket.SOCK_DGRAM) as gateway:
-            gateway.bind(("10.3.0.100", port))
-            gateway.sendto(b"%d" % port, ("172.31.0.7", port))
+    servers = [EchoServer(host.server, "10.3.0.100", port) for port in (7, 500)]
+    for port in (7, 500):                   # ipsec-only: the first does not pass
+        node.send_ipip(mip.udp_packet("172.31.0.7", port, "10.3.0.100", port, b"question"))
+    assert servers[1].receive() == (b"question", ("172.31.0.7", 500))
+    for server, port in zip(servers, (7, 500)):  # nor does its answer
+        server.send(b"%d" % port, ("172.31.0.7", port))
     assert node.receive_ipip()[1].data == b"500"
+    assert servers[0].heard_nothing()
     inside = Peer(host.desk, "10.1.0.10", "172.31.0.7", "203.0.114.2", sa=sa)
     inside.send(inside.build())
     assert has_event("xhad", "inside-rrq")[0]["HA_SRC"] == "10.1.0.10"
-    for peer in (node, inside):
-        peer.close()
+    for end in (node, inside, *servers):
+        end.close()
 
 
 def test_reload_keeps_process_and_bindings(host):
@@ -367,6 +370,36 @@ def test_upgrade_in_place_loses_no_binding_and_no_packet(host):
     answers(host)
 
 
+def mapped(name, library):
+    """Where the daemon has that library from."""
+    with open(f"/proc/{pid_of(name)}/maps", encoding="ascii") as f:
+        return re.search(rf"\S*/{library}\.so\S*", f.read()).group()
+
+
+def test_needrestart_finds_and_restarts_it_and_nothing_is_lost(host):
+    """A library of another package is upgraded: the daemon has the one that is no more."""
+    def stale():
+        said = run(["needrestart", "-b", "-l", "-r", "l"], stdin=subprocess.DEVNULL).stdout
+        return set(re.findall(r"^NEEDRESTART-SVC: ([ix]had)\.service$", said, re.M))
+
+    assert stale() == set()
+    path = os.path.realpath(mapped("ihad", "libev"))
+    shutil.copy2(path, f"{path}.new")
+    os.rename(f"{path}.new", path)
+    host.touched.add(path)
+    assert stale() == set(DAEMONS)
+    before, pids = places(), [pid_of(name) for name in DAEMONS]
+    pinging = Pinging(host)
+    run(["needrestart", "-l", "-r", "a"], stdin=subprocess.DEVNULL, timeout=120)
+    for name, pid in zip(DAEMONS, pids):
+        assert pid_of(name) not in (0, pid) and unit(name, "SubState")["SubState"] == "running"
+    answers(host)
+    answered, lost = pinging.lost()
+    assert brought_back("ihad") == 1 and places() == before
+    assert answered > 100 and lost == 0, f"{lost} packets lost, {answered} not"
+    assert stale() == set()
+
+
 def test_nobody_was_refused_anything():
     """Neither AppArmor nor the unit's filter of system calls had to step in."""
     kernel = run(["journalctl", "-o", "cat", "--no-pager", "_TRANSPORT=kernel", "+",
@@ -394,7 +427,7 @@ def test_purge_leaves_nothing(host):
         assert unit(name, "LoadState", "ActiveState") == {"LoadState": "not-found",
                                                           "ActiveState": "inactive"}
     assert not {name for name in DAEMONS if name in running()}
-    left = {path for path in files() - host.before
+    left = {path for path in files() - host.before - host.touched
             if not re.match(r"/etc/((passwd|group|shadow|gshadow)-?|\.pwd\.lock|"
                             r"apparmor\.d/disable)$", path)}   # the last is AppArmor's own
     assert left == set()
