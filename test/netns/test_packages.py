@@ -148,6 +148,18 @@ def test_every_package_is_there_and_debug_symbols_beside_the_debs(debs, rpms):
         assert glob.glob(f"{debs}/{name}-dbgsym_*.deb")
 
 
+def test_debug_symbols_are_those_of_the_programs(debs, workdir):
+    need("readelf")
+    for name in ("ihad", "xhad", "hactl"):
+        files = files_of_deb(deb(debs, name), f"{workdir}/{name}")
+        symbols = files_of_deb(glob.glob(f"{debs}/{name}-dbgsym_*.deb")[0], f"{workdir}/{name}-dbgsym")
+        (program,) = [file for path, file in files.items() if re.match(r"^/usr/s?bin/", path)]
+        build_id = re.search(r"Build ID: (\w+)", run(["readelf", "-n", program]).stdout).group(1)
+        path = f"/usr/lib/debug/.build-id/{build_id[:2]}/{build_id[2:]}.debug"
+        assert path in symbols
+        assert ".debug_info" in run(["readelf", "-SW", symbols[path]]).stdout
+
+
 def test_versions_are_the_same_everywhere():
     def first(pattern, path):
         with open(f"{PROJECT}/{path}", encoding="utf-8") as f:
