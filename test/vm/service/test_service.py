@@ -171,12 +171,12 @@ def brought_back(name):
 
 
 class Pinging:
-    """Pings to the home address, fifty a second; .lost() ends them."""
+    """Pings to the home address, ten a second (they cost an emulated host); .lost() ends them."""
 
     def __init__(self, host):
         self._log = f"{host.work}/pings"
         with open(self._log, "w", encoding="ascii") as log:
-            self._process = host.server.popen(["ping", "-n", "-i", "0.02", "10.50.0.7"], stdout=log)
+            self._process = host.server.popen(["ping", "-n", "-i", "0.1", "10.50.0.7"], stdout=log)
 
     def lost(self):
         """(answered, lost), up to the last that was answered: what is on its way is not lost."""
@@ -329,7 +329,7 @@ def test_watchdog_replaces_a_daemon_that_hangs_and_packets_go_on(host):
     answered, lost = pinging.lost()
     assert unit("ihad", "NRestarts")["NRestarts"] == "1"
     assert brought_back("ihad") == 1 and places() == before
-    assert answered > 100 and lost == 0, f"{lost} packets lost, {answered} not"
+    assert answered > 50 and lost == 0, f"{lost} packets lost, {answered} not"
     answers(host)
 
 
@@ -353,7 +353,7 @@ def test_upgrade_in_place_loses_no_binding_and_no_packet(host):
         assert brought_back(name) == cnt
     answered, lost = pinging.lost()
     assert places() == before
-    assert answered > 100 and lost == 0, f"{lost} packets lost, {answered} not"
+    assert answered > 50 and lost == 0, f"{lost} packets lost, {answered} not"
     versions = run(["dpkg-query", "-W", "-f", "${Version}\n", *NAMES]).stdout.split()
     assert all(version.endswith("+1") for version in versions)
     answers(host)
@@ -385,7 +385,7 @@ def test_needrestart_finds_and_restarts_it_and_nothing_is_lost(host):
     answers(host)
     answered, lost = pinging.lost()
     assert brought_back("ihad") == 1 and places() == before
-    assert answered > 100 and lost == 0, f"{lost} packets lost, {answered} not"
+    assert answered > 50 and lost == 0, f"{lost} packets lost, {answered} not"
     assert stale() == set()
 
 
