@@ -78,7 +78,9 @@ def test_each_tier_carries_and_counts_and_does_so_after_a_restart(net, campus, r
 
     for tier in ("tun", "tc", "xdp"):
         use(tier)
-    assert not ihad.events("data-path-degraded")
+    # The modules of GRE, once loaded, make devices of their own in every name space.
+    assert not [e for e in ihad.events("data-path-degraded")
+                if e.get("interface") not in ("gretap0", "erspan0")]
     if campus.ha.has_kernel_tunnels():      # Debian's kernel has, and test/vm looks at it there
         use("kernel")
 

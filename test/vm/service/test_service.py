@@ -196,7 +196,7 @@ def test_systemd_is_in_charge():
 
 
 def test_dependencies_that_are_told_suffice(host):  # pylint: disable=unused-argument
-    run(["dpkg", "-i", *glob.glob(f"{CHECK}/debs/*.deb")], timeout=200)
+    run(["dpkg", "-i", *glob.glob(f"{CHECK}/debs/*.deb")], timeout=600)
     for name in DAEMONS:
         assert systemctl("is-enabled", name).stdout == "enabled\n"
         assert unit(name, "ActiveState", "ConditionResult") == {"ActiveState": "inactive",
@@ -346,7 +346,7 @@ def test_upgrade_in_place_loses_no_binding_and_no_packet(host):
     before, pids = places(), [pid_of(name) for name in DAEMONS]
     held = [len(hactl(name, "show", "bindings")) for name in DAEMONS]
     pinging = Pinging(host)
-    run(["dpkg", "-i", *glob.glob(f"{CHECK}/newer/*.deb")], timeout=200)
+    run(["dpkg", "-i", *glob.glob(f"{CHECK}/newer/*.deb")], timeout=600)
     for name, pid, cnt in zip(DAEMONS, pids, held):
         until(lambda n=name, p=pid: pid_of(n) not in (0, p), f"{name} was restarted")
         assert unit(name, "ActiveState")["ActiveState"] == "active"
@@ -410,7 +410,7 @@ def test_stop_ends_well(host):
 
 def test_purge_leaves_nothing(host):
     systemctl("start", *DAEMONS)
-    run(["dpkg", "--purge", *NAMES], timeout=200)
+    run(["dpkg", "--purge", *NAMES], timeout=600)
     systemctl("daemon-reload")
     for name in DAEMONS:
         assert unit(name, "LoadState", "ActiveState") == {"LoadState": "not-found",
