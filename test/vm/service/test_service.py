@@ -178,13 +178,31 @@ class Pinging:
         with open(self._log, "w", encoding="ascii") as log:
             self._process = host.server.popen(["ping", "-n", "-i", "0.1", "10.50.0.7"], stdout=log)
 
+    def end(self):
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30 * SLOWNESS)
+
     def lost(self):
         """(answered, lost), up to the last that was answered: what is on its way is not lost."""
-        self._process.send_signal(signal.SIGINT)
-        self._process.wait(30 * SLOWNESS)
+        self.end()
         with open(self._log, encoding="ascii") as log:
             came = {int(n) for n in re.findall(r"icmp_seq=(\d+) ttl", log.read())}
         return len(came), max(came) - len(came)
+
+
+@pytest.fixture
+def ping(host):
+    """ping() begins to; it ends with the test at the latest."""
+    begun = []
+
+    def begin():
+        begun.append(Pinging(host))
+        return begun[-1]
+
+    yield begin
+    for pinging in begun:
+        pinging.end()
 
 
 # --- the story ---
@@ -320,9 +338,9 @@ def test_reload_keeps_process_and_bindings(host):
     answers(host)
 
 
-def test_watchdog_replaces_a_daemon_that_hangs_and_packets_go_on(host):
+def test_watchdog_replaces_a_daemon_that_hangs_and_packets_go_on(host, ping):
     pid, before = pid_of("ihad"), places()
-    pinging = Pinging(host)
+    pinging = ping()
     os.kill(pid, signal.SIGSTOP)
     until(lambda: pid_of("ihad") not in (0, pid)
           and unit("ihad", "ActiveState")["ActiveState"] == "active", "another one serves", 60)
@@ -342,10 +360,10 @@ def test_killed_daemon_comes_back_by_itself(host):
     answers(host)
 
 
-def test_upgrade_in_place_loses_no_binding_and_no_packet(host):
+def test_upgrade_in_place_loses_no_binding_and_no_packet(host, ping):
     before, pids = places(), [pid_of(name) for name in DAEMONS]
     held = [len(hactl(name, "show", "bindings")) for name in DAEMONS]
-    pinging = Pinging(host)
+    pinging = ping()
     run(["dpkg", "-i", *glob.glob(f"{CHECK}/newer/*.deb")], timeout=600)
     for name, pid, cnt in zip(DAEMONS, pids, held):
         until(lambda n=name, p=pid: pid_of(n) not in (0, p), f"{name} was restarted")
@@ -365,7 +383,7 @@ def mapped(name, library):
         return re.search(rf"\S*/{library}\.so\S*", f.read()).group()
 
 
-def test_needrestart_finds_and_restarts_it_and_nothing_is_lost(host):
+def test_needrestart_finds_and_restarts_it_and_nothing_is_lost(host, ping):
     """A library of another package is upgraded: the daemon has the one that is no more."""
     def stale():
         said = run(["needrestart", "-b", "-l", "-r", "l"], stdin=subprocess.DEVNULL).stdout
@@ -378,7 +396,7 @@ def test_needrestart_finds_and_restarts_it_and_nothing_is_lost(host):
     host.touched.add(path)
     assert stale() == set(DAEMONS)
     before, pids = places(), [pid_of(name) for name in DAEMONS]
-    pinging = Pinging(host)
+    pinging = ping()
     run(["needrestart", "-l", "-r", "a"], stdin=subprocess.DEVNULL, timeout=120)
     for name, pid in zip(DAEMONS, pids):
         assert pid_of(name) not in (0, pid) and unit(name, "SubState")["SubState"] == "running"
