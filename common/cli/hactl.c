@@ -949,8 +949,8 @@ static int answer_failed(const char *path, int err)
 		return EXIT_USAGE;
 	case ERR_TRUNCATED:
 		fprintf(stderr,
-			"hactl: the answer of %s was cut off: it ended, or waited too long "
-			"for us; ask again\n",
+			"hactl: the answer of %s was cut off: it ended, was out of memory, or "
+			"waited too long for us; ask again\n",
 			name);
 		break;
 	case ERR_MALFORMED:
@@ -962,6 +962,9 @@ static int answer_failed(const char *path, int err)
 	case -EAGAIN:
 		fprintf(stderr, "hactl: %s did not answer within %d s; look at its log\n", name,
 			TIMEOUT_MS / 1000);
+		break;
+	case -ENOMEM:
+		fprintf(stderr, "hactl: no memory for the answer of %s\n", name);
 		break;
 	default:
 		fprintf(stderr, "hactl: no answer from %s: %s\n", name, err_text(err));
@@ -1072,12 +1075,15 @@ static int ask(const char *path, char *const *words, size_t word_cnt, const stru
 	return rc < 0 ? answer_failed(path, rc) : rc;
 }
 
-/* A last word "-" stands for each line of standard input. The first refusal ends it. */
+/*
+ * A last word "-" stands for each line of standard input. The first refusal ends it, and so does a
+ * line that cannot be read, which is not the last.
+ */
 static int ask_lines(const char *path, char **words, size_t word_cnt, const struct writer *w)
 {
 	char *line = NULL;
 	size_t size = 0;
-	ssize_t len;
+	ssize_t len = 0;
 	int rc = EXIT_DONE;
 
 	while (rc == EXIT_DONE && (len = getline(&line, &size, stdin)) > 0) {
@@ -1087,6 +1093,10 @@ static int ask_lines(const char *path, char **words, size_t word_cnt, const stru
 			continue;
 		words[word_cnt - 1] = line;
 		rc = ask(path, words, word_cnt, w);
+	}
+	if (len < 0 && !feof(stdin)) {
+		fprintf(stderr, "hactl: cannot read standard input: %s\n", strerror(errno));
+		rc = EXIT_CONNECTION;
 	}
 	free(line);
 	return rc;
@@ -1162,8 +1172,10 @@ static int watch_screen(const char *path, char *const *words, size_t word_cnt,
 	FILE *answer = fopencookie(&frame, "w", functions);
 	int rc;
 
-	if (!answer)
+	if (!answer) {
+		fprintf(stderr, "hactl: cannot fill a screen: %s\n", strerror(errno));
 		return EXIT_CONNECTION;
+	}
 	if (rows == 0)
 		frame.rows_max = SIZE_MAX;
 	fputs(HOME, stdout);

@@ -34,6 +34,10 @@ char *__wrap_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t max);
 int __wrap_vasprintf(char **ret, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 int __wrap_asprintf(char **ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+ssize_t __real_getline(char **line, size_t *size, FILE *from);
+ssize_t __wrap_getline(char **line, size_t *size, FILE *from);
+FILE *__real_fopencookie(void *cookie, const char *mode, cookie_io_functions_t functions);
+FILE *__wrap_fopencookie(void *cookie, const char *mode, cookie_io_functions_t functions);
 
 static _Thread_local bool may_fail; /* in a stretch: of this thread, not of its workers */
 static struct {
@@ -176,6 +180,18 @@ int __wrap_asprintf(char **ret, const char *fmt, ...)
 	len = __wrap_vasprintf(ret, fmt, ap);
 	va_end(ap);
 	return len;
+}
+
+/* --- what the C library allocates for us: it can fail, and is the library's to count --- */
+
+ssize_t __wrap_getline(char **line, size_t *size, FILE *from)
+{
+	return fails() ? -1 : __real_getline(line, size, from);
+}
+
+FILE *__wrap_fopencookie(void *cookie, const char *mode, cookie_io_functions_t functions)
+{
+	return fails() ? NULL : __real_fopencookie(cookie, mode, functions);
 }
 
 /* --- OpenSSL: fails with ours, is not counted among what lives --- */
