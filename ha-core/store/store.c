@@ -716,13 +716,28 @@ static int walk_both(MDB_cursor *cursor, const struct journal_change *list, size
 	return rc < 0 ? rc : 0;
 }
 
-/* It is read by a memory map: a million records would be ours as long as nobody else wants them. */
+/*
+ * It is read by a memory map: a million records would be ours as long as nobody else wants them.
+ * Where the map is the kernel tells; LMDB does of one only that was asked to be in a certain place
+ * (else me_mapaddr is NULL).
+ */
 static void forget_pages(struct store *s)
 {
-	MDB_envinfo info;
+	unsigned long long start, end, inode;
+	struct stat st;
+	char line[512];
+	FILE *maps;
 
-	if (mdb_env_info(s->env, &info) == 0)
-		(void)madvise(info.me_mapaddr, info.me_mapsize, MADV_DONTNEED);
+	if (fstatat(s->dir_fd, DATABASE, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	maps = fopen("/proc/self/maps", "re");
+	while (maps && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%llx-%llx %*s %*s %*s %llu", &start, &end, &inode) == 3 &&
+		    inode == st.st_ino && strstr(line, "/" DATABASE))
+			(void)madvise((void *)(uintptr_t)start, (size_t)(end - start),
+				      MADV_DONTNEED);
+	if (maps)
+		(void)fclose(maps);
 }
 
 int store_load(struct store *s, load_fn *fn, int (*last)(void *ctx), void *ctx)

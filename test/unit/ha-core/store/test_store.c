@@ -313,6 +313,58 @@ static void many_changes_come_back_once_each(void **state)
 	assert_int_equal(cnt, 20000);
 }
 
+/* KB of the database's map that are in memory and ours. */
+static unsigned long resident_kb(void)
+{
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	unsigned long kb, sum = 0;
+	bool is_database = false;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (strchr(line, '-') && strstr(line, " r"))
+			is_database = strstr(line, "/state.mdb\n") != NULL;
+		else if (is_database && sscanf(line, "Rss: %lu kB", &kb) == 1)
+			sum += kb;
+	fclose(maps);
+	return sum;
+}
+
+static int measure(void *ctx)
+{
+	unsigned long *kb = ctx;
+
+	*kb = resident_kb();
+	return 0;
+}
+
+static int measure_nothing(void *ctx, const uint8_t *key, size_t key_len, const uint8_t *value,
+			   size_t value_len)
+{
+	(void)ctx;
+	(void)key;
+	(void)key_len;
+	(void)value;
+	(void)value_len;
+	return 0;
+}
+
+static void a_database_that_was_loaded_is_no_longer_in_our_memory(void **state)
+{
+	unsigned long before = 0;
+
+	(void)state;
+	conf.segment_size = 1 << 19;
+	in_a_life_that_is_killed(live_long);
+	assert_int_equal(store_load(store, measure_nothing, NULL, NULL), 0);
+	assert_int_equal(reopen(), 0); /* all of it is merged now */
+	assert_int_equal(store_load(store, measure_nothing, measure, &before), 0);
+	printf("%lu kB at the end of the walk, %lu kB after it\n", before, resident_kb());
+	assert_true(before > 500);
+	assert_true(resident_kb() < before / 4);
+}
+
 /* 1000 above what count() had counted by then. */
 static int count_last(void *ctx)
 {
@@ -770,6 +822,7 @@ int main(void)
 		TEST(a_home_agent_that_has_moved_is_told_so_once),
 		TEST(store_that_is_open_is_refused_to_others),
 		TEST(directory_that_cannot_be_is_refused),
+		TEST(a_database_that_was_loaded_is_no_longer_in_our_memory),
 		TEST(whoever_loads_is_told_of_the_end_once_unless_it_ended_the_walk),
 		TEST(walk_by_steps_sees_every_key_once),
 		TEST(walk_counts_what_the_journal_would_make_of_the_database),
