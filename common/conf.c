@@ -183,7 +183,7 @@ int conf_slurp(const char *path, const char *from, struct conf_mark at, struct c
 	       char **ret_text, size_t *ret_len, mode_t *ret_mode)
 {
 	const char *why;
-	struct stat st;
+	struct stat st = { 0 };
 	int fd, err = 0;
 
 	/* A pipe or a device may never end, or never begin: a daemon that reloads cannot wait. */
@@ -387,6 +387,7 @@ static int choose(const struct conf_key *row, const char *text, int *ret_choice,
 {
 	size_t i, dist, best = 0, best_dist = SIZE_MAX;
 
+	assert(row->choices[0]);
 	for (i = 0; row->choices[i]; i++) {
 		if (strcmp(text, row->choices[i]) == 0) {
 			*ret_choice = (int)i;
@@ -1115,7 +1116,7 @@ static int read_scalar_list(struct reader *r, const struct conf_key *row, void *
 	return err;
 }
 
-static int read_mapping(struct reader *r, struct record *rec, const char *prefix);
+static int read_mapping(struct reader *r, struct record *rec, const char *section);
 
 /** Is a list empty that should not be? Its count stands beside it, or in it. */
 static bool is_unwisely_empty(const struct slot *s)
@@ -1352,6 +1353,7 @@ static int read_section(struct reader *r, struct record *rec, const char *path)
 		}
 		s->section_at = at;
 	}
+	assert(first); /* no section is empty */
 	if (r->event.type == YAML_MAPPING_START_EVENT) {
 		first->sections_given |= bit;
 		return read_mapping(r, rec, path);

@@ -47,7 +47,7 @@ struct log_limit {
  * Sets the name that stands first in each line outside the journal, and the level. Also ignores
  * SIGPIPE: a log whose reader is gone must not end the daemon.
  */
-void log_open(const char *program, enum log_level level);
+void log_open(const char *name, enum log_level level);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 

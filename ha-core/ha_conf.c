@@ -19,6 +19,7 @@
 #include "ha-core/auth/network.h"
 #include "ha-core/auth/service.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <malloc.h>
@@ -616,6 +617,7 @@ static struct conf_mark node_mark(const struct check *c, size_t index, const cha
 		return (struct conf_mark){ 1, 1 };
 	if (index < c->yaml_node_cnt)
 		return conf_where_in(c->doc, "mobile-nodes", index, key);
+	assert(c->lines);
 	l = &c->lines[index - c->yaml_node_cnt];
 	if (strcmp(key, "nai") == 0)
 		return (struct conf_mark){ l->line, l->nai };

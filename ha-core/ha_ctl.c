@@ -123,11 +123,12 @@ static const struct ctl_column binding_columns[] = {
 static void put_networks(struct ctl_reply *r, const struct binding *b)
 {
 	char text[NETWORK_MAX * sizeof("255.255.255.255/32")];
+	const struct network_list *list = b->networks != 0 ? sa_peer_networks(b->node) : NULL;
 	const struct network *net;
 	size_t i, len = 0;
 
-	for (i = 0; b->networks != 0 && i < sa_peer_networks(b->node)->cnt; i++) {
-		net = &sa_peer_networks(b->node)->networks[i];
+	for (i = 0; list && i < list->cnt; i++) {
+		net = &list->networks[i];
 		if (b->networks & network_bit(net))
 			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
 						len > 0 ? " " : "",

@@ -640,13 +640,14 @@ static int hex_digit(char c)
 static size_t get_hex(const char *at, uint8_t *out, size_t size)
 {
 	size_t len = 0;
+	int hi, lo;
 
 	if (!at || *at++ != '"')
 		return 0;
-	for (; hex_digit(at[0]) >= 0 && hex_digit(at[1]) >= 0; at += 2) {
+	for (; (hi = hex_digit(at[0])) >= 0 && (lo = hex_digit(at[1])) >= 0; at += 2) {
 		if (len == size)
 			return 0;
-		out[len++] = (uint8_t)(hex_digit(at[0]) << 4 | hex_digit(at[1]));
+		out[len++] = (uint8_t)(hi << 4 | lo);
 	}
 	return *at == '"' ? len : 0;
 }

@@ -19,6 +19,7 @@
 #include "common/ctl.h"
 #include "common/err.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -579,6 +580,7 @@ static int row_keep(struct row *row, const struct ctl_head *head, const struct c
 
 	for (size_t i = 0; i < cnt; i++)
 		size += values[i].len + 1;
+	assert(size > 0);
 	at = row->text = malloc(size);
 	if (!at)
 		return -ENOMEM;
@@ -844,12 +846,33 @@ static int show_live(struct ctl_client *c, const struct ctl_head *head, const st
 	return rc < 0 ? rc : EXIT_DONE;
 }
 
+/* An answer of a shape that goes with the question? Metrics are records, and nothing else. */
+static bool can_show(const struct writer *w, enum ctl_shape shape)
+{
+	switch (shape) {
+	case CTL_MESSAGE:
+		return w->message;
+	case CTL_RECORD:
+		return w->record;
+	case CTL_TABLE:
+		return w->table_begin;
+	case CTL_LIVE:
+		return w->live_row;
+	case CTL_ERROR:
+	case CTL_USAGE:
+		break;
+	}
+	return true;
+}
+
 /* Shows an answer; an error goes to stderr. @return an exit code, or an error */
 static int show_answer(struct ctl_client *c, const struct ctl_head *head, const struct writer *w)
 {
 	struct ctl_value none;
 	int rc;
 
+	if (!can_show(w, head->shape))
+		return ERR_MALFORMED;
 	if (head->shape == CTL_TABLE || head->shape == CTL_RECORD)
 		return show_rows(c, head, w);
 	if (head->shape == CTL_LIVE)

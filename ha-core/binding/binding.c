@@ -11,6 +11,7 @@
 
 #include "ha-core/wire/reg.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,6 +320,7 @@ void binding_del(struct binding_cache *cache, struct binding *b)
 			order_del(&cache->order, addr_host(b->key.home_addr));
 		}
 	} else {
+		assert(before); /* it is in the cache */
 		while (before->sibling != b)
 			before = before->sibling;
 		before->sibling = b->sibling;

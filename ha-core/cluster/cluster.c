@@ -35,6 +35,7 @@
 #include "ha-core/cluster/claims.h"
 #include "ha-core/cluster/connection.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,6 +248,7 @@ static bool grow_queue(struct cluster *c)
 	size_t size = c->queue_size ? 2 * c->queue_size : 1024, i;
 	struct waiting **queue;
 
+	assert(c->queue_cnt <= c->queue_size);
 	if (c->queue_cnt >= c->conf.queue_max)
 		return false;
 	queue = calloc(size, sizeof(*queue));

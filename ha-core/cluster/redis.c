@@ -15,6 +15,7 @@
  */
 #include "ha-core/cluster/redis.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
@@ -333,6 +334,7 @@ int redis_command(struct redis *r, redis_fn *fn, void *ctx, const struct redis_a
 	struct asked *asked;
 	int rc;
 
+	assert(cnt > 0);
 	if (r->fd < 0)
 		return -ENOTCONN;
 	asked = calloc(1, sizeof(*asked));

@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "ha-core/engine/check.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -522,6 +523,7 @@ static size_t build_reply(struct engine *e, const struct exchange *x,
 		.ident = x->reply_ident,
 	};
 
+	assert(x->sa); /* who has none hears nothing */
 	reg_reply_encode(&w, &reply);
 	if (x->nai.len > 0) { /* RFC 2794 §3: MUST be echoed */
 		ext_put_header(&w, EXT_NAI, (uint8_t)x->nai.len);

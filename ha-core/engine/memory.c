@@ -789,7 +789,7 @@ static void follow_bindings(struct wire_reader *r, struct engine *e, struct sa_p
 	for (i = kept; i-- > 0;) /* the latest comes to stand first */
 		if (update_binding(e, node, &stored[i], expires_ms[i], at) == 0)
 			out->bindings++;
-	if (out->bindings > 0)
+	if (kept > 0)
 		restore_contacts(binding_find(&e->cache, key), &stored[0]);
 	if (same && e->hooks.renewed)
 		e->hooks.renewed(e->hooks.ctx, key);

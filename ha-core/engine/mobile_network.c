@@ -120,10 +120,12 @@ struct reg_outcome check_mobile_networks(struct engine *e, struct exchange *x)
 
 /* --- the grant --- */
 
-static bool is_implicit(const struct exchange *x)
+/* What a node gets that names none; NULL: it gets what it names. */
+static struct network_list *implicit_list(const struct exchange *x)
 {
-	return x->network_cnt == 0 && sa_peer_networks(x->node) &&
-	       sa_peer_networks(x->node)->implicit;
+	struct network_list *list = x->network_cnt == 0 ? sa_peer_networks(x->node) : NULL;
+
+	return list && list->implicit ? list : NULL;
 }
 
 static int hold(struct engine *e, struct in_addr home_addr, struct network *net, uint32_t *networks)
@@ -156,11 +158,12 @@ void mobile_network_restore(struct engine *e, struct binding *b, struct addr_pre
 
 void mobile_network_release(struct engine *e, struct sa_peer *node, uint32_t networks)
 {
+	struct network_list *list = networks != 0 ? sa_peer_networks(node) : NULL;
 	struct network *net;
 	size_t i;
 
-	for (i = 0; networks != 0 && i < sa_peer_networks(node)->cnt; i++) {
-		net = &sa_peer_networks(node)->networks[i];
+	for (i = 0; list && i < list->cnt; i++) {
+		net = &list->networks[i];
 		if (!(networks & network_bit(net)) || --net->user_cnt > 0)
 			continue;
 		network_table_del(&e->networks, net);
@@ -179,9 +182,8 @@ static void grant_requested(struct engine *e, struct exchange *x)
 			x->network_codes[i] = MOBILE_NETWORK_FORWARDING_FAILED;
 }
 
-static void grant_all(struct engine *e, struct exchange *x)
+static void grant_all(struct engine *e, struct exchange *x, struct network_list *list)
 {
-	struct network_list *list = sa_peer_networks(x->node);
 	size_t i;
 
 	for (i = 0; i < list->cnt; i++)
@@ -191,14 +193,13 @@ static void grant_all(struct engine *e, struct exchange *x)
 
 struct reg_outcome mobile_network_grant(struct engine *e, struct exchange *x)
 {
-	size_t cnt = x->network_cnt;
+	struct network_list *list = implicit_list(x);
+	size_t cnt = list ? list->cnt : x->network_cnt;
 
-	if (is_implicit(x)) {
-		cnt = sa_peer_networks(x->node)->cnt;
-		grant_all(e, x);
-	} else {
+	if (list)
+		grant_all(e, x, list);
+	else
 		grant_requested(e, x);
-	}
 	if (cnt > 0 && x->networks == 0)
 		return deny_networks(e, x);
 	e->stats.networks_granted += (unsigned int)__builtin_popcount(x->networks);
@@ -208,9 +209,9 @@ struct reg_outcome mobile_network_grant(struct engine *e, struct exchange *x)
 
 /* --- the reply --- */
 
-static void put_implicit_acks(struct wire_writer *w, const struct exchange *x)
+static void put_implicit_acks(struct wire_writer *w, const struct exchange *x,
+			      const struct network_list *list)
 {
-	const struct network_list *list = sa_peer_networks(x->node);
 	size_t i;
 
 	for (i = 0; i < list->cnt; i++) {
@@ -231,14 +232,16 @@ static void put_implicit_acks(struct wire_writer *w, const struct exchange *x)
 void mobile_network_put_acks(struct wire_writer *w, const struct exchange *x,
 			     const struct reg_outcome *outcome)
 {
+	const struct network_list *list;
 	struct mobile_network ack;
 	size_t i;
 
 	if (outcome->verdict == REG_ACCEPT ? reg_is_dereg(&x->req)
 					   : outcome->code != REG_MOBILE_NETWORK_ERROR)
 		return;
-	if (is_implicit(x)) {
-		put_implicit_acks(w, x);
+	list = implicit_list(x);
+	if (list) {
+		put_implicit_acks(w, x, list);
 		return;
 	}
 	for (i = 0; i < x->network_cnt; i++) {

@@ -135,7 +135,7 @@ static int send_frame(struct link *l, const uint8_t *frame, size_t len)
 /* Ours on this link, as of now: an administrator may change it. */
 static int own_mac(const struct link *l, uint8_t ret_mac[ARP_MAC_LEN])
 {
-	struct sockaddr_ll sll;
+	struct sockaddr_ll sll = { 0 };
 	socklen_t len = sizeof(sll);
 
 	if (getsockname(l->fd, (struct sockaddr *)&sll, &len) < 0)
@@ -786,7 +786,7 @@ struct home_link *home_link_close(struct home_link *hl)
 
 	if (!hl)
 		return NULL;
-	for (i = 0; i < hl->link_cnt; i++) {
+	for (i = 0; hl->links && i < hl->link_cnt; i++) {
 		l = &hl->links[i];
 		if (l->net.advertise && l->index != 0)
 			(void)advertise(l, NULL,

@@ -337,8 +337,10 @@ static int work(const struct snmp_child_conf *conf, int fd)
 	w->conf = conf;
 	w->fd = fd;
 	w->slots = calloc(PAGE_SLOTS, sizeof(*w->slots));
-	if (!w->slots)
-		return -ENOMEM; /* of a process that ends */
+	if (!w->slots) {
+		free(w);
+		return -ENOMEM;
+	}
 	set_groups(w);
 	rc = agentx_run(&agentx);
 	if (rc < 0)

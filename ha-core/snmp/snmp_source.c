@@ -13,6 +13,7 @@
 #include "ha-core/tunnel/tunnel.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,7 @@ size_t snmp_row_size(enum snmp_table table)
 		[SNMP_INTERFACES] = sizeof(struct snmp_row_interface),
 	};
 
+	assert(table < SNMP_TABLE_CNT);
 	return sizes[table];
 }
 

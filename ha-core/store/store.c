@@ -384,8 +384,8 @@ static enum walked walk_database(const char *path)
 {
 	MDB_envinfo info;
 	MDB_cursor *cursor;
-	MDB_env *env;
-	MDB_dbi dbi;
+	MDB_env *env = NULL;
+	MDB_dbi dbi = 0;
 	MDB_txn *txn;
 	MDB_stat stat;
 	MDB_val k, v;

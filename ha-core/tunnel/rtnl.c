@@ -516,7 +516,7 @@ int rtnl_link_xdp_features(unsigned int index, uint64_t *ret_features)
 	struct features_note note = { 0 };
 	struct family_note family;
 	struct request q;
-	struct rtnl *r;
+	struct rtnl *r = NULL;
 	int err;
 
 	err = open_bus(NETLINK_GENERIC, &r);
@@ -979,7 +979,7 @@ int rtnl_features_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monito
 {
 	struct family_note family;
 	struct rtnl_monitor *m;
-	struct rtnl *r;
+	struct rtnl *r = NULL;
 	int group, err;
 
 	err = open_bus(NETLINK_GENERIC, &r);

@@ -80,9 +80,9 @@ enum drop {
 };
 
 /* The limits are static: the log keeps hold of one while it has lines suppressed. */
-#define LIMIT(name)                                                               \
-	{                                                                         \
-		.burst = LOG_BURST, .interval_ms = LOG_INTERVAL_MS, .event = name \
+#define LIMIT(name)                                                                 \
+	{                                                                           \
+		.burst = LOG_BURST, .interval_ms = LOG_INTERVAL_MS, .event = (name) \
 	}
 
 static struct drop_row {

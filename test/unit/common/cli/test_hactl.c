@@ -590,6 +590,24 @@ static void a_file_that_is_no_socket_is_told_as_such(void **state)
 	assert_null(strstr(f->complaint, "systemctl")); /* no unit of ours */
 }
 
+/* Whoever is at the socket: metrics are made of records only. */
+static void metrics_are_not_made_of_another_shape(void **state)
+{
+	static const struct ctl_command odd[] = { { "show status", "", "a table", run_nodes },
+						  { "show counters", "", "a message", run_clear },
+						  { 0 } };
+	struct fixture *f = *state;
+
+	ctl_server_close(f->server);
+	assert_int_equal(ctl_server_open(f->loop,
+					 &(struct ctl_conf){ .path = f->path, .commands = odd },
+					 &f->server),
+			 0);
+	assert_string_equal(hactl(f, "--openmetrics show counters"), "");
+	assert_int_equal(f->exit_code, 3);
+	assert_non_null(strstr(f->complaint, "no control socket that this hactl understands"));
+}
+
 static void stranger_is_told_the_group(void **state)
 {
 	struct fixture *f = *state;
@@ -643,6 +661,7 @@ int main(void)
 		HACTL_TEST(no_socket_exits_3_and_says_what_to_do),
 		HACTL_TEST(socket_of_a_dead_daemon_exits_3),
 		HACTL_TEST(a_file_that_is_no_socket_is_told_as_such),
+		HACTL_TEST(metrics_are_not_made_of_another_shape),
 		HACTL_TEST(stranger_is_told_the_group),
 		HACTL_TEST(version_and_help_exit_0),
 	};
