@@ -10,6 +10,7 @@
  */
 #include "ha-core/tunnel/rtnl.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
@@ -230,6 +231,7 @@ static int open_bus(int bus, struct rtnl **ret_r)
 	r->nl = mnl_socket_open2(bus, SOCK_CLOEXEC);
 	if (!r->nl || mnl_socket_bind(r->nl, 0, MNL_SOCKET_AUTOPID) < 0) {
 		err = -errno;
+		assert(err < 0);
 		(void)rtnl_close(r);
 		return err;
 	}
@@ -516,7 +518,7 @@ int rtnl_link_xdp_features(unsigned int index, uint64_t *ret_features)
 	struct features_note note = { 0 };
 	struct family_note family;
 	struct request q;
-	struct rtnl *r = NULL;
+	struct rtnl *r;
 	int err;
 
 	err = open_bus(NETLINK_GENERIC, &r);
@@ -956,6 +958,7 @@ static int monitor_open(int bus, unsigned int groups, rtnl_change_fn *fn, void *
 	m->nl = mnl_socket_open2(bus, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!m->nl || mnl_socket_bind(m->nl, groups, MNL_SOCKET_AUTOPID) < 0) {
 		err = -errno;
+		assert(err < 0);
 		(void)rtnl_monitor_close(m);
 		return err;
 	}
@@ -979,7 +982,7 @@ int rtnl_features_monitor_open(rtnl_change_fn *fn, void *ctx, struct rtnl_monito
 {
 	struct family_note family;
 	struct rtnl_monitor *m;
-	struct rtnl *r = NULL;
+	struct rtnl *r;
 	int group, err;
 
 	err = open_bus(NETLINK_GENERIC, &r);

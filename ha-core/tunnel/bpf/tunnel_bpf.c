@@ -221,7 +221,7 @@ static const char *way_to_dir(const struct tunnel_conf *conf)
 static int bpf_clean(const struct tunnel_conf *conf)
 {
 	struct statfs fs;
-	int fd, err = lock_dir(way_to_dir(conf), &fd);
+	int fd = -1, err = lock_dir(way_to_dir(conf), &fd);
 
 	if (err < 0)
 		return err == -ENOENT ? 0 : err; /* there is none, or it is in use */
