@@ -811,12 +811,12 @@ static int client_new(struct ctl_server *s, int fd)
 	return 0;
 }
 
-static void client_refuse(int fd)
+static void client_refuse(int fd, const char *why)
 {
-	static const char answer[] =
-		PROTOCOL "\terror\ttoo many clients at the control socket; try again later\nend\n";
+	char answer[128];
 
-	(void)send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)snprintf(answer, sizeof(answer), PROTOCOL "\terror\t%s; try again later\nend\n", why);
+	(void)send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
 	close(fd);
 }
 
@@ -843,8 +843,10 @@ static void on_listener(void *ctx, int events)
 			}
 			return;
 		}
-		if (s->client_cnt >= s->conf.client_max || client_new(s, fd) < 0)
-			client_refuse(fd);
+		if (s->client_cnt >= s->conf.client_max)
+			client_refuse(fd, "too many clients at the control socket");
+		else if (client_new(s, fd) < 0)
+			client_refuse(fd, "no memory for a client at the control socket");
 	}
 }
 

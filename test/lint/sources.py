@@ -3,8 +3,8 @@
 """
 The C files that static analysis looks at: sources.py BUILD_DIR [FILE...]. Those of the programs and
 of the instruments that a build directory compiles, each once; or of them the FILEs only. Prints one
-a line: its path from the root of the tree, a tab, and the compiler's arguments (quoted for a shell),
-which make no output. Sanitizers are left out: what they weave in is nothing of ours.
+a line: its path from the root of the tree, a tab, and the compiler's arguments (quoted for a
+shell), which make no output. Sanitizers are left out: what they weave in is nothing of ours.
 """
 
 import json
