@@ -1000,8 +1000,9 @@ struct ctl_server *ctl_server_close(struct ctl_server *s)
 
 	if (!s)
 		return NULL;
-	while (s->clients) /* NOLINT(clang-analyzer-unix.Malloc): it takes itself off the list */
-		client_free(s->clients);
+	/* Each takes itself off the list, which the analyzer does not see. */
+	while (s->clients)
+		client_free(s->clients); /* NOLINT(clang-analyzer-unix.Malloc) */
 	loop_fd_free(s->watch);
 	loop_timer_free(s->rest);
 	if (s->ino && lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
