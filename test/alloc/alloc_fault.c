@@ -36,6 +36,8 @@ int __wrap_vasprintf(char **ret, const char *fmt, va_list ap) __attribute__((for
 int __wrap_asprintf(char **ret, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 ssize_t __real_getline(char **line, size_t *size, FILE *from);
 ssize_t __wrap_getline(char **line, size_t *size, FILE *from);
+ssize_t __real___getdelim(char **line, size_t *size, int end, FILE *from);
+ssize_t __wrap___getdelim(char **line, size_t *size, int end, FILE *from);
 FILE *__real_fopencookie(void *cookie, const char *mode, cookie_io_functions_t functions);
 FILE *__wrap_fopencookie(void *cookie, const char *mode, cookie_io_functions_t functions);
 
@@ -187,6 +189,12 @@ int __wrap_asprintf(char **ret, const char *fmt, ...)
 ssize_t __wrap_getline(char **line, size_t *size, FILE *from)
 {
 	return fails() ? -1 : __real_getline(line, size, from);
+}
+
+/* What getline() is where the compiler optimizes. */
+ssize_t __wrap___getdelim(char **line, size_t *size, int end, FILE *from)
+{
+	return fails() ? -1 : __real___getdelim(line, size, end, from);
 }
 
 FILE *__wrap_fopencookie(void *cookie, const char *mode, cookie_io_functions_t functions)

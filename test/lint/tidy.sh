@@ -28,6 +28,9 @@ printf '%s\0' "${files[@]}" | xargs -0 -P "$(nproc)" -n 1 clang-tidy -p "$build"
 	--extra-arg=-UNDEBUG --extra-arg=-ftrivial-auto-var-init=uninitialized \
 	--extra-arg=-fno-sanitize=all --extra-arg=-Wno-unknown-warning-option >"$out" 2>/dev/null
 code=$?
-sed "s|^$PWD/||" "$out"
-echo "clang-tidy: ${#files[@]} files, $(grep -cE '(warning|error): ' "$out") findings, $SECONDS s"
-[ $code -eq 0 ] && ! grep -qE '(warning|error): ' "$out"
+sed -i "s|^$PWD/||" "$out"
+cat "$out"
+# What bpftool makes is not ours: what is found in the build directory counts for nothing.
+findings=$(grep -E '^[^ ]+:[0-9]+:[0-9]+: (warning|error): ' "$out" | grep -vc "^${build%/}/")
+echo "clang-tidy: ${#files[@]} files, $findings findings, $SECONDS s"
+[ $code -le 123 ] && [ "$findings" -eq 0 ] # 123: some had findings; above, it did not run

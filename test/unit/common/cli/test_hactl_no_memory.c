@@ -232,7 +232,7 @@ static bool attempt(void *ctx)
 		       holds(exit_code == EXIT_CONNECTION, "its exit code is another") &&
 		       holds(strstr(complaint, q->complaint ? q->complaint : "memory") != NULL,
 			     "it does not say why") &&
-		       holds(q->on_terminal || strcmp(text, q->f->text) != 0,
+		       holds(q->on_terminal || q->input || strcmp(text, q->f->text) != 0,
 			     "it fails after all is done");
 	return good && holds(alloc_fault_live() == 0, "something leaks");
 }
