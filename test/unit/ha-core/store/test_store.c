@@ -353,13 +353,17 @@ static int measure_nothing(void *ctx, const uint8_t *key, size_t key_len, const 
 static void a_database_that_was_loaded_is_no_longer_in_our_memory(void **state)
 {
 	unsigned long before = 0;
+	int lives;
 
 	(void)state;
 	conf.segment_size = 1 << 19;
 	in_a_life_that_is_killed(live_long);
 	assert_int_equal(store_load(store, measure_nothing, NULL, NULL), 0);
-	assert_int_equal(reopen(), 0); /* all of it is merged now */
-	assert_int_equal(store_load(store, measure_nothing, measure, &before), 0);
+	/* In some life all of it has been merged, and there is nothing else to do. */
+	for (lives = 0; before <= 500 && lives < 100; lives++) {
+		assert_int_equal(reopen(), 0);
+		assert_int_equal(store_load(store, measure_nothing, measure, &before), 0);
+	}
 	printf("%lu kB at the end of the walk, %lu kB after it\n", before, resident_kb());
 	assert_true(before > 500);
 	assert_true(resident_kb() < before / 4);
