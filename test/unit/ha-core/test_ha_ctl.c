@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#define GUARD_MS 20000
+#define GUARD_MS 20000 /* a test in which nothing is answered for so long has failed */
 #define KEY      "a key that nobody may ever see"
 
 /* What the daemon beside the engine is to the commands. */
@@ -142,6 +142,7 @@ static void on_readable(void *ctx, int events)
 	(void)events;
 	f->answer = realloc(f->answer, f->len + 65536 + 1);
 	assert_non_null(f->answer);
+	loop_timer_start(f->guard, GUARD_MS, 0);
 	n = recv(f->fd, f->answer + f->len, 65536, MSG_DONTWAIT);
 	if (n > 0)
 		f->len += (size_t)n;

@@ -24,7 +24,7 @@ int hactl_main(int argc, char **argv);
 
 #include <cmocka.h>
 
-#define GUARD_MS 20000
+#define GUARD_MS 60000 /* a hactl that takes longer has failed */
 
 struct fixture {
 	struct loop *loop;
@@ -207,7 +207,6 @@ static int setup(void **state)
 	f.loop = loop_new();
 	assert_non_null(f.loop);
 	f.guard = loop_timer_new(f.loop, on_guard, &f);
-	loop_timer_start(f.guard, GUARD_MS, 0);
 	f.child_ended = loop_signal_new(f.loop, SIGCHLD, on_child_ended, f.loop);
 	assert_int_equal(ctl_server_open(f.loop,
 					 &(struct ctl_conf){ .path = f.path, .commands = commands },
@@ -283,6 +282,7 @@ static void hactl_to(struct fixture *f, const char *arguments, int out, bool is_
 	fflush(stderr);
 	assert_int_equal(lseek(f->out, 0, SEEK_SET), 0);
 	assert_int_equal(lseek(f->err, 0, SEEK_SET), 0);
+	loop_timer_start(f->guard, GUARD_MS, 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0)
