@@ -23,7 +23,7 @@ CHECK = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, CHECK)
 
 from fixtures import mobileip as mip                # noqa: E402
-from fixtures.namespaces import Namespace, run      # noqa: E402
+from fixtures.namespaces import Iproute, Namespace, run  # noqa: E402
 from fixtures.peer import EchoServer, Peer          # noqa: E402
 from fixtures.programs import MobileNode, to_yaml   # noqa: E402
 from fixtures.wait import SLOWNESS, until           # noqa: E402
@@ -135,7 +135,7 @@ def host(tmp_path_factory):
             ("desk", "desk0", "10.1.0.2/24", "10.1.0.10/24"),
             ("server", "srv0", "10.3.0.2/24", "10.3.0.100/24"),
             ("roamer", "out0", "203.0.114.2/24", "203.0.114.50/24")):
-        there = Namespace(name, name)
+        there = Namespace(name, name, Iproute())
         run(["ip", "link", "add", interface, "type", "veth",
              "peer", "name", "eth0", "netns", name])
         run(["ip", "addr", "add", ours, "dev", interface])
