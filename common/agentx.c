@@ -222,7 +222,8 @@ static int on_session(int major, int minor, void *server, void *client)
 
 /*
  * net-snmp's own lines: for us, unless something is wrong. One of them is the only place where it
- * lets go of the master's answer to a registration: 263 is duplicateRegistration (RFC 2741 §6.2.16).
+ * lets go of the master's answer to a registration: 263 is duplicateRegistration (RFC 2741
+ * §6.2.16).
  */
 static int on_log(int major, int minor, void *server, void *client)
 {

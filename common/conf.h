@@ -39,7 +39,7 @@ struct conf_faults {
 void conf_faults_add(struct conf_faults *faults, const char *file, struct conf_mark at,
 		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
-/** The same for what is legal and unwise: into faults->warnings, if there is somebody to read it. */
+/** The same for what is legal and unwise: into faults->warnings, if somebody reads it. */
 #define conf_warnings_add(faults, ...)                                    \
 	do {                                                              \
 		if ((faults)->warnings)                                   \
@@ -130,9 +130,9 @@ struct conf_doc;
  * is left out.
  * Release the structs with conf_done(), also after faults.
  *
- * If a CONF_INCLUDE row is given, each *.yaml of that directory (relative to the file's own) is read
- * as if its keys stood in the file, in the order of their names: lists go on, and any other key is
- * given once in all files. A list of enum is one value.
+ * If a CONF_INCLUDE row is given, each *.yaml of that directory (relative to the file's own) is
+ * read as if its keys stood in the file, in the order of their names: lists go on, and any other
+ * key is given once in all files. A list of enum is one value.
  *
  * @param program  stands for "{program}" in defaults
  * @param faults   gets what is wrong

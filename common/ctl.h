@@ -12,7 +12,7 @@
  *	          ctl/1 message SENTENCE
  *	          ctl/1 record
  *	          ctl/1 table SENTENCE-WHEN-EMPTY NAME:TYPE[:detail] ...
- *	          ctl/1 live SENTENCE NAME:TYPE[:detail] ...    a table whose rows come as things happen
+ *	          ctl/1 live SENTENCE NAME:TYPE[:detail] ...    a table; rows come as things happen
  *	row       row VALUE ...              of a table: one value a column
  *	          row NAME:TYPE VALUE        of a record: one field
  *	TYPE      string, number (0..2^64-1), bool (true, false), list (words, a blank between two)
@@ -140,8 +140,8 @@ void ctl_stream(struct ctl_reply *r, int (*next)(void *cursor, struct ctl_reply 
 		void (*done)(void *cursor), void *cursor);
 
 /**
- * The answer is made later: by answer(), in ctl_answer_deferred(). Who asked waits; if it goes meanwhile,
- * nobody is answered.
+ * The answer is made later: by answer(), in ctl_answer_deferred(). Who asked waits; if it goes
+ * meanwhile, nobody is answered.
  */
 void ctl_defer(struct ctl_reply *r, void (*answer)(void *ctx, struct ctl_reply *r, int result));
 

@@ -206,7 +206,7 @@ static int restore_one(struct restoring *r, const uint8_t *key, size_t key_len,
 	return 0;
 }
 
-/* A million nodes are in no cache: what a batch touches is asked for first, and then it is there. */
+/* A million nodes are in no cache: what a batch touches is asked for first, then it is there. */
 static int restore_batch(void *ctx)
 {
 	struct restoring *r = ctx;

@@ -165,7 +165,7 @@ static struct sa_more *more_get(struct sa_table *t, struct sa_peer *peer, const 
 
 static void more_attach(struct sa_table *t, struct sa_peer *peer, struct sa_more *more)
 {
-	/* A denial may make one while a thread compares: that shall find it whole, or not at all. */
+	/* A denial may make one while a thread compares: that finds it whole, or not at all. */
 	__atomic_store_n(&peer->more, more, __ATOMIC_RELEASE);
 	if (more && more->nai_len > 0)
 		hash_put(&t->by_nai, &more->by_nai, nai_hash(t, more->nai, more->nai_len));

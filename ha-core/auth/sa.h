@@ -106,7 +106,7 @@ struct sa_peer *sa_peer_find(const struct sa_table *t, struct in_addr addr);
 
 #define SA_FETCH_STEPS 5
 
-/** Before many are looked up: see hash_link_fetch(). The last step fetches the first association. */
+/** Before many are looked up: see hash_link_fetch(). The last step fetches the first of them. */
 void sa_peer_fetch(const struct sa_table *t, struct in_addr addr, unsigned int step);
 
 /**

@@ -151,7 +151,7 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 struct binding *binding_first(const struct binding_cache *cache);
 struct binding *binding_next(const struct binding_cache *cache, const struct binding *b);
 
-/** Keeps a copy of what was agreed; NULL: nothing. Without memory nothing is kept. @retval -ENOMEM */
+/** Keeps a copy of what was agreed; NULL: nothing. Out of memory, nothing is. @retval -ENOMEM */
 int binding_set_revocation(struct binding *b, const struct binding_revocation *revocation);
 
 /** Has the node sent to this far end since it was bound? first NULL: no. */

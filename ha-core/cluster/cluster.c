@@ -54,7 +54,7 @@
 #define ARGS_PER_RECORD 3
 #define ARGS_FIXED      9
 
-/* KEYS nodes, stream, sequence; ARGV stream length, instance, wall ms, then key, rank, record ... */
+/* KEYS nodes, stream, sequence; ARGV stream length, instance, wall ms, key, rank, record ... */
 static const char push_script[] =
 	"local won = 0\n"
 	"for i = 4, #ARGV, 3 do\n"

@@ -36,7 +36,7 @@ struct exchange {
 	struct ext service;    /* the first Service Selection of the node; data NULL: none */
 	struct ext fa_service; /* ... and of the foreign agent */
 	unsigned int service_cnt, fa_service_cnt;
-	/* Mobile Network Requests: where in msg, and what each is told (enum mobile_network_code) */
+	/* Mobile Network Requests: where in msg, and the answer (enum mobile_network_code) */
 	uint16_t network_at[NETWORK_MAX];
 	uint8_t network_codes[NETWORK_MAX];
 	uint8_t network_cnt;

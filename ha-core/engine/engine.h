@@ -44,7 +44,7 @@ struct engine_conf {
 	bool message_strings;            /* tell in words why a request is denied, RFC 4917 */
 };
 
-/** Security violations in the words, and by the numbers, of RFC 2006's mipSecRecentViolationReason. */
+/** Security violations, in words and numbers those of RFC 2006's mipSecRecentViolationReason. */
 enum engine_violation {
 	ENGINE_VIOLATION_NONE,
 	ENGINE_VIOLATION_ASSOCIATION,   /* there is none with this node */
@@ -81,8 +81,8 @@ struct engine_hooks {
 	 */
 	void (*touched)(void *ctx, const struct sa_peer *node);
 	/**
-	 * A revocation waits for its acknowledgement, as it is now; or no more. As touched(). May be
-	 * NULL.
+	 * A revocation waits for its acknowledgement, as it is now; or no more. As touched(). May
+	 * be NULL.
 	 */
 	void (*outstanding)(void *ctx, const struct outstanding *o, bool is_over);
 	/** A reload ends this binding; why is one word. May be NULL. */
@@ -112,12 +112,11 @@ struct engine {
 		*handled; /* whose request it is: touched() is called once, at the end */
 	bool is_touched;  /* ... and is due */
 	bool is_shared;   /* with other home agents: struct sa_shared is kept */
-	/* Another home agent may have accepted requests from before this that we know nothing of. */
+	/* Another home agent may have accepted requests from before this, unknown to us. */
 	bool is_distrusting;
 	size_t nonce_cnt; /* associations of mobile nodes that use nonces */
 	uint64_t distrusted_ntp;
-	uint64_t
-		now_ms; /* of the last event, monotonic: for counts that a second more does not harm */
+	uint64_t now_ms; /* of the last event, monotonic: for what a second more does not harm */
 };
 
 /** What came of a request. */

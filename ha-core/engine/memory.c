@@ -130,7 +130,7 @@ static void put_networks(struct wire_writer *w, const struct binding *b)
 	}
 }
 
-/* What a node has not sent to may not answer it (struct tunnel_filter): not after a restart either. */
+/* What a node has not sent to may not answer it (struct tunnel_filter), after a restart neither. */
 static void put_contacts(struct wire_writer *w, const struct binding_contacts *c)
 {
 	size_t i;

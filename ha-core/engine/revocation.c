@@ -591,7 +591,7 @@ void revocation_each(const struct engine *e, void (*fn)(void *ctx, const struct 
 
 /* --- theirs --- */
 
-/* The one authenticator of its kind; what stands behind it is nobody's word and is not looked at. */
+/* The one authenticator of its kind; what stands behind it is nobody's word, and not looked at. */
 static int find_authenticator(const uint8_t *msg, size_t len, size_t fixed_len, enum ext_type type,
 			      struct reg_auth *ret_auth)
 {

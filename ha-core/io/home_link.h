@@ -55,8 +55,8 @@ int home_link_open(const struct home_link_conf *conf, struct home_link **ret_hl)
 struct home_link *home_link_close(struct home_link *hl);
 
 /**
- * Another home agent represents the nodes (false): nothing is answered or announced, but it is known
- * who is away. True, as after home_link_open(): we do, and the neighbours are told at once.
+ * Another home agent represents the nodes (false): nothing is answered or announced, but it is
+ * known who is away. True, as after home_link_open(): we do, and the neighbours are told at once.
  */
 void home_link_set_active(struct home_link *hl, bool active);
 

@@ -74,7 +74,7 @@ struct reg_socket *reg_socket_close(struct reg_socket *s);
 void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const uint8_t *reply,
 		      size_t len);
 
-/** Of the batches of answers that commit() kept, the oldest `cnt` leave; or not: conf.withheld(). */
+/** Of the batches of answers that commit() kept, the oldest `cnt` leave; or conf.withheld(). */
 void reg_socket_release(struct reg_socket *s, size_t cnt, bool send);
 
 /**

@@ -21,7 +21,7 @@ struct snmp_feed_conf {
 	uint32_t notification_interval_s; /* one of a kind in this time */
 	/** Called in the child: forgets what it must not hold, gives up what it must not have. */
 	void (*forget)(void *ctx);
-	/** Is there a thread at work that a child would be a copy of? Asked before one is forked. */
+	/** Is a thread at work that a child would be a copy of? Asked before one is forked. */
 	bool (*is_busy)(void *ctx);
 	void *ctx;
 };

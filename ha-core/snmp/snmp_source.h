@@ -24,7 +24,7 @@ struct snmp_source {
 	/** How the store is. NULL: nothing is remembered. */
 	void (*store)(void *ctx, struct snmp_store *out);
 	void *store_ctx;
-	/** How the hosts that share the state are, with the same context. NULL: nothing is shared. */
+	/** How the hosts that share the state are; the same context. NULL: none is shared. */
 	void (*cluster)(void *ctx, struct snmp_cluster *out);
 	bool external; /* the role */
 	bool has_tnc, has_inside_filter, redirects;

@@ -86,9 +86,8 @@ struct journal_segment {
 	uint8_t *data; /* owned */
 	size_t len;
 	uint64_t sequence, begins_at;
-	size_t good_len; /* up to here every record is whole */
-	uint64_t
-		durable; /* the furthest position that a whole record, anywhere in it, vouches for */
+	size_t good_len;  /* up to here every record is whole */
+	uint64_t durable; /* the furthest position that a whole record in it vouches for */
 };
 
 /**

@@ -7,13 +7,13 @@
  *	lock            held by the daemon that has the store open
  *
  * Why two? Measured on the machine of two cores that we build on, a million keys of 8 octets with
- * values of 100, random puts in transactions of 64: LMDB takes 7.7 us a put without any sync, 1.8 us
- * with a writable map, and 91 us with a sync a transaction. The first two may leave no database at
- * all behind a power cut, and a registration may cost 4 us in all. The journal costs the loop 0.4 us
- * a change (record, checksum and write() included; 1.9 us where a million nodes are out of the
- * caches, most of it misses) and the worker 0.5 to 1.3 us, is as safe from kill -9, and what a power
- * cut takes of it is its end. A start from a million bindings costs 0.5 s for the check and 2.4 s of
- * CPU for putting them back.
+ * values of 100, random puts in transactions of 64: LMDB takes 7.7 us a put without any sync, 1.8
+ * us with a writable map, and 91 us with a sync a transaction. The first two may leave no database
+ * at all behind a power cut, and a registration may cost 4 us in all. The journal costs the loop
+ * 0.4 us a change (record, checksum and write() included; 1.9 us where a million nodes are out of
+ * the caches, most of it misses) and the worker 0.5 to 1.3 us, is as safe from kill -9, and what a
+ * power cut takes of it is its end. A start from a million bindings costs 0.5 s for the check and
+ * 2.4 s of CPU for putting them back.
  *
  * A batch is one record, appended by one write() before the batch is answered. A worker thread
  * fdatasync()s what was appended (state.sync: interval), and merges each full segment into LMDB:
@@ -340,8 +340,8 @@ static int make_database(struct store *s, const char *path, char *out_fault)
 enum walked { WALKED_SOUND, WALKED_DAMAGED, WALKED_UNREADABLE };
 
 /*
- * The database in which LMDB keeps the pages that are free, lists of their numbers, each a count and
- * then as many, falling. LMDB believes them when it writes, and a wrong one takes it beyond its
+ * The database in which LMDB keeps the pages that are free, lists of their numbers, each a count
+ * and then as many, falling. LMDB believes them when it writes, and a wrong one takes it beyond its
  * memory.
  */
 #define FREE_DBI        0
@@ -1165,8 +1165,9 @@ void store_put(struct store *s, const uint8_t *key, size_t key_len, const uint8_
 	size_t len = JOURNAL_CHANGE_LEN + key_len + value_len;
 
 	/*
-	 * More than a batch makes (a million expiries, say) goes out in several. While the disk fails
-	 * that is tried each time as much again waits, not for each change: it sums up all of it.
+	 * More than a batch makes (a million expiries, say) goes out in several. While the disk
+	 * fails that is tried each time as much again waits, not for each change: it sums up all of
+	 * it.
 	 */
 	if (s->pending_len + len > s->pending_size)
 		(void)store_commit(s);

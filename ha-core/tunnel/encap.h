@@ -34,7 +34,7 @@ struct encap_path {
 struct encap_inner {
 	uint8_t *packet;
 	size_t len;
-	bool ecn_unexpected; /* its and the outer mark are a pair that nobody sends, RFC 6040 §4.2 */
+	bool ecn_unexpected; /* the two marks are a pair that nobody sends, RFC 6040 §4.2 */
 };
 
 /** Octets added to an inner packet: 20, 12, 24; with UDP 32, 24, 36 (minimal with S=1). */

@@ -6,18 +6,18 @@
  *
  * The node begins. A gateway rekeys and probes by itself, but only who has spoken to it, so what
  * it may send is settled once: the node's first packet to it is noted in the binding (struct
- * binding_contacts), and the note lives as long as the key has a binding, through moves, renewals and
- * our own restarts. There is no time-out, which a silent VPN would run into. The caller takes the
- * note; a packet from the node needs none.
+ * binding_contacts), and the note lives as long as the key has a binding, through moves, renewals
+ * and our own restarts. There is no time-out, which a silent VPN would run into. The caller takes
+ * the note; a packet from the node needs none.
  *
  * ICMP errors pass if the packet they quote would have passed the other way: without them path
  * MTU discovery (RFC 1191) of the permitted flow breaks. A quote is easily made up, so it must be
  * about the node's own flow, and a node's error may go nowhere but to the permitted peer.
  *
  * What has IP options does not pass: IPsec needs none, and a source route (RFC 791 §3.1) would lead
- * a packet for the permitted peer on to anybody behind it. Nor does UDP whose own length is not that
- * of the packet: what is behind its end is no IPsec. Fragments are held to both rules by their first
- * (fragments.c).
+ * a packet for the permitted peer on to anybody behind it. Nor does UDP whose own length is not
+ * that of the packet: what is behind its end is no IPsec. Fragments are held to both rules by their
+ * first (fragments.c).
  */
 #include "ha-core/tunnel/fragments.h"
 #include "ha-core/tunnel/icmp.h"

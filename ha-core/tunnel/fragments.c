@@ -4,11 +4,11 @@
  *
  * Only the first fragment has ports, so a later one can be judged by its first alone (RFC 791 §3.2:
  * source, destination, protocol and Identification tell whose it is). One that overtakes its first
- * is dropped: to hold it back would cost memory that a stranger fills, and IKE sends again. ESP's own
- * packets are made to fit, so pieces are rare here.
+ * is dropped: to hold it back would cost memory that a stranger fills, and IKE sends again. ESP's
+ * own packets are made to fit, so pieces are rare here.
  *
- * Entries are made for permitted flows only, and age by themselves: a table of sets of four, in which
- * the entry with the least time left makes room.
+ * Entries are made for permitted flows only, and age by themselves: a table of sets of four, in
+ * which the entry with the least time left makes room.
  */
 #include "ha-core/tunnel/fragments.h"
 

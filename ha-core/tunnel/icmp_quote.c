@@ -7,7 +7,7 @@
  *	IP-in-IP  outer IP | inner header ...                      20 + 28 octets to relay
  *	GRE       outer IP | GRE | inner header ...                24 + 28
  *	UDP       outer IP | ports, length, checksum | 4, Next Header | one of the others
- *	minimal   edited IP | forwarding header | payload          20 + 12 + 8; 8 give the destination
+ *	minimal   edited IP | forwarding header | payload          20 + 12 + 8; 8 give the receiver
  *
  * An eight-octet quote is enough to know the tunnel by, not to tell the sender: soft_state.c is
  * for that, and the sender's next packet.

@@ -130,8 +130,8 @@ struct rtnl_route {
 	uint8_t protocol; /* 0: RTNL_PROTOCOL */
 	/**
 	 * In requests only, by a link in metadata mode: the outer header, its DSCP and congestion
-	 * marks the packet's own, DF set. The route goes when the link `lifeline` goes, too, if that
-	 * is given; no packet takes that way as long as lifeline has no carrier and is told to
+	 * marks the packet's own, DF set. The route goes when the link `lifeline` goes, too, if
+	 * that is given; no packet takes that way as long as lifeline has no carrier and is told to
 	 * ignore_routes_with_linkdown.
 	 */
 	const struct rtnl_encap *encap;
@@ -189,7 +189,8 @@ struct rtnl_change {
 typedef void rtnl_change_fn(void *ctx, const struct rtnl_change *change);
 
 /**
- * A socket on which the kernel tells each change of links, IPv4 addresses, routes and rules. Opaque.
+ * A socket on which the kernel tells each change of links, IPv4 addresses, routes and rules.
+ * Opaque.
  */
 struct rtnl_monitor;
 

@@ -38,7 +38,7 @@ struct tunnel {
 	const struct tunnel_ops *fast_ops; /* NULL: none is open */
 	struct tunnel_dp *fast;
 	char why[WHY_SIZE]; /* there is none that carries; "": nobody has said */
-	/* Ends that the fast tier does without; of more than these, the next request of each node. */
+	/* Ends that the fast tier does without; beyond these, the next request of each node. */
 	struct in_addr held[HELD_MAX];
 	unsigned int held_cnt;
 	struct loop_timer *held_timer; /* runs while there are any */

@@ -165,7 +165,7 @@ void tunnel_udp_input(struct tunnel *t, uint8_t *data, size_t len, uint8_t tos, 
 
 /** What a binding's tunnel has carried, in all tiers. t may be NULL: as the binding has it. */
 struct binding_count tunnel_count(const struct tunnel *t, const struct binding *b);
-/** Does that include every packet to the node? Not if a tier that cannot count them carried some. */
+/** Does that include every packet to the node? Not if a tier that cannot count carried some. */
 bool tunnel_knows_sent(const struct tunnel *t, const struct binding *b);
 /** Adds what the fast tier has counted to `sum`, a copy of the daemon's counters. */
 void tunnel_add_stats(const struct tunnel *t, struct stats *sum);
@@ -203,7 +203,7 @@ void tunnel_for_each_port(const struct tunnel *t,
 /** Opaque: the state of one tier. */
 struct tunnel_dp;
 
-/** A fast tier cannot be opened, or has to be taken away: for tunnel_why(). To log it is its own. */
+/** A fast tier cannot be opened, or has to go: for tunnel_why(). To log it is its own. */
 void tunnel_refuse(const struct tunnel_conf *conf, const char *what, const char *error);
 
 /** What is known of the way to a tunnel's end (RFC 2003 §5). */
@@ -237,8 +237,8 @@ struct tunnel_ops {
 	int (*del)(struct tunnel_dp *dp, struct binding_key key);
 	/* Of the base tier only: */
 	/**
-	 * Packets to a network behind a mobile router are to come to us, or not any more (RFC 5177).
-	 * Idempotent. @retval -errno  also if somebody else routes the network on this host
+	 * Packets to a network behind a mobile router are to come to us, or not any more (RFC
+	 * 5177). Idempotent. @retval -errno  also if somebody else routes the network on this host
 	 */
 	int (*route)(struct tunnel_dp *dp, struct addr_prefix network, bool on);
 	void (*udp_input)(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
@@ -250,8 +250,8 @@ struct tunnel_ops {
 			      void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);
 	/* Of a fast tier only: */
 	/**
-	 * binding.fast_slot of one that it carries, if it does so until del() and cares for no time:
-	 * it is not told then that such a one was renewed. 0: it is told.
+	 * binding.fast_slot of one that it carries, if it does so until del() and cares for no
+	 * time: it is not told then that such a one was renewed. 0: it is told.
 	 */
 	uint32_t carried;
 	bool outlives; /* it goes on without us where conf->keep_forwarding says so */
@@ -278,12 +278,12 @@ enum tunnel_direction { TUNNEL_TO_NODE, TUNNEL_FROM_NODE };
 /** Why a filter does not let a packet pass; the first of these that holds. */
 enum tunnel_filter_reason {
 	TUNNEL_FILTER_PASSES,
-	TUNNEL_FILTER_OPTIONS,  /* IP options */
-	TUNNEL_FILTER_ICMP,     /* an ICMP error that belongs to no permitted flow */
-	TUNNEL_FILTER_PEER,     /* the far end is not listed */
-	TUNNEL_FILTER_PROTOCOL, /* in no row */
-	TUNNEL_FILTER_PORT,     /* of the far end: in no row */
-	TUNNEL_FILTER_LENGTH, /* UDP's own length is not the packet's, or there is no whole header */
+	TUNNEL_FILTER_OPTIONS,     /* IP options */
+	TUNNEL_FILTER_ICMP,        /* an ICMP error that belongs to no permitted flow */
+	TUNNEL_FILTER_PEER,        /* the far end is not listed */
+	TUNNEL_FILTER_PROTOCOL,    /* in no row */
+	TUNNEL_FILTER_PORT,        /* of the far end: in no row */
+	TUNNEL_FILTER_LENGTH,      /* UDP's own length is not the packet's, or no whole header */
 	TUNNEL_FILTER_FRAGMENT,    /* of a packet whose first fragment has not passed */
 	TUNNEL_FILTER_UNSOLICITED, /* the node has not sent to this far end since it was bound */
 	TUNNEL_FILTER_REASON_CNT,

@@ -8,7 +8,7 @@
 
 #include "ha-core/wire/wire.h"
 
-/** A stranger's message holds no more than this; one that does is discarded ("too-many-extensions"). */
+/** A stranger's message holds no more than these, or it is discarded ("too-many-extensions"). */
 #define EXT_MAX 64
 
 enum ext_type {

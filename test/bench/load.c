@@ -12,7 +12,7 @@
  *	                        how many does it take?
  *	open RATE SECONDS       RATE requests a second whatever comes back: how long does it take?
  *	                        Time counts from when a request was due, not from when it was sent.
- *	moves SECONDS           one node after the other moves, and packets are sent to its home address:
+ *	moves SECONDS           one node after the other moves; packets go to its home address:
  *	                        how long is it from the request to the first that comes out of the
  *	                        tunnel at the new care-of address?
  *

@@ -493,7 +493,7 @@ static void assert_sent_to_node(const struct frame *f)
 	assert_memory_equal(result.data, gateway_mac, 6);
 	assert_memory_equal(result.data + 6, source, 6);
 	assert_int_equal(ipv4_get16(result.data + 12), ETH_P_IP);
-	/* "None", where it cannot be told without the payload; not right if the inner one is not. */
+	/* "None", where only the payload could tell; not right if the inner one is not. */
 	udp_sum = ip_of(&result) + IPV4_HEADER_MIN + 6;
 	if (path.udp && (ipv4_get16(udp_sum) == 0 || !transport_is_right(f->data + ETH_HLEN)))
 		memcpy(packet + IPV4_HEADER_MIN + 6, udp_sum, 2);

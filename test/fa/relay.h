@@ -56,7 +56,7 @@ struct relay_conf {
 	struct in_addr partner; /* that home agent */
 	uint32_t spi;
 	enum relay_vouch vouch;
-	bool vouch_co_located; /* also for co-located care-of addresses: RFC 5944 contradicts itself */
+	bool vouch_co_located; /* for co-located care-of addresses, too: RFC 5944 is of two minds */
 };
 
 /** A request that has been read. */

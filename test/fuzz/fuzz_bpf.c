@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The programs of the fast path, at XDP and at tc, in the kernel that runs here (bpf_prog_test_run).
- * A packet is left as it came, dropped, or sent; what is sent is what encap.c makes of it, and both
- * programs agree. Nothing of the kernel's is counted by libFuzzer, so inputs are mutations of good
- * packets and no more. Needs root, else it is skipped.
+ * The programs of the fast path, at XDP and at tc, in the kernel that runs here
+ * (bpf_prog_test_run). A packet is left as it came, dropped, or sent; what is sent is what encap.c
+ * makes of it, and both programs agree. Nothing of the kernel's is counted by libFuzzer, so inputs
+ * are mutations of good packets and no more. Needs root, else it is skipped.
  *
  * Input: node (1), bits (1: BIT_*), then an IPv4 packet.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Recovery: a store that was good, then spoilt, is opened, read, written to and closed. It says that
- * it is damaged, or gives back only what was once put into it; it never crashes, and what it refuses
- * it leaves as it is.
+ * Recovery: a store that was good, then spoilt, is opened, read, written to and closed. It says
+ * that it is damaged, or gives back only what was once put into it; it never crashes, and what it
+ * refuses it leaves as it is.
  *
  * Input: spoils, each a file (1: place in files[]), kind (1: SPOIL_*), offset (4, modulo the file's
  * length), length (1), octets (of SPOIL_WRITE).

@@ -9,8 +9,8 @@
  *			§4.3.2, RFC 5265 §4.3, the forwarding policy)
  *	to the wire	from our address: to the end of a live tunnel, or an ICMP error
  *
- * Input: bits (1: see BIT_*), then steps: kind (1), place of a binding (1), help (1: HELP_*), source
- * port (2), TOS (1), length (2), octets.
+ * Input: bits (1: see BIT_*), then steps: kind (1), place of a binding (1), help (1: HELP_*),
+ * source port (2), TOS (1), length (2), octets.
  */
 #include "ha-core/tunnel/tun/tunnel_tun.c"
 #include "test/fuzz/packet.h"

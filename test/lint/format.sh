@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# Is every C file laid out as .clang-format says? Exit codes: 0 yes, 1 no, 77 cannot tell.
+# Is every C file laid out as .clang-format says, and no line wider than it says, which does not
+# hold comments to it? Exit codes: 0 yes, 1 no, 77 cannot tell.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,4 +21,10 @@ existing=()
 for file in "${files[@]}"; do
 	[ ! -f "$file" ] || existing+=("$file")
 done
+wide=false
+for file in "${existing[@]}"; do
+	! expand "$file" | LC_ALL=C.UTF-8 grep -nE '^.{101}' | sed "s|^|$file, over 100 columns: |" ||
+		wide=true
+done
 clang-format --dry-run -Werror --ferror-limit=3 "${existing[@]}"
+! $wide

@@ -18,9 +18,9 @@
  *
  * The VPN comes up when we are OUTSIDE and its packets have a way, stays through every move
  * outside, and goes down INSIDE (§4.1). What is registered through it holds as long as its inner
- * address: a move outside is none of the internal agent's business. Where it ends, or cannot come up,
- * the way to the gateway may have, too: a NAT that forgot us shows a new port by a registration only
- * (RFC 3519 §4.10), so the external agent is asked beside the VPN.
+ * address: a move outside is none of the internal agent's business. Where it ends, or cannot come
+ * up, the way to the gateway may have, too: a NAT that forgot us shows a new port by a registration
+ * only (RFC 3519 §4.10), so the external agent is asked beside the VPN.
  */
 #include "test/mn/detect.h"
 

@@ -6,8 +6,8 @@
  * User data of the internal home address passes in the clear in state INSIDE only. Outside it goes
  * through the VPN, which runs from the external home address through the external agent's tunnel
  * (RFC 5265 §3.3), or by itself (RFC 5266). The VPN's inner address is one more point of attachment
- * to the internal agent: a correspondence of its own, DETECT_VPN, under the same association. On the
- * home link we deregister, and the agent's yes, with TNC, says that we are inside.
+ * to the internal agent: a correspondence of its own, DETECT_VPN, under the same association. On
+ * the home link we deregister, and the agent's yes, with TNC, says that we are inside.
  */
 #include "test/mn/node.h"
 

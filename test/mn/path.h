@@ -22,7 +22,7 @@ struct path_hooks {
 	void (*message)(void *ctx, enum detect_agent agent, const uint8_t *data, size_t len);
 	/** A keepalive was answered. */
 	void (*echo)(void *ctx, enum detect_agent agent);
-	/** A packet was too long for the way to this agent, which takes outer ones of mtu octets. */
+	/** A packet was too long for the way to this agent, which takes outer ones of mtu. */
 	void (*too_big)(void *ctx, enum detect_agent agent, uint32_t mtu);
 	void *ctx;
 };

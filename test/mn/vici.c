@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vici's encoding. A packet is its length (32 bits), its type, for some types a name (8-bit length),
- * and a message: a sequence of elements, each a type octet and what that calls for. Names have an
- * 8-bit length, values a 16-bit one. vpn.c owns the sockets.
+ * vici's encoding. A packet is its length (32 bits), its type, for some types a name (8-bit
+ * length), and a message: a sequence of elements, each a type octet and what that calls for. Names
+ * have an 8-bit length, values a 16-bit one. vpn.c owns the sockets.
  */
 #include "test/mn/vici.h"
 

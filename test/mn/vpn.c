@@ -2,8 +2,9 @@
 /*
  * Two connections to charon. One is kept: it hears of SAs that come and go, and takes down; what
  * it asked is answered in order, so an end that we ordered is told from one that happened. The
- * other is made for each attempt to bring the VPN up, and its answer is the attempt's outcome. That says
- * no more than that it failed; why, is in the last telling line of the log that charon sends beside it.
+ * other is made for each attempt to bring the VPN up, and its answer is the attempt's outcome. That
+ * says no more than that it failed; why, is in the last telling line of the log that charon sends
+ * beside it.
  *
  * Owned by node.c. Nothing here waits; a charon that goes away is tried for once a second.
  */

@@ -1020,7 +1020,7 @@ static void expect_extensions(struct script *s, const char *list)
 		fail(s, "the reply's extensions are %s", have);
 }
 
-/* acks N,N,...: exactly these codes, all of one Sub-Type, in order; "implicit:" ahead: of the 2nd */
+/* acks N,N,...: just these codes, all of one Sub-Type, in order; "implicit:" ahead: of the 2nd */
 static void expect_acks(struct script *s, const char *list)
 {
 	const struct engine_result *res = &s->result;
@@ -1440,7 +1440,8 @@ static void send_revocation(struct script *s, struct party *p)
 /*
  * revoke PARTY | acknowledge PARTY, then
  *	home A, care-of A, agent A, from A[:P], ident HEX|+N|-N (8 digits, or seconds off our
- *	clock, or off the revocation that left last), inform, home-agent (A set), ext HEX, bad, unsigned
+ *	clock, or off the revocation that left last), inform, home-agent (A set), ext HEX, bad,
+ *	unsigned
  */
 static void do_revoke(struct script *s, char **words, size_t cnt)
 {

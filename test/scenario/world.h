@@ -70,7 +70,7 @@ struct world {
 	struct world_sent sent;
 	unsigned int sent_cnt;
 	char error[128]; /* of the last call that failed */
-	/* Around each call of the engine: it may be short of memory from now on, or not. NULL: never. */
+	/* Around each call of the engine: may it be short of memory from now on? NULL: never. */
 	void (*may_fail)(bool yes);
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which next hops the fast path uses, and that the kernel goes on asking for them. tunnel_bpf.c opens
- * and closes it.
+ * Which next hops the fast path uses, and that the kernel goes on asking for them. tunnel_bpf.c
+ * opens and closes it.
  *
  * The programs send to a neighbour that the kernel knows and never through the kernel: to it, the
  * neighbour goes unused, gets stale, and nobody would notice that it has gone, or has another

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * The neighbours that the fast path's packets go to, kept known to be there. Part of the tiers "xdp"
- * and "tc"; tunnel_bpf.c calls it.
+ * The neighbours that the fast path's packets go to, kept known to be there. Part of the tiers
+ * "xdp" and "tc"; tunnel_bpf.c calls it.
  */
 #ifndef HA_CORE_TUNNEL_BPF_BPF_HOPS_H
 #define HA_CORE_TUNNEL_BPF_BPF_HOPS_H

@@ -2,16 +2,17 @@
 /*
  * Which program is attached where, and how it stays there while the daemon does not.
  *
- * XDP by a BPF link, pinned as DIR/xdp-INDEX: it lives as long as its pin, so a killed daemon's goes
- * on, the next daemon finds it and puts its own program into it in one step. tc by a filter of its
- * own handle at the clsact hook, which lives as long as the interface; that it is ours is marked by
- * an empty directory DIR/tc-INDEX-HANDLE, and DIR/clsact-INDEX says that the hook itself was not
- * there before. So all of it can be found and taken away again, and nothing of anybody else's is.
+ * XDP by a BPF link, pinned as DIR/xdp-INDEX: it lives as long as its pin, so a killed daemon's
+ * goes on, the next daemon finds it and puts its own program into it in one step. tc by a filter of
+ * its own handle at the clsact hook, which lives as long as the interface; that it is ours is
+ * marked by an empty directory DIR/tc-INDEX-HANDLE, and DIR/clsact-INDEX says that the hook itself
+ * was not there before. So all of it can be found and taken away again, and nothing of anybody
+ * else's is.
  *
  * XDP is chosen where the driver runs native programs and also sends what is redirected to it:
- * otherwise packets would be lost without a word, and tc, which can send anywhere, is the faster one
- * in the end. Linux says so since 6.3, and again when that has changed. Before that a driver with
- * native XDP is trusted, except veth,
+ * otherwise packets would be lost without a word, and tc, which can send anywhere, is the faster
+ * one in the end. Linux says so since 6.3, and again when that has changed. Before that a driver
+ * with native XDP is trusted, except veth,
  * which sends only if its other end is prepared for it.
  *
  * What the programs drop is counted by interface in entries of the map ha_drops, made and deleted
@@ -392,8 +393,8 @@ static void attach(struct bpf_ports *p, struct port *port, const struct rtnl_lin
 }
 
 /*
- * XDP has come to lose packets where it is, so tc takes its place. Others are told first to redirect
- * nothing to this interface any more.
+ * XDP has come to lose packets where it is, so tc takes its place. Others are told first to
+ * redirect nothing to this interface any more.
  */
 static void give_up_xdp(struct bpf_ports *p, struct port *port, const struct rtnl_link *link)
 {

@@ -22,7 +22,7 @@
  * Their sizes are set before they are loaded where none is given here.
  *
  *	ha_select  ARRAY, one: __u32, which entry of ha_config holds
- *	ha_config  ARRAY, two: struct habpf_config. Write the one that does not hold, then ha_select:
+ *	ha_config  ARRAY, two: struct habpf_config. Write the one not in force, then ha_select:
  *	           so a packet meets the one or the other, never something between
  *	ha_ports   ARRAY, HABPF_PORT_CNT, by ifindex: struct habpf_port; all zero: not ours
  *	ha_nodes   ARRAY, mmapable, habpf_entry_cnt(slot_cnt): struct habpf_node, an open hash
@@ -131,7 +131,7 @@ struct habpf_config {
 	__u32 flags;  /* HABPF_* above */
 	__be32 home_agent;
 	__be16 port;            /* of UDP tunnels, ours */
-	__u16 drops_per_second; /* passed on for each reason, each CPU, that the TUN tier logs them */
+	__u16 drops_per_second; /* passed on for the TUN tier to log, for each reason and CPU */
 	/*
 	 * The TUN device: routes are looked up as for a packet that enters by it, as they are on
 	 * the tier below. It must forward. 0: as for one from the interface the packet came by.

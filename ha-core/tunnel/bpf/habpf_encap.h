@@ -7,7 +7,7 @@
  *	CTX_PORT                HABPF_PORT_* flag that an interface needs to be left by
  *	ctx_ifindex(ctx)        where the frame came in
  *	ctx_has_tag(ctx)        a VLAN tag that is not in the frame any more
- *	ctx_load(ctx)           lays the first HABPF_HEADERS octets out in a row, as far as there are
+ *	ctx_load(ctx)           lays the first HABPF_HEADERS octets out in a row, or all there are
  *	ctx_frame_len(ctx)      octets of the frame that a packet may lie in
  *	ctx_gso_size(ctx), ctx_gso_segs(ctx)  of a large segment; else 0
  *	ctx_grow(ctx, len, proto)  room for an outer header of this IP protocol before the IP header

@@ -27,8 +27,8 @@
 #define STAMP_TICKS         8
 
 /*
- * What is checked and then used as an index has to be one and the same register: Linux 6.1's verifier
- * does not see that of two copies, one of them on the stack, the check holds for both.
+ * What is checked and then used as an index has to be one and the same register: Linux 6.1's
+ * verifier does not see that of two copies, one of them on the stack, the check holds for both.
  */
 #define HABPF_AS_ONE_COPY(x) asm volatile("" : "+r"(x))
 
@@ -144,7 +144,7 @@ static __always_inline const struct habpf_port *port_find(__u32 ifindex)
 	return bpf_map_lookup_elem(&ha_ports, &ifindex);
 }
 
-/* 0, but not before all of these are read: what is read at an address that it is part of is so later. */
+/* 0, once all of these are read: what is read at an address that it is part of is so later. */
 static __always_inline __u64 zero_after(const __u64 *words, __u32 cnt)
 {
 	__u64 all = 0;
@@ -157,8 +157,8 @@ static __always_inline __u64 zero_after(const __u64 *words, __u32 cnt)
 }
 
 /**
- * Where a home address has its entry; one of ha_nodes that there is not: nowhere. A global function:
- * the verifier looks at its loop once and not on each way that goes on from there.
+ * Where a home address has its entry; one of ha_nodes that there is not: nowhere. A global
+ * function: the verifier looks at its loop once and not on each way that goes on from there.
  */
 __weak __attribute__((noinline)) __u32 node_search(__be32 home_addr, __u32 slot_cnt)
 {
@@ -251,7 +251,7 @@ static __always_inline bool drop_is_reported(const struct habpf_config *config,
 	return true;
 }
 
-/** Notes a next hop, for the daemon. It is written to only when it changes: the line is everybody's. */
+/** Notes a next hop, for the daemon. Written to only when it changes: the line is everybody's. */
 static __always_inline void hop_note(__u32 ifindex, __be32 addr)
 {
 	__u32 index = (addr * 0x9e3779b1u) >> 16 & (HABPF_HOP_CNT - 1);

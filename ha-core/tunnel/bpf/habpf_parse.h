@@ -213,8 +213,8 @@ static __always_inline int filter_judge(const struct habpf_config *config,
 }
 
 /**
- * RFC 6040 figure 4, as in encap.c: does nothing go on, or is it a pair that §4.2 would have logged?
- * The outer mark is CE on a flow that knows of none, or says what no ingress writes.
+ * RFC 6040 figure 4, as in encap.c: does nothing go on, or is it a pair that §4.2 would have
+ * logged? The outer mark is CE on a flow that knows of none, or says what no ingress writes.
  */
 static __always_inline bool ecn_is_odd(__u8 inner, __u8 outer)
 {

@@ -4,8 +4,8 @@
  *
  * The programs (ha_xdp.bpf.c, ha_tc.bpf.c) do what their maps say (habpf.h): this file writes the
  * maps, bpf_ports.c has the programs attached. Everything is pinned in a directory of the daemon's
- * (tunnel.bpffs), so packets go on while the daemon is away, killed or not. A binding's expiry is in
- * its entry: nothing is forwarded for longer than was granted, whoever is away for how long.
+ * (tunnel.bpffs), so packets go on while the daemon is away, killed or not. A binding's expiry is
+ * in its entry: nothing is forwarded for longer than was granted, whoever is away for how long.
  *
  * The map of nodes is the truth of what is carried; there is no copy of it here. It is mapped into
  * our memory, so that to change a binding's entry or to read its counters costs no system call
@@ -13,8 +13,8 @@
  * maps if they are of its own layout and large enough, puts its own programs over them, has each
  * binding that the store gives back put, and then removes the entries that nobody put (reconcile).
  * Whom a node has sent to under a filter (contacts) is in its entry as bits, by the order of the
- * configuration's peers. While the entries are written for another list of peers than the one before,
- * here or by an earlier daemon, the programs leave every packet alone (realigning).
+ * configuration's peers. While the entries are written for another list of peers than the one
+ * before, here or by an earlier daemon, the programs leave every packet alone (realigning).
  * Maps that are of no use to it are removed with all that hangs on them.
  *
  * Counters of a binding lie in its entry, all of them: what it counted before, and what tun carries
@@ -24,8 +24,9 @@
  * at 0 with each daemon.
  *
  * config.layout 0 makes the programs leave every packet alone: that is how all of it is switched
- * off at once where it could not do what tun does, for a filter with more rows or peers than it has, and
- * for IPsec policies of this host, which a packet past the kernel's own path would never meet.
+ * off at once where it could not do what tun does, for a filter with more rows or peers than it
+ * has, and for IPsec policies of this host, which a packet past the kernel's own path would never
+ * meet.
  */
 #include "common/err.h"
 #include "common/log.h"
@@ -212,7 +213,7 @@ static void clean_dir(const char *dir)
 	}
 }
 
-/* By which the directory is reached: its name, or what ha.c found for a user that it is closed to. */
+/* By which the directory is reached: its name, or what ha.c found for a user whom it shuts out. */
 static const char *way_to_dir(const struct tunnel_conf *conf)
 {
 	return conf->bpffs_way ? conf->bpffs_way : conf->bpffs;

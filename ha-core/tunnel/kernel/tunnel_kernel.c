@@ -3,8 +3,8 @@
  * Tier "kernel": the kernel's own devices put packets into tunnels, for hosts whose policy forbids
  * BPF. tunnel.c calls it.
  *
- *	to a node    wire ─► rule ─► our table: a route a binding, with its outer header ─► ipip or gre
- *	             device in metadata mode ─► wire
+ *	to a node    wire ─► rule ─► our table: a route a binding, with its outer header ─► ipip or
+ *	             gre device in metadata mode ─► wire
  *	from a node  as without it: the base tier's raw sockets
  *
  * Nodes are sent more than they send, so that is the heavy direction; and it is all that can be had
@@ -30,9 +30,10 @@
  * they do in the base tier then. What remains of us is idle and is removed by the next start.
  *
  * Where it differs from the base tier, as the kernel gives it:
- *	RFC 2003 §3.1   DF is set in every outer header (for an inner one without it that MAY be), so
- *			the path MTU is always told. The route has the MTU of its tunnel: the kernel
- *			fragments before it encapsulates, and says "fragmentation needed" itself.
+ *	RFC 2003 §3.1   DF is set in every outer header (for an inner one without it that MAY be),
+ *			so the path MTU is always told. The route has the MTU of its tunnel: the
+ *			kernel fragments before it encapsulates, and says "fragmentation needed"
+ *			itself.
  *	RFC 2003 §3.2   a packet whose source is the care-of address goes back there; its own TTL
  *			ends it. No route compares the two.
  *	RFC 6040 §4.1   congestion marks are copied, tunnel.ecn or not, and CE as ECT(0) (RFC 3168).

@@ -312,7 +312,7 @@ static int add_route(struct tun_host *h, struct addr_prefix dst)
 		.index = h->index,
 	};
 
-	/* A route that names an address needs it, and goes with it: a host that stands by has none. */
+	/* A route that names an address needs it, and goes with it: a standby has none. */
 	if (!h->conf->address_floats)
 		route.src = h->conf->home_agent;
 

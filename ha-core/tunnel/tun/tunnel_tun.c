@@ -20,8 +20,8 @@
  *
  * RFC 2003 (§3.2 loops, §4 errors from inside, §5.1 sizes), RFC 3024 §4.3.2 (who may send what),
  * RFC 5177 §7 (networks behind mobile routers), RFC 3519 §4.2 to §4.9 (UDP tunnels, keepalives),
- * RFC 5944 §4.2.3 (one copy for each binding), §4.3 (broadcasts), RFC 5265 §4.3 (registrations never
- * come out of a tunnel).
+ * RFC 5944 §4.2.3 (one copy for each binding), §4.3 (broadcasts), RFC 5265 §4.3 (registrations
+ * never come out of a tunnel).
  */
 #include "common/err.h"
 #include "common/log.h"
@@ -900,7 +900,7 @@ static void note_contact(struct tunnel_dp *dp, struct binding *first, struct in_
 		dp->conf.contacted(dp->conf.contacted_ctx, first);
 }
 
-/* The forwarding policy, for packets from a node. What passes is noted before it can be answered. */
+/* The forwarding policy, for packets from a node. What passes is noted before it is answered. */
 static bool may_leave(struct tunnel_dp *dp, const struct binding *b, const struct arrival *a,
 		      const struct encap_inner *inner)
 {

@@ -228,7 +228,7 @@ static void each_alone_earns_what_it_should(void **state)
 	}
 }
 
-/* A cut that leaves an extension by accident: the drawn type 139 is then a short one of length 1. */
+/* A cut that leaves an extension by accident: the drawn type 139 is then a short one, length 1. */
 static bool is_whole_by_accident(const struct sample *s, size_t len)
 {
 	return s->octets[0] == EXT_DYNAMIC_HA && s->octets[1] == 1 && len == 3;

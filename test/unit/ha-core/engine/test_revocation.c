@@ -258,7 +258,7 @@ static void an_outstanding_revocation_is_sent_again_in_the_next_life(void **stat
 	assert_int_equal(w.engine.stats.revocations_sent, sent + 1);
 }
 
-/* §3.3: MUST NOT be sent for a registration that has expired; the wall clock tells across a boot. */
+/* §3.3: MUST NOT be sent for a registration that expired; the wall clock tells across a boot. */
 static void one_of_a_lifetime_that_is_over_is_not(void **state)
 {
 	struct memory_time at = { .boot = 8 };
