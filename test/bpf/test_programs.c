@@ -545,6 +545,28 @@ static void assert_sent_from_node(const struct frame *f, const uint8_t dmac[6])
 
 static struct frame frame;
 
+/* To the node, from it, and in its tunnel: an IP header with 16 bits changed, otherwise right. */
+static void make_to_node_with(size_t field, uint16_t value)
+{
+	make_to_node(&frame, IPPROTO_TCP, 100);
+	ipv4_put16(ip_of(&frame) + field, value);
+	ipv4_finish_header(ip_of(&frame));
+}
+
+static void make_from_node_with(size_t field, uint16_t value)
+{
+	make_from_node(&frame, IPPROTO_TCP, 100);
+	ipv4_put16(ip_of(&frame) + field, value);
+	ipv4_finish_header(ip_of(&frame));
+}
+
+static void make_inner_with(size_t field, uint16_t value)
+{
+	make_from_node(&frame, IPPROTO_TCP, 100);
+	ipv4_put16(inner_of(&frame) + field, value);
+	finish_inner(&frame);
+}
+
 /* --- carried --- */
 
 static const struct tunnel_kind {
@@ -844,34 +866,22 @@ static void another_layout_switches_the_program_off(void **state)
 
 static void options_to_a_node_are_left(void **state)
 {
-	uint8_t *ip = ip_of(&frame);
-
 	(void)state;
-	make_to_node(&frame, IPPROTO_TCP, 100);
-	ip[0] = 0x46;
-	ipv4_finish_header(ip);
+	make_to_node_with(0, 0x4600);
 	assert_left(&frame, HABPF_LEAVE_OPTIONS);
 }
 
 static void a_wrong_header_to_a_node_is_left(void **state)
 {
-	uint8_t *ip;
-
 	(void)state;
 	make_to_node(&frame, IPPROTO_TCP, 100);
-	ip = ip_of(&frame);
-	ip[IPV4_CHECKSUM] ^= 0x10;
+	ip_of(&frame)[IPV4_CHECKSUM] ^= 0x10;
 	assert_left(&frame, HABPF_LEAVE_CHECKSUM);
-	make_to_node(&frame, IPPROTO_TCP, 100);
-	ipv4_put16(ip + IPV4_LENGTH, 101); /* longer than its frame */
-	ipv4_finish_header(ip);
+	make_to_node_with(IPV4_LENGTH, 101); /* longer than its frame */
 	assert_left(&frame, HABPF_LEAVE_CHECKSUM);
-	ipv4_put16(ip + IPV4_LENGTH, 19);
-	ipv4_finish_header(ip);
+	make_to_node_with(IPV4_LENGTH, 19);
 	assert_left(&frame, HABPF_LEAVE_CHECKSUM);
-	make_to_node(&frame, IPPROTO_TCP, 100);
-	ip[0] = 0x44;
-	ipv4_finish_header(ip);
+	make_to_node_with(0, 0x4400);
 	assert_left(&frame, HABPF_LEAVE_OPTIONS);
 }
 
@@ -882,9 +892,7 @@ static void fragments_to_a_node_are_left(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		make_to_node(&frame, IPPROTO_TCP, 100);
-		ipv4_put16(ip_of(&frame) + IPV4_FRAGMENT, fields[i]);
-		ipv4_finish_header(ip_of(&frame));
+		make_to_node_with(IPV4_FRAGMENT, fields[i]);
 		assert_left(&frame, HABPF_LEAVE_FRAGMENT);
 	}
 }
@@ -1484,44 +1492,29 @@ static void registrations_and_other_udp_are_ignored(void **state)
 
 static void outer_options_and_fragments_are_left(void **state)
 {
-	uint8_t *ip = ip_of(&frame);
-
 	(void)state;
-	make_from_node(&frame, IPPROTO_TCP, 100);
-	ip[0] = 0x46;
-	ipv4_finish_header(ip);
+	make_from_node_with(0, 0x4600);
 	assert_left(&frame, HABPF_LEAVE_OPTIONS);
-	make_from_node(&frame, IPPROTO_TCP, 100);
-	ipv4_put16(ip + IPV4_FRAGMENT, IPV4_MF);
-	ipv4_finish_header(ip);
+	make_from_node_with(IPV4_FRAGMENT, IPV4_MF);
 	assert_left(&frame, HABPF_LEAVE_FRAGMENT);
 }
 
 static void a_wrong_outer_header_is_left(void **state)
 {
-	uint8_t *ip;
-
 	(void)state;
 	make_from_node(&frame, IPPROTO_TCP, 100);
-	ip = ip_of(&frame);
-	ip[IPV4_CHECKSUM] ^= 1;
+	ip_of(&frame)[IPV4_CHECKSUM] ^= 1;
 	assert_left(&frame, HABPF_LEAVE_CHECKSUM);
-	make_from_node(&frame, IPPROTO_TCP, 100);
-	ipv4_put16(ip + IPV4_LENGTH, 121);
-	ipv4_finish_header(ip);
+	make_from_node_with(IPV4_LENGTH, 121);
 	assert_left(&frame, HABPF_LEAVE_CHECKSUM);
 }
 
 static void inner_options_and_fragments_are_left(void **state)
 {
 	(void)state;
-	make_from_node(&frame, IPPROTO_TCP, 100);
-	inner_of(&frame)[0] = 0x46;
-	finish_inner(&frame);
+	make_inner_with(0, 0x4600);
 	assert_left(&frame, HABPF_LEAVE_OPTIONS);
-	make_from_node(&frame, IPPROTO_TCP, 100);
-	ipv4_put16(inner_of(&frame) + IPV4_FRAGMENT, 3);
-	finish_inner(&frame);
+	make_inner_with(IPV4_FRAGMENT, 3);
 	assert_left(&frame, HABPF_LEAVE_FRAGMENT);
 }
 
@@ -1532,20 +1525,14 @@ static void a_malformed_inner_header_is_dropped(void **state)
 	(void)state;
 	for (kind = 0; kind < KIND_CNT; kind++) {
 		use_kind(kind);
-		make_from_node(&frame, IPPROTO_TCP, 100);
-		inner_of(&frame)[0] = 0x65;
-		finish_inner(&frame);
+		make_inner_with(0, 0x6500);
 		assert_dropped(&frame, HABPF_DROP_MALFORMED);
-		make_from_node(&frame, IPPROTO_TCP, 100);
-		inner_of(&frame)[0] = 0x44;
-		finish_inner(&frame);
+		make_inner_with(0, 0x4400);
 		assert_dropped(&frame, HABPF_DROP_MALFORMED);
 		make_from_node(&frame, IPPROTO_TCP, 100);
 		inner_of(&frame)[IPV4_CHECKSUM] ^= 1;
 		assert_dropped(&frame, HABPF_DROP_MALFORMED);
-		make_from_node(&frame, IPPROTO_TCP, 100);
-		ipv4_put16(inner_of(&frame) + IPV4_LENGTH, 19);
-		finish_inner(&frame);
+		make_inner_with(IPV4_LENGTH, 19);
 		assert_dropped(&frame, HABPF_DROP_MALFORMED);
 	}
 }
@@ -1569,9 +1556,7 @@ static void an_inner_packet_longer_than_its_outer_is_dropped(void **state)
 static void an_outer_packet_without_room_for_an_inner_is_dropped(void **state)
 {
 	(void)state;
-	make_from_node(&frame, IPPROTO_TCP, 100);
-	ipv4_put16(ip_of(&frame) + IPV4_LENGTH, 39);
-	ipv4_finish_header(ip_of(&frame));
+	make_from_node_with(IPV4_LENGTH, 39);
 	assert_dropped(&frame, HABPF_DROP_MALFORMED);
 }
 
