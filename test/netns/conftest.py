@@ -67,6 +67,23 @@ def pytest_configure_node(node):
     node.workerinput["frames"] = node.config.frames
 
 
+def pytest_collection_modifyitems(config, items):
+    """
+    pytest-xdist hands tests out in runs. Those marked `once` wait for long: each run has some, and
+    the last ones have none that everybody else would wait for.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    slow = [item for item in items if item.get_closest_marker("once")]
+    quick = [item for item in items if item not in slow]
+    step = max(len(quick) * 3 // 4 // (len(slow) or 1), 1)
+    items.clear()
+    for at, item in enumerate(quick):
+        items += [slow.pop(0)] if slow and at % step == 0 else []
+        items.append(item)
+    items += slow
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session):
     """What the daemons have sent is dissected, and a fault fails the run."""

@@ -14,6 +14,8 @@ from fixtures.cluster import (PASSWORD, Cluster, Process, Redis, own, show, wait
 from fixtures.namespaces import run
 from fixtures.wait import until
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def cluster(net, workdir, things, run_daemon):

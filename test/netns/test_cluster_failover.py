@@ -18,6 +18,8 @@ from fixtures.cluster import Cluster, Keepalived, Stream, own, wait_following
 from fixtures.load import FIRST_HOME, Load
 from fixtures.wait import until
 
+pytestmark = pytest.mark.once
+
 NODES = int(os.environ.get("HA_CLUSTER_NODES", "1000"))
 HOMES = [str(ipaddress.IPv4Address(FIRST_HOME) + i) for i in range(NODES)]
 

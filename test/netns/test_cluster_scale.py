@@ -15,6 +15,8 @@ from fixtures.load import Load
 from fixtures.programs import DATA_PATH, Daemon
 from fixtures.wait import until
 
+pytestmark = pytest.mark.once
+
 NODES = int(os.environ.get("HA_CLUSTER_JOIN", "5000"))
 RATE = min(1000, NODES // 5)
 

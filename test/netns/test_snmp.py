@@ -540,6 +540,7 @@ def test_advertisements_of_a_home_link(campus, net, run_daemon, master):
     assert master.get(f"{MIP}.1.4.2.2.0") <= daemon.counter("advertisements-sent")
 
 
+@pytest.mark.once
 def test_sets_are_refused(agent, master, desk):
     desk.register()
     objects = master.walk(f"{MIP}.1") | master.walk(f"{HE}.1")

@@ -8,7 +8,10 @@ import pytest
 
 from fixtures import layers, strongswan
 
-pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here"),
+]
 
 
 def test_ipsec_runs_from_the_external_home_address(office):

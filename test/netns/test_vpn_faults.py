@@ -19,7 +19,10 @@ from fixtures.deployment import recipe
 from fixtures.traffic import MARK, Pings, Transfer
 from fixtures.wait import until
 
-pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here"),
+]
 
 PATIENCE_S = 90         # charon has timers of its own
 HASTE = {"tries": 2}    # retransmissions until it gives up

@@ -12,7 +12,10 @@ from fixtures.deployment import recipe
 from fixtures.traffic import MARK, Gap, Pings, Transfer
 from fixtures.wait import until
 
-pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here"),
+]
 
 
 @pytest.fixture

@@ -16,7 +16,10 @@ from fixtures import layers, strongswan
 from fixtures.deployment import recipe
 from fixtures.wait import until
 
-pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here"),
+]
 
 LINK_MTU = 1500
 FULL_PING = LINK_MTU - 28

@@ -9,7 +9,10 @@ import pytest
 from fixtures import strongswan
 from fixtures.traffic import MARK, Transfer
 
-pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here"),
+]
 
 
 def ping(host, *arguments):

@@ -13,7 +13,10 @@ from fixtures import layers, strongswan
 from fixtures.deployment import recipe
 from fixtures.wait import until
 
-pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here"),
+]
 
 FLOOD = 1000
 

@@ -17,7 +17,10 @@ from fixtures.deployment import INTERNAL_KEY, recipe
 from fixtures.traffic import MARK, Pings, Transfer
 from fixtures.wait import until
 
-pytestmark = pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(not strongswan.available(), reason="no strongSwan (charon) here"),
+]
 
 ALICE = mip.Association(256, bytes.fromhex(INTERNAL_KEY), "hmac-sha256")
 TNC = mip.extension(mip.EXT_TNC, b"\0\0")
