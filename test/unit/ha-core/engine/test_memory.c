@@ -10,14 +10,10 @@
 
 #include <cmocka.h>
 
-#define HOME_AGENT 0x0a000002u
-#define ALICE      0x0a320007u
-#define CARE_OF    0x0a010010u
-#define TOLERANCE  7
-#define BOOT       0x12345677u
+#include "test/unit/ha-core/engine/remembering.h"
 
-static struct addr_prefix home_net;
-static const struct ha_policy no_policy;
+#define BOOT 0x12345677u
+
 static struct engine before, after; /* two lives */
 static struct memory_time at;       /* of the second one */
 static struct memory_restored got;
@@ -33,50 +29,9 @@ static int hook_changed(void *ctx, struct binding_key k, const struct binding *f
 	return first ? data_path_says : 0;
 }
 
-static uint32_t hook_random(void *ctx)
-{
-	(void)ctx;
-	return 1;
-}
-
 static void begin(struct engine *e, const struct clock *now)
 {
-	const struct engine_hooks hooks = { .changed = hook_changed, .random = hook_random };
-	const struct engine_conf conf = { .home_agent = addr_from_host(HOME_AGENT),
-					  .home_networks = &home_net,
-					  .home_network_cnt = 1,
-					  .max_lifetime_s = 1800,
-					  .max_bindings = 4 };
-	const struct addr_prefix pool = { addr_from_host(0x0a328000), 29 };
-	const struct in_addr none = { 0 };
-
-	assert_int_equal(engine_init(e, &conf, 8, &no_policy, NULL, &hooks, now), 0);
-	assert_int_equal(pool_add(&e->pool, pool), 0);
-	assert_int_equal(engine_add_node(e, addr_from_host(ALICE), NULL, 256, MAC_HMAC_MD5, "k", 1,
-					 REPLAY_TIMESTAMP, REPLAY_SECONDS(TOLERANCE)),
-			 0);
-	assert_int_equal(engine_add_node(e, addr_from_host(ALICE), NULL, 257, MAC_HMAC_MD5, "k", 1,
-					 REPLAY_NONCE, 0),
-			 0);
-	assert_int_equal(engine_add_node(e, none, "bob@Corp.Example", 256, MAC_HMAC_MD5, "k", 1,
-					 REPLAY_TIMESTAMP, REPLAY_SECONDS(TOLERANCE)),
-			 0);
-}
-
-static struct sa_peer *alice(struct engine *e)
-{
-	return sa_peer_find(&e->nodes, addr_from_host(ALICE));
-}
-
-static struct sa_peer *bob(struct engine *e)
-{
-	return sa_peer_find_nai(&e->nodes, (const uint8_t *)"bob@corp.example", 16);
-}
-
-static struct binding *first_of(struct engine *e, const struct sa_peer *node)
-{
-	return binding_find(&e->cache,
-			    (struct binding_key){ node->addr, addr_from_host(HOME_AGENT) });
+	begin_with(e, (struct engine_hooks){ .changed = hook_changed }, now);
 }
 
 /* A binding as a registration would leave it. */
@@ -131,11 +86,10 @@ static void live_again(int64_t wall_s, uint64_t mono_ms, uint32_t boot)
 
 static int make(void **state)
 {
-	const struct clock now = { .mono_ms = 900000, .ntp = 0xe8fe6f8000000000u };
+	const struct clock now = { .mono_ms = 900000, .ntp = NOW_NTP };
 
 	(void)state;
 	data_path_says = 0;
-	home_net = (struct addr_prefix){ addr_from_host(0x0a320000), 16 };
 	begin(&before, &now);
 	at = (struct memory_time){ 0 };
 	begin(&after, &now);

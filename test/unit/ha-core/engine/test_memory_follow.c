@@ -9,16 +9,10 @@
 
 #include <cmocka.h>
 
-#define HOME_AGENT 0x0a000002u
-#define ALICE      0x0a320007u
-#define CARE_OF    0x0a010010u
-#define POOL       0x0a328000u
-#define TOLERANCE  7
-#define NOW_NTP    0xe8fe6f8000000000u
-#define NOW_MS     1000000u
+#include "test/unit/ha-core/engine/remembering.h"
 
-static struct addr_prefix home_net;
-static const struct ha_policy no_policy;
+#define NOW_MS 1000000u
+
 static struct engine here, there;
 static struct memory_time at;
 static struct memory_restored got;
@@ -49,58 +43,16 @@ static void hook_touched(void *ctx, const struct sa_peer *node)
 	touched = node;
 }
 
-static uint32_t hook_random(void *ctx)
-{
-	(void)ctx;
-	return 1;
-}
-
 static void begin(struct engine *e)
 {
 	const struct clock now = { .mono_ms = NOW_MS, .ntp = NOW_NTP };
-	const struct engine_hooks hooks = { .changed = hook_changed,
-					    .random = hook_random,
-					    .renewed = hook_renewed,
-					    .touched = hook_touched,
-					    .ctx = e };
-	const struct engine_conf conf = { .home_agent = addr_from_host(HOME_AGENT),
-					  .home_networks = &home_net,
-					  .home_network_cnt = 1,
-					  .max_lifetime_s = 1800,
-					  .max_bindings = 4 };
-	const struct addr_prefix pool = { addr_from_host(POOL), 29 };
-	const struct in_addr none = { 0 };
-	static const char *const names[] = { "bob@corp.example", "eve@corp.example" };
-	size_t i;
 
-	assert_int_equal(engine_init(e, &conf, 8, &no_policy, NULL, &hooks, &now), 0);
-	assert_int_equal(pool_add(&e->pool, pool), 0);
-	assert_int_equal(engine_add_node(e, addr_from_host(ALICE), NULL, 256, MAC_HMAC_MD5, "k", 1,
-					 REPLAY_TIMESTAMP, REPLAY_SECONDS(TOLERANCE)),
-			 0);
-	assert_int_equal(engine_add_node(e, addr_from_host(ALICE), NULL, 257, MAC_HMAC_MD5, "k", 1,
-					 REPLAY_NONCE, 0),
-			 0);
-	for (i = 0; i < 2; i++)
-		assert_int_equal(engine_add_node(e, none, names[i], 256, MAC_HMAC_MD5, "k", 1,
-						 REPLAY_TIMESTAMP, REPLAY_SECONDS(TOLERANCE)),
-				 0);
-}
-
-static struct sa_peer *alice(struct engine *e)
-{
-	return sa_peer_find(&e->nodes, addr_from_host(ALICE));
-}
-
-static struct sa_peer *named(struct engine *e, const char *nai)
-{
-	return sa_peer_find_nai(&e->nodes, (const uint8_t *)nai, strlen(nai));
-}
-
-static struct binding *first_of(struct engine *e, const struct sa_peer *node)
-{
-	return binding_find(&e->cache,
-			    (struct binding_key){ node->addr, addr_from_host(HOME_AGENT) });
+	begin_with(e,
+		   (struct engine_hooks){ .changed = hook_changed,
+					  .renewed = hook_renewed,
+					  .touched = hook_touched,
+					  .ctx = e },
+		   &now);
 }
 
 /* As a registration at the other host would leave it. */
@@ -153,7 +105,6 @@ static int follows(struct sa_peer *node, uint64_t ident, uint64_t version)
 static int make(void **state)
 {
 	(void)state;
-	home_net = (struct addr_prefix){ addr_from_host(0x0a320000), 16 };
 	at = (struct memory_time){ .now = { .mono_ms = NOW_MS, .ntp = NOW_NTP }, .boot = 1 };
 	begin(&here);
 	begin(&there);
