@@ -732,8 +732,8 @@ static int commit_batch(void *ctx)
 }
 
 /*
- * One source's flood under overload: heard is its share, and the rest costs no more than reading. The
- * packets of a node's tunnel are no messages, and what it may send has no share.
+ * One source's flood under overload: heard is its share, and the rest costs no more than reading.
+ * The packets of a node's tunnel are no messages, and what it may send has no share.
  */
 static bool is_heard(void *ctx, const uint8_t *data, size_t len, struct in_addr src)
 {
@@ -1458,7 +1458,7 @@ int ha_main(const struct ha_daemon *daemon, int argc, char **argv)
 
 	/* What a reload's thread has read and freed is to be given back, or to be of use to us. */
 	(void)mallopt(M_ARENA_MAX, 1);
-	/* A file of a million nodes, a segment of the journal: gone when freed, no hole in the heap. */
+	/* A file of a million nodes, a segment of the journal: gone when freed. */
 	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
 	rc = daemon_options(&daemon->info, argc, argv, &ha.options);
 	if (rc >= 0)

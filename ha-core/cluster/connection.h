@@ -28,8 +28,8 @@ struct connection_conf {
 	/** Both are there, and the server is one that takes changes. */
 	void (*up)(void *ctx);
 	/**
-	 * There is none: an attempt has failed, or what there was is lost, or was given up. Commands
-	 * without an answer have none.
+	 * There is none: an attempt has failed, or what there was is lost, or was given up.
+	 * Commands without an answer have none.
 	 */
 	void (*down)(void *ctx, const char *why);
 	void *ctx;

@@ -24,7 +24,8 @@
  * outlive their binding and maybe their node.
  *
  * Not kept: what a tunnel has carried (the fast path's maps keep what is in them), and what foreign
- * agents revoked lately: the Support of the bindings that are restored stands for it (RFC 3543 §3.3).
+ * agents revoked lately: the Support of the bindings that are restored stands for it (RFC 3543
+ * §3.3).
  *
  * A later version writes another number and goes on reading this one; a node's record becomes new
  * when the node registers.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The host's settings under /proc/sys/net, as far as tunnels depend on them. CAP_NET_ADMIN is enough
- * to write them. Where one is to be put back in the end, a note of it outlives a kill.
+ * The host's settings under /proc/sys/net, as far as tunnels depend on them. CAP_NET_ADMIN is
+ * enough to write them. Where one is to be put back in the end, a note of it outlives a kill.
  */
 #include "ha-core/tunnel/setting.h"
 

@@ -168,7 +168,7 @@ static void on_contacted(void *ctx, const struct binding *first)
 		t->contacted(t->contacted_ctx, first);
 }
 
-/* A binding's count is in one place: what a fast tier keeps beyond our end must not lack our part. */
+/* A binding's count is in one place: what a fast tier keeps beyond our end has our part, too. */
 static void on_carried(void *ctx, struct binding *b, const struct binding_count *more)
 {
 	struct tunnel *t = ctx;

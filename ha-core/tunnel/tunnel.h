@@ -94,8 +94,8 @@ struct tunnel_conf {
 	/** A fast tier has lost what was put into it: all is to be put again, with the same ctx. */
 	void (*lost)(void *ctx);
 	/**
-	 * The base tier has carried so much for a binding: it is added to where that binding's count
-	 * is, with the same ctx. NULL: in the binding.
+	 * The base tier has carried so much for a binding: it is added to where that binding's
+	 * count is, with the same ctx. NULL: in the binding.
 	 */
 	void (*carried)(void *ctx, struct binding *b, const struct binding_count *more);
 	void *learnt_ctx;
@@ -126,7 +126,8 @@ int tunnel_open(const struct tunnel_conf *conf, struct tunnel **ret_t);
 struct tunnel *tunnel_close(struct tunnel *t);
 
 /**
- * Takes away what a daemon left that was killed, or stopped with conf->keep_forwarding, in all tiers.
+ * Takes away what a daemon left that was killed, or stopped with conf->keep_forwarding, in all
+ * tiers.
  * @param conf  of it only device, home_agent, run_dir and bpffs
  * @retval -EBUSY  there is one: its device is
  * @retval -errno  something may still be there
@@ -190,8 +191,8 @@ struct tunnel_port {
 	const char *why;  /* a sentence's worth; "" if there is nothing to say */
 	unsigned int ifindex;
 	/*
-	 * Packets that the tier dropped here since we started, for whatever reason. The base tier has
-	 * all of its own at its device, wherever they had come in.
+	 * Packets that the tier dropped here since we started, for whatever reason. The base tier
+	 * has all of its own at its device, wherever they had come in.
 	 */
 	uint64_t drops;
 };

@@ -7,8 +7,8 @@
  * and the store are replaced here (their functions are defined below, or the linker's --wrap).
  *
  * Whatever the server says: the engine is in order (in_order.c), no Identification that was
- * accepted becomes acceptable again (RFC 5944 §5.7), every answer that is held is released once, and
- * within its time, and the password goes to no connection but in AUTH.
+ * accepted becomes acceptable again (RFC 5944 §5.7), every answer that is held is released once,
+ * and within its time, and the password goes to no connection but in AUTH.
  *
  * Input: bits (1: BIT_*), then steps: kind (1) and
  *

@@ -31,9 +31,9 @@
  *	ha_drops   PERCPU_HASH, by ifindex: __u64, packets that came by it and were dropped. The
  *	           daemon makes an entry before it attaches and the programs make none, so it takes
  *	           memory for the interfaces that there are
- *	ha_hops    ARRAY, mmapable, HABPF_HOP_CNT: __u64, a next hop that a packet has gone to since the
- *	           daemon's last look: ifindex << 32 | address (as it lies in memory); 0: none. Those
- *	           that share an entry take turns. See bpf_hops.c
+ *	ha_hops    ARRAY, mmapable, HABPF_HOP_CNT: __u64, a next hop that a packet has gone to since
+ *	           the daemon's last look: ifindex << 32 | address (as it lies in memory); 0: none.
+ *	           Those that share an entry take turns. See bpf_hops.c
  *	ha_sample  PERCPU_ARRAY and
  *	ha_sources ARRAY: the programs' own
  */

@@ -20,8 +20,8 @@
  * Counters of a binding lie in its entry, all of them: what it counted before, and what tun carries
  * for it, is added there, so that its count goes on, and never back, when a daemon is killed and
  * another takes over. binding.fast_slot is that entry's number and one, 0 for none. When the entry
- * goes its count goes to the binding, if that still lives; that of a binding without an entry begins
- * at 0 with each daemon.
+ * goes its count goes to the binding, if that still lives; that of a binding without an entry
+ * begins at 0 with each daemon.
  *
  * config.layout 0 makes the programs leave every packet alone: that is how all of it is switched
  * off at once where it could not do what tun does, for a filter with more rows or peers than it

@@ -18,8 +18,8 @@
  *
  * net.ipv4.ip_forward is switched on if it was off, and then switched off again at the end, also by
  * the daemon after a killed one, unless a fast tier goes on forwarding or another home agent still
- * has routes here: a host that forwards and has lost the route into the device sends what is for its
- * nodes round and round. Loose reverse path filtering on a home link stays.
+ * has routes here: a host that forwards and has lost the route into the device sends what is for
+ * its nodes round and round. Loose reverse path filtering on a home link stays.
  */
 #include "ha-core/tunnel/tun/tun_host.h"
 

@@ -488,7 +488,7 @@ static void a_setting_that_is_not_there_is_told(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-/* The first namespace is tried for, so that who may not have one is told so, and not of failures. */
+/* The first namespace is tried for: who may not have one is told so, and not of failures. */
 static bool may_have_devices(void)
 {
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
