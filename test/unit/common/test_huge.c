@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory by the megabyte: zeroed, aligned, and whole after it has grown, below and above the border. */
+/* Memory by the megabyte: zeroed, aligned, whole after it has grown; below and above the border. */
 #include "common/huge.h"
 
 #include <setjmp.h>

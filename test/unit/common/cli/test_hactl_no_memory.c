@@ -80,6 +80,16 @@ static void run_status(void *ctx, struct ctl_reply *r, int argc, char **argv)
 	ctl_string(r, "ihad");
 }
 
+static void run_data_path(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	(void)ctx;
+	(void)argc;
+	(void)argv;
+	ctl_record(r);
+	ctl_field(r, "drops-eth0", CTL_NUMBER);
+	ctl_number(r, 3);
+}
+
 static void run_import(void *ctx, struct ctl_reply *r, int argc, char **argv)
 {
 	(void)ctx;
@@ -90,6 +100,7 @@ static void run_import(void *ctx, struct ctl_reply *r, int argc, char **argv)
 static const struct ctl_command commands[] = { { "show rows", "COUNT", "many rows", run_rows },
 					       { "show counters", "", "numbers", run_counters },
 					       { "show status", "", "a name", run_status },
+					       { "show data-path", "", "drops", run_data_path },
 					       { "state import", "LINE", "a message", run_import },
 					       { 0 } };
 
