@@ -10,17 +10,10 @@
 #include "common/arena.h"
 
 #include "common/huge.h"
+#include "common/sanitized.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#endif
 
 #ifdef SANITIZED
 #include <sanitizer/asan_interface.h>

@@ -10,18 +10,12 @@
  */
 #include "common/huge.h"
 
+#include "common/sanitized.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#endif
 
 #ifdef SANITIZED
 #define MAPPED_MIN SIZE_MAX

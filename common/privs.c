@@ -20,6 +20,7 @@
 
 #include "common/err.h"
 #include "common/log.h"
+#include "common/sanitized.h"
 
 #include <cap-ng.h>
 #include <dirent.h>
@@ -39,14 +40,6 @@
 #define DEFAULT_USER "home-agent"
 #define GROUPS_MAX   64
 #define PATH_SIZE    4096
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 
 static const struct {
 	unsigned int cap;

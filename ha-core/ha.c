@@ -967,7 +967,6 @@ static void on_reload(void *ctx)
 static void add_status(void *ctx, struct ctl_reply *r)
 {
 	const struct ha *ha = ctx;
-
 	const struct snmp_source *src = snmp_feed_source(ha->snmp);
 
 	ctl_field(r, "requests-per-second", CTL_NUMBER);

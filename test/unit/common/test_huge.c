@@ -2,6 +2,8 @@
 /* Memory by the megabyte: zeroed, aligned, whole after it has grown; below and above the border. */
 #include "common/huge.h"
 
+#include "common/sanitized.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -66,7 +68,7 @@ static void without_memory_all_is_as_it_was(void **state)
 	(void)state;
 	assert_non_null(p);
 	memset(p, 7, HUGE_PAGE);
-#ifndef __SANITIZE_ADDRESS__ /* whose allocator ends the program instead */
+#ifndef SANITIZED /* whose allocator ends the program instead */
 	assert_null(huge_get(SIZE_MAX / 4));
 	assert_null(huge_grow(p, HUGE_PAGE, SIZE_MAX / 4));
 #endif

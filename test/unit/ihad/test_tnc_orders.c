@@ -10,6 +10,7 @@
  */
 #include "ihad/ihad_policy.c" /* no library: the daemon is made of its objects */
 
+#include "common/sanitized.h"
 #include "ha-core/engine/reload.h"
 
 #include <setjmp.h>
@@ -20,16 +21,7 @@
 
 #include <cmocka.h>
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define UNDER_ASAN 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define UNDER_ASAN 1
-#endif
-
-#ifdef UNDER_ASAN
+#ifdef SANITIZED
 #define ORDER_LEN 4
 #else
 #define ORDER_LEN 5

@@ -6,6 +6,7 @@
  * hold the same bindings. The sequence is fixed by a seed, printed; HOME_AGENT_TEST_SEED=N plays
  * another one.
  */
+#include "common/sanitized.h"
 #include "ha-core/engine/engine.h"
 #include "ha-core/tunnel/encap.h"
 
@@ -17,16 +18,7 @@
 
 #include <cmocka.h>
 
-#ifdef __has_feature
-#if __has_feature(address_sanitizer)
-#define UNDER_ASAN 1
-#endif
-#endif
-#ifdef __SANITIZE_ADDRESS__
-#define UNDER_ASAN 1
-#endif
-
-#ifdef UNDER_ASAN
+#ifdef SANITIZED
 #define EXCHANGES 100000u
 #else
 #define EXCHANGES 300000u
