@@ -31,6 +31,7 @@
 #include "ha-core/wire/advert.h"
 #include "ha-core/wire/reg.h"
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_arp.h>
 #include <linux/if_ether.h>
@@ -714,8 +715,8 @@ void home_link_tick(struct home_link *hl)
 	for (i = 0; hl && i < hl->link_cnt; i++) {
 		l = &hl->links[i];
 		index = if_nametoindex(l->net.interface);
-		if (index == l->tried)
-			continue;
+		if (index == l->tried || (index == 0 && errno != ENODEV))
+			continue; /* as before, or nobody can tell: no descriptor is left */
 		if (l->index != 0)
 			log_warning("a home link is gone: nodes are not represented there",
 				    "event=home-link-lost interface=%s", l->net.interface);

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -199,6 +200,16 @@ void reg_socket_send(struct reg_socket *s, struct in_addr dst, uint16_t port, co
 		s->conf.send_failed(s->conf.ctx, dst, msg, -errno);
 }
 
+/* As if_indextoname(), which opens a socket each time: we may have no descriptor left. */
+static void name_of(const struct reg_socket *s, int index, char name[static IF_NAMESIZE])
+{
+	struct ifreq ifr = { .ifr_ifindex = index };
+
+	if (ioctl(s->endpoints[0].fd, SIOCGIFNAME, &ifr) < 0)
+		ifr.ifr_name[0] = '\0';
+	memcpy(name, ifr.ifr_name, IF_NAMESIZE);
+}
+
 static const char *interface_name(struct reg_socket *s, int index)
 {
 	struct interface_name *n = &s->names[(unsigned int)index % INTERFACE_MEMORY];
@@ -207,8 +218,7 @@ static const char *interface_name(struct reg_socket *s, int index)
 	if (n->index != index || now_ms - n->asked_ms > INTERFACE_FRESH_MS) {
 		n->index = index;
 		n->asked_ms = now_ms;
-		if (!if_indextoname((unsigned int)index, n->name))
-			n->name[0] = '\0';
+		name_of(s, index, n->name);
 	}
 	return n->name;
 }

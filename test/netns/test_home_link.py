@@ -328,6 +328,16 @@ def test_a_home_link_that_was_taken_away_is_served_again(home, net):
     until(lambda: G1 in home.wire.arps_about(), "an announcement")
 
 
+def test_a_home_link_is_not_lost_with_the_last_descriptor(home):
+    ihad = home.serve()
+    with ihad.without_descriptors():
+        home.away().register(lifetime=1)
+        ihad.wait_event("expired")
+        home.away().register(lifetime=1)
+        ihad.wait_event("expired", 2)       # so there was a tick between them
+    assert not ihad.events("home-link-lost")
+
+
 def test_advertises_itself_as_configured(home):
     """Vector A1, but for the address of the home agent, which is on another link here."""
     home.campus.ihad_conf["registration"] = {"max-lifetime": 900}
