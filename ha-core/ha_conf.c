@@ -1075,14 +1075,6 @@ static void check_yaml_mode(const struct check *c)
 
 /* ---- Legal, and unwise -------------------------------------------------------------------- */
 
-static void warn_of_key(const struct check *c, const char *file, struct conf_mark at, size_t len)
-{
-	conf_warnings_add(
-		c->faults, file, at,
-		"key: %zu of at least %d octets: make a longer one with \"hactl new-key\"", len,
-		KEY_STRONG);
-}
-
 static void warn_of_algorithm(const struct check *c, const char *file, struct conf_mark at)
 {
 	conf_warnings_add(c->faults, file, at,
@@ -1104,10 +1096,25 @@ static bool is_one_octet(const uint8_t *key, size_t len)
 	return len > 1 && memcmp(key, key + 1, len - 1) == 0;
 }
 
-static void warn_of_octets(const struct check *c, const char *file, struct conf_mark at)
+static bool is_weak(const uint8_t *key, size_t len)
 {
-	conf_warnings_add(c->faults, file, at,
-			  "key: weak, one octet again and again: make one with \"hactl new-key\"");
+	return key && (len < KEY_STRONG || is_one_octet(key, len));
+}
+
+/* @param name  of the row with this weak key */
+static void warn_of_key(const struct check *c, const char *file, struct conf_mark at,
+			const char *name, size_t len)
+{
+	if (len < KEY_STRONG)
+		conf_warnings_add(c->faults, file, at,
+				  "%s: %zu of at least %d octets: make a longer one with "
+				  "\"hactl new-key\"",
+				  name, len, KEY_STRONG);
+	else
+		conf_warnings_add(c->faults, file, at,
+				  "%s: weak, one octet again and again: make one with "
+				  "\"hactl new-key\"",
+				  name);
 }
 
 /* Names that the fast path cannot be attached to, or only once. */
@@ -1134,20 +1141,19 @@ static void warn_of_associations(const struct check *c)
 	size_t i;
 
 	for (i = 0; i < c->conf->mobile_node_cnt; i++) {
-		if (n[i].key_len < KEY_STRONG)
-			warn_of_key(c, node_file(c, i), warn_mark(c, i, "key"), n[i].key_len);
-		else if (is_one_octet(n[i].key, n[i].key_len))
-			warn_of_octets(c, node_file(c, i), warn_mark(c, i, "key"));
+		if (is_weak(n[i].key, n[i].key_len))
+			warn_of_key(c, node_file(c, i), warn_mark(c, i, "key"), "key",
+				    n[i].key_len);
+		if (is_weak(n[i].previous_key, n[i].previous_key_len))
+			warn_of_key(c, node_file(c, i), warn_mark(c, i, "previous-key"),
+				    "previous-key", n[i].previous_key_len);
 		if (n[i].algorithm == MAC_KEYED_MD5)
 			warn_of_algorithm(c, node_file(c, i), warn_mark(c, i, "algorithm"));
 	}
 	for (i = 0; i < c->conf->foreign_agent_cnt; i++) {
-		if (fa[i].key_len < KEY_STRONG)
+		if (is_weak(fa[i].key, fa[i].key_len))
 			warn_of_key(c, c->path, conf_where_in(c->doc, "foreign-agents", i, "key"),
-				    fa[i].key_len);
-		else if (is_one_octet(fa[i].key, fa[i].key_len))
-			warn_of_octets(c, c->path,
-				       conf_where_in(c->doc, "foreign-agents", i, "key"));
+				    "key", fa[i].key_len);
 		if (fa[i].algorithm == MAC_KEYED_MD5)
 			warn_of_algorithm(c, c->path,
 					  conf_where_in(c->doc, "foreign-agents", i, "algorithm"));

@@ -58,12 +58,14 @@ static int read_inner(struct rest *r, struct icmp_quote *q)
 {
 	size_t header_len, payload_min, total;
 
-	if (r->len < IPV4_HEADER_MIN)
+	if (r->len < IPV4_LENGTH + 2)
 		return 0;
 	header_len = ipv4_header_len(r->data);
 	total = ipv4_get16(r->data + IPV4_LENGTH);
 	if (r->data[0] >> 4 != 4 || header_len < IPV4_HEADER_MIN || total < header_len)
-		return ERR_MALFORMED;
+		return ERR_MALFORMED; /* eight octets may be all there is: they are of a packet */
+	if (r->len < IPV4_HEADER_MIN)
+		return 0;
 	q->home_addr = ipv4_dst(r->data);
 	if (r->len < header_len)
 		return 0;

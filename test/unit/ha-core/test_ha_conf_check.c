@@ -160,6 +160,20 @@ static void a_key_of_one_octet_again_and_again_is_unwise(void **state)
 		  "new-key\"\n");
 }
 
+static void a_previous_key_that_is_short_is_unwise(void **state)
+{
+	(void)state;
+	expect_of("ihad",
+		  BASE TRUSTED "mobile-nodes:\n"
+			       "  - home-address: 10.50.0.7\n"
+			       "    spi: 256\n"
+			       "    key: 00112233445566778899aabbccddeeff\n"
+			       "    previous-key: aa\n"
+			       "    previous-key-until: 2030-01-01T00:00:00Z\n",
+		  "f:10:19: warning: previous-key: 1 of at least 16 octets: make a longer one with "
+		  "\"hactl new-key\"\n");
+}
+
 static void interfaces_without_a_fast_path_or_named_twice_are_unwise(void **state)
 {
 	(void)state;
@@ -350,6 +364,7 @@ int main(void)
 		cmocka_unit_test(trusting_everywhere_is_unwise),
 		cmocka_unit_test(networks_that_together_are_everywhere_are_unwise),
 		cmocka_unit_test(a_key_of_one_octet_again_and_again_is_unwise),
+		cmocka_unit_test(a_previous_key_that_is_short_is_unwise),
 		cmocka_unit_test(interfaces_without_a_fast_path_or_named_twice_are_unwise),
 		cmocka_unit_test(a_short_key_and_keyed_md5_are_unwise),
 		cmocka_unit_test(a_tolerance_over_a_minute_is_unwise),
