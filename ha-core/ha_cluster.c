@@ -62,6 +62,8 @@ struct ha_cluster {
 	uint64_t rest_mark, rest_breaks; /* entry; outages and scans when it began */
 	char name[CLUSTER_NAME_MAX + 1];
 	char *prefix, *user, *password, *sentinel_master; /* owned: a reload frees the file's */
+	char *tls_ca_file, *tls_certificate, *tls_key_file, *tls_name; /* the same */
+	struct tls_conf tls;                                           /* of these */
 };
 
 /* --- ranks --- */
@@ -666,6 +668,23 @@ static int copy_text(const char *text, char **out)
 	return *out || !text ? 0 : -ENOMEM;
 }
 
+static int copy_tls(struct ha_cluster *hc, const struct ha_conf_replication *conf)
+{
+	int rc = copy_text(conf->tls_ca_file, &hc->tls_ca_file);
+
+	if (rc == 0)
+		rc = copy_text(conf->tls_certificate, &hc->tls_certificate);
+	if (rc == 0)
+		rc = copy_text(conf->tls_key_file, &hc->tls_key_file);
+	if (rc == 0)
+		rc = copy_text(conf->tls_name, &hc->tls_name);
+	hc->tls = (struct tls_conf){ .ca_file = hc->tls_ca_file,
+				     .certificate = hc->tls_certificate,
+				     .key_file = hc->tls_key_file,
+				     .name = hc->tls_name };
+	return rc;
+}
+
 static int copy_conf(struct ha_cluster *hc, const struct ha_conf *conf)
 {
 	int rc = copy_text(conf->state.replication.prefix, &hc->prefix);
@@ -676,6 +695,8 @@ static int copy_conf(struct ha_cluster *hc, const struct ha_conf *conf)
 		rc = copy_text(conf->state.replication.password, &hc->password);
 	if (rc == 0)
 		rc = copy_text(conf->state.replication.sentinel_master, &hc->sentinel_master);
+	if (rc == 0 && conf->state.replication.tls)
+		rc = copy_tls(hc, &conf->state.replication);
 	if (conf->state.replication.name)
 		(void)snprintf(hc->name, sizeof(hc->name), "%s", conf->state.replication.name);
 	else
@@ -690,6 +711,7 @@ static struct cluster_conf cluster_conf_of(const struct ha_cluster *hc, const st
 		.sentinel_master = hc->sentinel_master,
 		.user = hc->user,
 		.password = hc->password,
+		.tls = hc->tls.ca_file ? &hc->tls : NULL,
 		.prefix = hc->prefix,
 		.name = hc->name,
 		.confirmed = conf->state.replication.durability == HA_CONF_DURABILITY_CONFIRMED,
@@ -787,6 +809,10 @@ struct ha_cluster *ha_cluster_close(struct ha_cluster *hc)
 		explicit_bzero(hc->password, strlen(hc->password));
 	free(hc->password);
 	free(hc->sentinel_master);
+	free(hc->tls_name);
+	free(hc->tls_key_file);
+	free(hc->tls_certificate);
+	free(hc->tls_ca_file);
 	free(hc->user);
 	free(hc->prefix);
 	free(hc);

@@ -18,6 +18,7 @@
 #include "common/hash.h"
 #include "ha-core/auth/network.h"
 #include "ha-core/auth/service.h"
+#include "ha-core/cluster/tls.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -154,6 +155,17 @@ static const char *check_word(const void *field)
 	const char *word = *(char *const *)field;
 
 	return word[strcspn(word, " \t\r\n")] ? "a word without blanks is wanted" : NULL;
+}
+
+/* Without the leading dot that would have every host of a domain be the server. */
+static const char *check_tls_name(const void *field)
+{
+	static const char chars[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+	const char *name = *(char *const *)field;
+
+	return name[0] == '.' || name[strspn(name, chars)] ? "a host's name or address is wanted"
+							   : NULL;
 }
 
 static const char *warn_tolerance(const void *field)
@@ -511,6 +523,24 @@ const struct conf_key ha_conf_rows[] = {
 	{ "state.replication.password-file", CONF_STRING, FIELD(state.replication.password_file),
 	  .min = 1,
 	  .doc = "The password stands in its first line. Nothing is shared without one." },
+	{ "state.replication.tls", CONF_BOOL, FIELD(state.replication.tls), .dflt = "false",
+	  .doc = "Servers and Sentinels are talked to by TLS (1.2 or later), and nobody is whose "
+		 "certificate cannot be verified." },
+	{ "state.replication.tls-ca-file", CONF_STRING, FIELD(state.replication.tls_ca_file),
+	  .min = 1,
+	  .doc = "PEM: the authorities that servers' certificates are from; wanted with tls. This "
+		 "file, and those of the next two, are read at the start and at every "
+		 "connection." },
+	{ "state.replication.tls-certificate", CONF_STRING,
+	  FIELD(state.replication.tls_certificate), .min = 1,
+	  .doc = "PEM: this host's own certificate, its chain behind it, for servers that ask for "
+		 "one." },
+	{ "state.replication.tls-key-file", CONF_STRING, FIELD(state.replication.tls_key_file),
+	  .min = 1, .doc = "PEM: the certificate's key, without a passphrase." },
+	{ "state.replication.tls-name", CONF_STRING, FIELD(state.replication.tls_name), .min = 1,
+	  .max = 253, .check = check_tls_name,
+	  .doc = "The name or address that the certificate of every server has, as a "
+		 "subjectAltName; by default the address that it is reached at." },
 	{ "state.replication.prefix", CONF_STRING, FIELD(state.replication.prefix), .min = 1,
 	  .max = 64, .dflt = "home-agent:{program}", .check = check_word,
 	  .doc = "What the keys on the server begin with: one for each group of home agents." },
@@ -725,6 +755,15 @@ static void check_replication(const struct check *c)
 	if (!r->password_file)
 		fault(c, conf_where(c->doc, "state.replication.servers"),
 		      "state.replication: password-file is missing: nothing is shared without one");
+	if (r->tls && !r->tls_ca_file)
+		fault(c, conf_where(c->doc, "state.replication.tls"),
+		      "state.replication.tls: tls-ca-file is missing: nobody is trusted without "
+		      "one");
+	if (!r->tls_certificate != !r->tls_key_file)
+		fault(c,
+		      conf_where(c->doc, r->tls_key_file ? "state.replication.tls-key-file"
+							 : "state.replication.tls-certificate"),
+		      "state.replication: tls-certificate and tls-key-file need each other");
 	if (strcmp(c->conf->state.directory, "none") == 0)
 		fault(c, conf_where(c->doc, "state.directory"),
 		      "state.directory: none, but state.replication needs one: what cannot be "
@@ -1414,6 +1453,56 @@ static int read_password(const struct check *c)
 	return r->password ? 0 : -ENOMEM;
 }
 
+/* @retval ERR_CONFIG  it cannot be read, which has been told. -ENOMEM */
+static int find_tls_file(const struct check *c, const char *key, char **path, bool is_secret)
+{
+	char *text;
+	size_t len;
+	mode_t mode;
+	int err;
+
+	if (!*path)
+		return 0;
+	err = resolve(c->path, path);
+	if (err == 0)
+		err = conf_slurp(*path, c->path, conf_where(c->doc, key), c->faults, &text, &len,
+				 &mode);
+	if (err < 0)
+		return err;
+	if (is_secret)
+		check_key_file(c, *path, (struct conf_mark){ 1, 1 }, mode);
+	conf_wipe_free(text, len);
+	return 0;
+}
+
+/* Who connects reads them again: here is told what would fail then. */
+static int check_tls_files(const struct check *c)
+{
+	struct ha_conf_replication *r = &c->conf->state.replication;
+	char why[TLS_WHY_SIZE];
+	struct tls_conf tls;
+	int err;
+
+	if (r->server_cnt == 0 || !r->tls || !r->tls_ca_file ||
+	    !r->tls_certificate != !r->tls_key_file)
+		return 0;
+	err = find_tls_file(c, "state.replication.tls-ca-file", &r->tls_ca_file, false);
+	if (err == 0)
+		err = find_tls_file(c, "state.replication.tls-certificate", &r->tls_certificate,
+				    false);
+	if (err == 0)
+		err = find_tls_file(c, "state.replication.tls-key-file", &r->tls_key_file, true);
+	if (err < 0)
+		return err == ERR_CONFIG ? 0 : err;
+	tls = (struct tls_conf){ .ca_file = r->tls_ca_file,
+				 .certificate = r->tls_certificate,
+				 .key_file = r->tls_key_file };
+	if (tls_check(&tls, why) < 0)
+		fault(c, conf_where(c->doc, "state.replication.tls"), "state.replication.tls: %s",
+		      why);
+	return 0;
+}
+
 /* ---- All of it ---------------------------------------------------------------------------- */
 
 int ha_conf_read(const char *path, const char *name, const struct conf_key *daemon_rows,
@@ -1448,6 +1537,8 @@ int ha_conf_read_checked(const char *path, const char *name, const struct conf_k
 	check_replication(&c);
 	check_yaml_mode(&c);
 	err = read_password(&c);
+	if (err == 0)
+		err = check_tls_files(&c);
 	if (err == 0 && conf->mobile_nodes_file)
 		err = read_nodes_file(&c);
 	if (err == 0)

@@ -94,6 +94,10 @@ struct ha_conf_replication {
 	char *user;
 	char *password_file;
 	char *password; /* what stands in it; owned; wiped before it is freed */
+	bool tls;
+	char *tls_ca_file;                    /* set, if tls is */
+	char *tls_certificate, *tls_key_file; /* NULL: none; both or none */
+	char *tls_name;                       /* NULL: the server's address */
 	char *prefix;
 	char *name; /* NULL: the host's */
 	enum ha_conf_role role;

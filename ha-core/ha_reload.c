@@ -92,6 +92,9 @@ static bool same_replication(const struct ha_conf *old, const struct ha_conf *ne
 	return same_list(a->servers, a->server_cnt, b->servers, b->server_cnt) &&
 	       same_text(a->sentinel_master, b->sentinel_master) && same_text(a->user, b->user) &&
 	       same_text(a->password, b->password) && same_text(a->prefix, b->prefix) &&
+	       a->tls == b->tls && same_text(a->tls_ca_file, b->tls_ca_file) &&
+	       same_text(a->tls_certificate, b->tls_certificate) &&
+	       same_text(a->tls_key_file, b->tls_key_file) && same_text(a->tls_name, b->tls_name) &&
 	       same_text(a->name, b->name) && a->role == b->role &&
 	       a->durability == b->durability && a->replicas == b->replicas &&
 	       a->confirm_timeout_ms == b->confirm_timeout_ms && a->unconfirmed == b->unconfirmed &&

@@ -10,6 +10,7 @@
 
 #include "common/addr.h"
 #include "common/loop.h"
+#include "ha-core/cluster/tls.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -90,6 +91,7 @@ struct cluster_conf {
 	size_t server_cnt;
 	const char *sentinel_master; /* NULL: servers are the servers */
 	const char *user, *password; /* kept by reference, as all strings here */
+	const struct tls_conf *tls;  /* kept by reference; NULL: in the clear */
 	const char *prefix;          /* of the keys */
 	const char *name;            /* of this host, unlike any other's */
 	bool confirmed;              /* hold answers until they are shared */

@@ -66,6 +66,7 @@ static int open_to(struct connection *c, struct cluster_server to, uint32_t answ
 	const struct redis_conf conf = { .loop = c->conf.cluster->loop,
 					 .address = to.address,
 					 .port = to.port,
+					 .tls = c->conf.cluster->tls,
 					 .answer_ms = answer_ms,
 					 .down = on_down,
 					 .ctx = c };
@@ -230,13 +231,18 @@ void connection_tick(struct connection *c)
 	uint64_t now = now_ms(c);
 	/* Then the answers may be there, unread: this turn of the loop comes to them. */
 	bool was_held_up = now > c->tick_ms + HELD_UP_MS;
+	const char *why;
 
 	c->tick_ms = now;
 	if (was_held_up)
 		return;
-	if (redis_is_late(c->finder, now) || redis_is_late(c->writer, now) ||
-	    redis_is_late(c->reader, now))
-		connection_give_up(c, "no answer in time");
+	why = redis_overdue(c->finder, now);
+	if (!why)
+		why = redis_overdue(c->writer, now);
+	if (!why)
+		why = redis_overdue(c->reader, now);
+	if (why)
+		connection_give_up(c, why);
 	if (!c->finder && !c->writer && now >= c->retry_ms)
 		find_server(c);
 }

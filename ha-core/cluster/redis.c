@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Of hiredis the two ends: commands are written, and answers read, by its formatter and its reader.
- * Between them everything is ours: the socket, which lives in our loop, and who waits for which
- * answer. connection.c has three connections at most.
+ * Between them everything is ours: the socket, which lives in our loop, TLS over it if the site
+ * wants that (tls.c), and who waits for which answer. connection.c has three connections at most.
  *
  * hiredis' own asynchronous contexts trust the server. An answer to nothing ends the process by an
  * assertion, and an array is allocated as long as it says it is. Here whoever answers on that port
@@ -14,6 +14,8 @@
  * on the stack.
  */
 #include "ha-core/cluster/redis.h"
+
+#include "common/err.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -48,6 +50,8 @@ struct redis {
 	struct redis_conf conf;
 	int fd; /* -1: lost */
 	struct loop_fd *watch;
+	struct tls *tls; /* from when it is connected until it is freed; NULL: in the clear */
+	char tls_why[TLS_WHY_SIZE];
 	bool is_connected;
 	bool is_receiving, is_closed; /* closed while it is receiving */
 	redisReader *reader;
@@ -90,8 +94,10 @@ static void forget_commands(struct redis *r)
 static void disconnect(struct redis *r)
 {
 	r->watch = loop_fd_free(r->watch);
-	if (r->fd >= 0)
+	if (r->fd >= 0) {
+		tls_say_goodbye(r->tls);
 		(void)close(r->fd);
+	}
 	r->fd = -1;
 	forget_commands(r);
 }
@@ -99,6 +105,7 @@ static void disconnect(struct redis *r)
 static void release(struct redis *r)
 {
 	disconnect(r);
+	(void)tls_close(r->tls);
 	if (r->reader)
 		redisReaderFree(r->reader);
 	free(r->out);
@@ -110,9 +117,13 @@ static void expect_answer(struct redis *r)
 	r->deadline_ms = loop_now(r->conf.loop)->mono_ms + r->conf.answer_ms;
 }
 
-bool redis_is_late(const struct redis *r, uint64_t now_ms)
+const char *redis_overdue(const struct redis *r, uint64_t now_ms)
 {
-	return r && r->first && now_ms >= r->deadline_ms;
+	if (!r || !r->first || now_ms < r->deadline_ms)
+		return NULL;
+	/* A server that waits for a command of its own language says nothing at all. */
+	return r->tls && !tls_is_up(r->tls) ? "no TLS handshake in time: does it speak TLS there?"
+					    : "no answer in time";
 }
 
 /* @return false: nobody asked */
@@ -150,29 +161,57 @@ static const char *take_answers(struct redis *r)
 	return NULL;
 }
 
-static const char *receive(struct redis *r)
+/* What a failed call of the socket's says. NULL: it is to be tried again. */
+static const char *text_of(const struct redis *r, ssize_t err)
+{
+	if (err == -EAGAIN || err == -EINTR)
+		return NULL;
+	return err == ERR_CRYPTO ? tls_why(r->tls) : strerror((int)-err);
+}
+
+static ssize_t receive_some(struct redis *r, char *octets, size_t size)
+{
+	ssize_t len = r->tls ? tls_recv(r->tls, octets, size) : recv(r->fd, octets, size, 0);
+
+	return len < 0 && !r->tls ? -errno : len;
+}
+
+static const char *receive_chunk(struct redis *r)
 {
 	static char chunk[CHUNK]; /* of one loop, in one thread */
-	ssize_t len = recv(r->fd, chunk, sizeof(chunk), 0);
+	ssize_t len = receive_some(r, chunk, sizeof(chunk));
 
 	if (len == 0)
 		return "the server closed the connection";
 	if (len < 0)
-		return errno == EAGAIN || errno == EINTR ? NULL : strerror(errno);
+		return text_of(r, len);
 	if (redisReaderFeed(r->reader, chunk, (size_t)len) != REDIS_OK)
 		return r->reader->errstr;
 	r->octets += (size_t)len;
 	return take_answers(r);
 }
 
+static const char *receive(struct redis *r)
+{
+	const char *why;
+
+	do
+		why = receive_chunk(r);
+	while (!why && r->fd >= 0 && r->tls && tls_has_more(r->tls));
+	return why;
+}
+
 /* --- what is sent --- */
 
 static const char *send_some(struct redis *r)
 {
-	ssize_t len = send(r->fd, r->out + r->out_sent, r->out_len - r->out_sent, MSG_NOSIGNAL);
+	const char *octets = r->out + r->out_sent;
+	const size_t left = r->out_len - r->out_sent;
+	ssize_t len =
+		r->tls ? tls_send(r->tls, octets, left) : send(r->fd, octets, left, MSG_NOSIGNAL);
 
 	if (len < 0)
-		return errno == EAGAIN || errno == EINTR ? NULL : strerror(errno);
+		return text_of(r, r->tls ? len : -errno);
 	r->out_sent += (size_t)len;
 	if (r->out_sent == r->out_len)
 		r->out_sent = r->out_len = 0;
@@ -198,9 +237,11 @@ static int put_out(struct redis *r, const char *octets, size_t len)
 
 static void watch(const struct redis *r)
 {
-	bool has_more = !r->is_connected || r->out_len > 0;
+	bool may_send = !r->tls || !tls_send_waits_to_read(r->tls);
+	bool must_send = !r->is_connected || (r->tls && tls_recv_waits_to_write(r->tls));
 
-	loop_fd_set(r->watch, LOOP_READ | (has_more ? LOOP_WRITE : 0));
+	loop_fd_set(r->watch,
+		    LOOP_READ | (must_send || (may_send && r->out_len > 0) ? LOOP_WRITE : 0));
 }
 
 /* --- the connection --- */
@@ -213,7 +254,11 @@ static const char *finish_connecting(struct redis *r)
 	if (getsockopt(r->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		err = errno;
 	r->is_connected = true;
-	return err ? strerror(err) : NULL;
+	if (err)
+		return strerror(err);
+	if (r->conf.tls && tls_open(r->conf.tls, r->fd, r->conf.address, &r->tls, r->tls_why) < 0)
+		return r->tls_why;
+	return NULL;
 }
 
 static void on_ready(void *ctx, int events)
@@ -223,13 +268,14 @@ static void on_ready(void *ctx, int events)
 
 	if (!r->is_connected)
 		why = finish_connecting(r);
-	if (!why && r->out_len > 0 && events & LOOP_WRITE)
-		why = send_some(r);
-	if (!why && events & LOOP_READ) {
+	/* By TLS either may wait for what the other one waits for: both are tried. */
+	if (!why && (r->tls || events & LOOP_READ)) {
 		r->is_receiving = true;
 		why = receive(r);
 		r->is_receiving = false;
 	}
+	if (!why && !r->is_closed && r->out_len > 0 && (r->tls || events & LOOP_WRITE))
+		why = send_some(r);
 	if (r->is_closed) {
 		release(r);
 	} else if (why) {

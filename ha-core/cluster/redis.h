@@ -9,6 +9,7 @@
 
 #include "common/addr.h"
 #include "common/loop.h"
+#include "ha-core/cluster/tls.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,7 +33,8 @@ struct redis_conf {
 	struct loop *loop;
 	struct in_addr address;
 	uint16_t port;
-	uint32_t answer_ms; /* from one answer to the next, while there is one to come */
+	const struct tls_conf *tls; /* kept by reference; NULL: in the clear */
+	uint32_t answer_ms;         /* from one answer to the next, while there is one to come */
 	/**
 	 * The connection could not be made, or is lost. Called once; commands without an answer
 	 * have none. redis_close() may be called from here.
@@ -54,8 +56,8 @@ int redis_command(struct redis *r, redis_fn *fn, void *ctx, const struct redis_a
 /** The same from strings, the last one NULL. */
 int redis_ask(struct redis *r, redis_fn *fn, void *ctx, ...) __attribute__((sentinel));
 
-/** Is an answer overdue? Takes NULL. */
-bool redis_is_late(const struct redis *r, uint64_t now_ms);
+/** Is an answer overdue? NULL: no, or what did not come in time. Takes NULL. */
+const char *redis_overdue(const struct redis *r, uint64_t now_ms);
 
 /* --- answers; each takes NULL, which is no value --- */
 

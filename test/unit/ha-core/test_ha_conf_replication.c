@@ -10,9 +10,11 @@
 #include "common/err.h"
 #include "ha-core/ha_conf.h"
 #include "test/unit/common/workdir.h"
+#include "test/unit/ha-core/cluster/pem.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BASE                         \
@@ -133,6 +135,97 @@ static void a_server_is_an_address_and_a_port(void **state)
 	assert_int_equal(port, 6379);
 }
 
+#define TLS      "    tls: true\n"
+#define CA       "    tls-ca-file: ca\n"
+#define IDENTITY "    tls-certificate: cert\n    tls-key-file: key\n"
+
+static void write_file(const char *name, const char *text, mode_t mode)
+{
+	workdir_write(name, text, strlen(text), mode);
+}
+
+static void setup_tls(void)
+{
+	write_file("nodes", "open sesame\n", 0600);
+	pem_write("ca", "unused", "DNS:ca.example");
+	pem_write("cert", "key", "DNS:ha1.example");
+}
+
+static void tls_is_with_an_authority(void **state)
+{
+	struct ha_conf *conf;
+
+	(void)state;
+	setup_tls();
+	conf = read_text(BASE SERVERS PASSWORD, "");
+	assert_false(conf->state.replication.tls);
+	ha_conf_free(conf);
+	conf = read_text(BASE SERVERS PASSWORD TLS CA IDENTITY "    tls-name: a.example\n", "");
+	assert_true(conf->state.replication.tls);
+	assert_string_equal(conf->state.replication.tls_name, "a.example");
+	ha_conf_free(conf);
+	read_text(BASE SERVERS PASSWORD TLS,
+		  "f:10:10: error: state.replication.tls: tls-ca-file is missing: nobody is "
+		  "trusted without one\n");
+}
+
+static void a_certificate_is_with_its_key(void **state)
+{
+	(void)state;
+	setup_tls();
+	read_text(BASE SERVERS PASSWORD TLS CA "    tls-certificate: cert\n",
+		  "f:12:22: error: state.replication: tls-certificate and tls-key-file need each "
+		  "other\n");
+	read_text(BASE SERVERS PASSWORD TLS CA "    tls-key-file: key\n",
+		  "f:12:19: error: state.replication: tls-certificate and tls-key-file need each "
+		  "other\n");
+	pem_write("unused", "key", "DNS:ha1.example");
+	read_text(BASE SERVERS PASSWORD TLS CA IDENTITY,
+		  "f:10:10: error: state.replication.tls: key: key values mismatch\n");
+}
+
+static void the_key_of_a_certificate_is_not_for_others_to_read(void **state)
+{
+	(void)state;
+	setup_tls();
+	assert_int_equal(chmod("key", 0644), 0);
+	read_text(BASE SERVERS PASSWORD TLS CA IDENTITY,
+		  "key:1:1: error: this file holds keys, and others may read it (mode 0644): "
+		  "chmod o-rwx it, or say allow-readable-keys: true\n");
+}
+
+static void what_tls_cannot_use_is_told_at_once(void **state)
+{
+	(void)state;
+	setup_tls();
+	write_file("ca", "spoilt\n", 0644);
+	read_text(BASE SERVERS PASSWORD TLS CA,
+		  "f:10:10: error: state.replication.tls: ca: no certificate or crl found\n");
+	assert_int_equal(unlink("ca"), 0);
+	read_text(BASE SERVERS PASSWORD TLS CA,
+		  "f:11:18: error: cannot read ca: No such file or directory\n");
+	ha_conf_free(read_text(BASE SERVERS PASSWORD CA, "")); /* without tls nobody asks */
+}
+
+static void a_name_for_a_whole_domain_is_none(void **state)
+{
+	(void)state;
+	setup_tls();
+	read_text(BASE SERVERS PASSWORD TLS CA "    tls-name: .example\n",
+		  "f:12:15: error: state.replication.tls-name: a host's name or address "
+		  "is wanted\n");
+}
+
+static int teardown(void **state)
+{
+	static const char *const files[] = { "ca", "cert", "key", "unused" };
+	size_t i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		(void)unlink(files[i]);
+	return workdir_teardown(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,7 +235,12 @@ int main(void)
 		cmocka_unit_test(a_password_is_not_for_others_to_read),
 		cmocka_unit_test(what_cannot_be_shared_at_once_is_to_be_remembered),
 		cmocka_unit_test(a_server_is_an_address_and_a_port),
+		cmocka_unit_test(tls_is_with_an_authority),
+		cmocka_unit_test(a_certificate_is_with_its_key),
+		cmocka_unit_test(the_key_of_a_certificate_is_not_for_others_to_read),
+		cmocka_unit_test(what_tls_cannot_use_is_told_at_once),
+		cmocka_unit_test(a_name_for_a_whole_domain_is_none),
 	};
 
-	return cmocka_run_group_tests(tests, workdir_setup, workdir_teardown);
+	return cmocka_run_group_tests(tests, workdir_setup, teardown);
 }
