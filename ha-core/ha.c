@@ -19,6 +19,7 @@
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
 #include "ha-core/ha_log.h"
+#include "ha-core/ha_networks.h"
 #include "ha-core/ha_reload.h"
 #include "ha-core/ha_state.h"
 #include "ha-core/io/home_link.h"
@@ -66,9 +67,8 @@ struct ha {
 	struct loop_timer *expiries;    /* runs while there is a backlog of them */
 	struct loop_timer *revocations; /* runs while one is outstanding */
 
-	struct addr_prefix *home_prefixes;
-	struct in_addr *broadcasts;
-	struct tunnel_home_network *tunnel_networks;
+	struct ha_networks networks;
+	struct ha_networks networks_before; /* while a reload changes over from them */
 	struct tunnel_filter filter;
 	struct tunnel *tunnel;
 	struct home_link *home_link;
@@ -164,8 +164,8 @@ static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_co
 {
 	struct engine_conf ec = {
 		.home_agent = conf->address,
-		.home_networks = ha->home_prefixes,
-		.home_network_cnt = conf->home_network_cnt,
+		.home_networks = ha->networks.prefixes,
+		.home_network_cnt = ha->networks.cnt,
 		.max_lifetime_s = conf->registration.max_lifetime_s,
 		.udp_max_lifetime_s = conf->nat.max_lifetime_s,
 		.max_bindings = conf->registration.max_simultaneous_bindings,
@@ -195,13 +195,20 @@ static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_co
 	return ec;
 }
 
-static int add_pools(struct engine *e, const struct ha_conf *conf)
+/* Whoever got an address of a network that waits for a restart could not register. */
+static bool is_served(const struct ha *ha, const struct ha_conf *conf, size_t i)
+{
+	return ha_networks_same_links(ha->started, conf) ||
+	       ha_networks_contain(&ha->networks, conf->home_networks[i].prefix);
+}
+
+static int add_pools(const struct ha *ha, struct engine *e, const struct ha_conf *conf)
 {
 	size_t i;
 	int rc;
 
 	for (i = 0; i < conf->home_network_cnt; i++) {
-		if (!conf->home_networks[i].has_dynamic_pool)
+		if (!conf->home_networks[i].has_dynamic_pool || !is_served(ha, conf, i))
 			continue;
 		rc = pool_add(&e->pool, conf->home_networks[i].dynamic_pool);
 		if (rc < 0)
@@ -453,7 +460,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 			 &now);
 	if (rc < 0)
 		return rc;
-	rc = add_pools(e, conf);
+	rc = add_pools(ha, e, conf);
 	if (rc == 0)
 		rc = add_associations(e, conf);
 	if (rc < 0)
@@ -879,6 +886,33 @@ static int build_again(void *ctx, struct engine *fresh, const struct ha_conf *co
 	return open_engine(ctx, fresh, conf, daemon_conf);
 }
 
+/*
+ * The home networks of the file, from here on, unless they wait for a restart. A route that the
+ * host refuses refuses the file: it would be told that a network is served whose packets are lost,
+ * and nothing else has changed yet.
+ */
+static int change_networks(void *ctx, const struct ha_conf *conf)
+{
+	struct ha *ha = ctx;
+	struct ha_networks fresh;
+	int rc;
+
+	if (!ha_networks_same_links(ha->started, conf))
+		return 0;
+	rc = ha_networks_copy(conf, &fresh);
+	if (rc < 0)
+		return rc;
+	rc = tunnel_set_home_networks(ha->tunnel, fresh.tunnel, fresh.cnt);
+	if (rc < 0) {
+		ha_networks_done(&fresh);
+		return rc;
+	}
+	ha->networks_before = ha->networks;
+	ha->networks = fresh;
+	ha_networks_log(&ha->networks_before, &ha->networks);
+	return 0;
+}
+
 static void discard_conf(void *ctx, struct ha_conf *conf, void *daemon_conf)
 {
 	const struct ha *ha = ctx;
@@ -902,6 +936,7 @@ static void adopt_conf(void *ctx, struct ha_conf *conf, void *daemon_conf)
 {
 	struct ha *ha = ctx;
 
+	ha_networks_done(&ha->networks_before);
 	free_read_conf(ha);
 	ha->conf = conf;
 	ha->daemon_conf = daemon_conf;
@@ -941,6 +976,7 @@ static int open_reload(struct ha *ha)
 		.read = read_again,
 		.build = build_again,
 		.discard = discard_conf,
+		.change_networks = change_networks,
 		.settings = settings_of,
 		.nodes_change = nodes_change,
 		.adopt = adopt_conf,
@@ -997,27 +1033,6 @@ static struct conf_section conf_section(void *ctx, size_t section)
 
 /* --- start and end --- */
 
-static int copy_networks(struct ha *ha)
-{
-	const struct ha_conf *conf = ha->conf;
-	size_t cnt = conf->home_network_cnt;
-	size_t i;
-
-	ha->home_prefixes = calloc(cnt, sizeof(*ha->home_prefixes));
-	ha->broadcasts = calloc(cnt, sizeof(*ha->broadcasts));
-	ha->tunnel_networks = calloc(cnt, sizeof(*ha->tunnel_networks));
-	if (!ha->home_prefixes || !ha->broadcasts || !ha->tunnel_networks)
-		return -ENOMEM;
-	for (i = 0; i < cnt; i++) {
-		ha->home_prefixes[i] = conf->home_networks[i].prefix;
-		ha->broadcasts[i] = addr_prefix_broadcast(conf->home_networks[i].prefix);
-		ha->tunnel_networks[i].prefix = conf->home_networks[i].prefix;
-		memcpy(ha->tunnel_networks[i].interface, conf->home_networks[i].interface,
-		       sizeof(ha->tunnel_networks[i].interface));
-	}
-	return 0;
-}
-
 /* Between hosts that share their state: keepalived has it here, or elsewhere. */
 static bool address_floats(const struct ha_conf *conf)
 {
@@ -1030,8 +1045,8 @@ static int open_socket(struct ha *ha)
 		.loop = ha->loop,
 		.address = ha->conf->address,
 		.port = ha->conf->port,
-		.broadcasts = ha->broadcasts,
-		.broadcast_cnt = ha->conf->home_network_cnt,
+		.broadcasts = ha->networks.broadcasts,
+		.broadcast_cnt = ha->networks.cnt,
 		.fetch = fetch_datagram,
 		.fetch_steps = ENGINE_FETCH_STEPS,
 		.handle = handle_datagram,
@@ -1113,8 +1128,8 @@ static int open_tunnel(struct ha *ha)
 		.home_agent = ha->conf->address,
 		.address_floats = address_floats(ha->conf),
 		.port = ha->conf->port,
-		.home_networks = ha->tunnel_networks,
-		.home_network_cnt = ha->conf->home_network_cnt,
+		.home_networks = ha->networks.tunnel,
+		.home_network_cnt = ha->networks.cnt,
 		.mtu = ha->conf->tunnel.mtu,
 		.filter = &ha->filter,
 		.clamp_udp = clamp != HA_CONF_MSS_CLAMP_OFF,
@@ -1356,9 +1371,7 @@ static void close_all(struct ha *ha)
 	loop_signal_free(ha->sigint);
 	loop_signal_free(ha->sigterm);
 	loop_free(ha->loop);
-	free(ha->tunnel_networks);
-	free(ha->broadcasts);
-	free(ha->home_prefixes);
+	ha_networks_done(&ha->networks);
 	free_read_conf(ha);
 	ha_conf_free(ha->started);
 }
@@ -1379,7 +1392,7 @@ static int serve(struct ha *ha)
 	ha->loop = loop_new();
 	if (!ha->loop)
 		return -ENOMEM;
-	rc = copy_networks(ha);
+	rc = ha_networks_copy(ha->conf, &ha->networks);
 	if (rc == 0)
 		rc = open_events(ha);
 	if (rc == 0)

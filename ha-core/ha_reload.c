@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/task.h"
 #include "ha-core/engine/reload.h"
+#include "ha-core/ha_networks.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -58,32 +59,6 @@ static bool same_list(char *const *a, size_t a_cnt, char *const *b, size_t b_cnt
 	return a_cnt == b_cnt;
 }
 
-static bool same_home_link(const struct ha_conf_home_network *a,
-			   const struct ha_conf_home_network *b)
-{
-	return same_text(a->interface, b->interface) && a->gratuitous_arps == b->gratuitous_arps &&
-	       a->advertise == b->advertise &&
-	       a->advertisement_interval_s == b->advertisement_interval_s &&
-	       a->advertisement_lifetime_s == b->advertisement_lifetime_s &&
-	       a->advertise_default_router == b->advertise_default_router &&
-	       a->advertise_prefix_length == b->advertise_prefix_length;
-}
-
-static bool same_networks(const struct ha_conf *old, const struct ha_conf *new)
-{
-	size_t i;
-
-	if (old->home_network_cnt != new->home_network_cnt)
-		return false;
-	for (i = 0; i < old->home_network_cnt; i++)
-		if (!addr_eq(old->home_networks[i].prefix.addr,
-			     new->home_networks[i].prefix.addr) ||
-		    old->home_networks[i].prefix.len != new->home_networks[i].prefix.len ||
-		    !same_home_link(&old->home_networks[i], &new->home_networks[i]))
-			return false;
-	return true;
-}
-
 static bool same_replication(const struct ha_conf *old, const struct ha_conf *new)
 {
 	const struct ha_conf_replication *a = &old->state.replication;
@@ -111,7 +86,7 @@ static void warn_of_restart(struct ha_reload *r)
 	} rows[] = {
 		{ "home-agent.address", addr_eq(old->address, new->address) },
 		{ "home-agent.port", old->port == new->port },
-		{ "home-networks", same_networks(old, new) },
+		{ "home-networks", ha_networks_same_links(old, new) },
 		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
 		{ "tunnel.interfaces",
 		  same_list(old->tunnel.interfaces, old->tunnel.interface_cnt,
@@ -216,6 +191,15 @@ static void end_reload(void *ctx)
 		r->env.answer(r->env.ctx, rc);
 }
 
+/* Without a thread for it now, it is done here. */
+static void clear_away(struct ha_reload *r)
+{
+	if (r->fresh && task_start(r->env.loop, discard_tables, end_reload, r, &r->task) == 0)
+		return;
+	discard_tables(r);
+	end_reload(r);
+}
+
 static void refuse(struct ha_reload *r, int rc)
 {
 	log_error("reload refused, the running configuration stays",
@@ -245,11 +229,7 @@ static void finish(struct ha_reload *r)
 	}
 	r->env.done(r->env.ctx, 0);
 	daemon_ready("serving");
-	/* Without a thread for it now, it is done here. */
-	if (r->fresh && task_start(r->env.loop, discard_tables, end_reload, r, &r->task) == 0)
-		return;
-	discard_tables(r);
-	end_reload(r);
+	clear_away(r);
 }
 
 static void on_turn(void *ctx)
@@ -282,8 +262,6 @@ static void apply(struct ha_reload *r)
 
 static void drop_conf(struct ha_reload *r)
 {
-	free(r->fresh); /* it is not open */
-	r->fresh = NULL;
 	r->env.discard(r->env.ctx, r->conf, r->daemon_conf);
 	r->conf = NULL;
 	r->daemon_conf = NULL;
@@ -295,9 +273,15 @@ static void on_read_again(void *ctx)
 
 	r->task = task_free(r->task);
 	if (r->rc < 0) {
+		free(r->fresh); /* it is not open */
+		r->fresh = NULL;
+	} else {
+		r->rc = r->env.change_networks(r->env.ctx, r->conf);
+	}
+	if (r->rc < 0) {
 		drop_conf(r);
 		refuse(r, r->rc);
-		end_reload(r);
+		clear_away(r);
 		return;
 	}
 	apply(r);
@@ -363,6 +347,7 @@ struct ha_reload *ha_reload_close(struct ha_reload *r)
 	loop_timer_free(r->turn);
 	if (r->rc == 0)
 		discard_tables(r);
+	free(r->fresh); /* it is not open */
 	drop_conf(r);
 	free(r);
 	return NULL;

@@ -326,7 +326,6 @@ static struct reg_outcome check_home_address(struct engine *e, struct exchange *
 {
 	const struct reg_outcome refused =
 		outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_HOME_ADDRESS);
-	size_t i;
 
 	if (addr_is_any(x->home_addr)) /* to be assigned, unless it is leaving */
 		return reg_is_dereg(&x->req) ? refused : outcome_go_on();
@@ -338,10 +337,7 @@ static struct reg_outcome check_home_address(struct engine *e, struct exchange *
 	if (!addr_eq(x->home_addr, x->node->addr) &&
 	    (reg_is_dereg(&x->req) || !exchange_wants_lease(x)))
 		return refused;
-	for (i = 0; i < e->conf.home_network_cnt; i++)
-		if (addr_prefix_contains(e->conf.home_networks[i], x->home_addr))
-			return outcome_go_on();
-	return refused;
+	return engine_is_home_address(e, x->home_addr) ? outcome_go_on() : refused;
 }
 
 /* A tunnel to the home address, to ourselves or to nobody would loop or lead nowhere. */

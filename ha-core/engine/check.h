@@ -133,6 +133,9 @@ int engine_restored(struct engine *e, struct sa_peer *node);
 /** Another home agent has changed its bindings: the same, without a word of hooks.touched(). */
 int engine_followed(struct engine *e, struct sa_peer *node);
 
+/** Is it of a home network? */
+bool engine_is_home_address(const struct engine *e, struct in_addr addr);
+
 /** Would the origin of a binding still be admitted? Where it came in is not known any more. */
 bool engine_still_admits(const struct engine *e, const struct binding *b);
 

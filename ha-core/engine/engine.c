@@ -21,6 +21,16 @@
 #define IDLE_LOOKS   4096
 #define DENIAL_BURST 29 /* that a node is told of at once, beyond what it may be told in a second */
 
+bool engine_is_home_address(const struct engine *e, struct in_addr addr)
+{
+	size_t i;
+
+	for (i = 0; i < e->conf.home_network_cnt; i++)
+		if (addr_prefix_contains(e->conf.home_networks[i], addr))
+			return true;
+	return false;
+}
+
 bool engine_still_admits(const struct engine *e, const struct binding *b)
 {
 	const struct reg_origin from = { .src = b->src,

@@ -278,21 +278,35 @@ static void add_node(struct engine_reload *r, struct engine *e, const struct rel
 
 /* --- in steps --- */
 
-/* Home agent and home networks are of one run. */
+/* The home agent's address is of one run. */
 static void take_settings(struct engine *e, const struct engine_conf *conf, const void *policy_ctx)
 {
-	const struct engine_conf before = e->conf;
+	const struct in_addr home_agent = e->conf.home_agent;
 
 	e->conf = *conf;
-	e->conf.home_agent = before.home_agent;
-	e->conf.home_networks = before.home_networks;
-	e->conf.home_network_cnt = before.home_network_cnt;
+	e->conf.home_agent = home_agent;
 	e->policy_ctx = policy_ctx;
+}
+
+static bool loses_network(const struct engine_conf *old, const struct engine_conf *new)
+{
+	size_t i, k;
+
+	for (i = 0; i < old->home_network_cnt; i++) {
+		for (k = 0; k < new->home_network_cnt; k++)
+			if (new->home_networks[k].len <= old->home_networks[i].len &&
+			    addr_prefix_contains(new->home_networks[k], old->home_networks[i].addr))
+				break;
+		if (k == new->home_network_cnt)
+			return true;
+	}
+	return false;
 }
 
 void engine_reload_begin(struct engine_reload *r, struct engine *e, const struct engine_conf *conf,
 			 const void *policy_ctx)
 {
+	r->network_gone = loses_network(&e->conf, conf);
 	take_settings(e, conf, policy_ctx);
 	if (!r->fresh)
 		return;
@@ -317,6 +331,30 @@ static size_t change_some(struct engine_reload *r, struct engine *e, size_t max_
 	return max_cnt;
 }
 
+/*
+ * A lease of a home network that is gone is let go, whoever it belongs to. The nodes with addresses
+ * of their own there are gone from the file, or it would be faulty.
+ */
+static size_t review_leases(struct engine_reload *r, struct engine *e, size_t max_cnt)
+{
+	struct sa_peer *peer;
+
+	if (max_cnt > 0 && r->network_gone) {
+		r->network_gone = false;
+		r->lessee = e->nodes.peers;
+	}
+	for (; max_cnt > 0 && r->lessee; max_cnt--) {
+		peer = r->lessee;
+		r->lessee = peer->next;
+		if (!peer->is_dynamic || addr_is_any(peer->addr) ||
+		    engine_is_home_address(e, peer->addr))
+			continue;
+		end_all_of(r, e, peer, "home-network-gone");
+		take_lease(e, peer);
+	}
+	return max_cnt;
+}
+
 /* Of the nodes that have not changed, too: for whom nobody, or no agent of theirs, speaks. */
 static const char *why_ended(const struct engine *e, const struct binding *b)
 {
@@ -333,6 +371,7 @@ bool engine_reload_some(struct engine_reload *r, struct engine *e, size_t max_cn
 	const char *why;
 
 	max_cnt = change_some(r, e, max_cnt);
+	max_cnt = review_leases(r, e, max_cnt);
 	for (; max_cnt > 0 && r->bucket <= t->last; max_cnt--, r->bucket++)
 		for (link = hash_link_bucket(t, r->bucket); link; link = next) {
 			next = link->next;

@@ -29,10 +29,12 @@ struct reload_changes {
 struct engine_reload {
 	struct engine *fresh; /* not owned; NULL: no association has changed */
 	struct reload_changes gone, changed, added;
-	size_t done[3]; /* of each of them */
-	size_t bucket;  /* of bindings, the next to be looked at */
-	size_t ended;   /* bindings */
-	size_t failed;  /* nodes that are as they were, for there was no memory */
+	size_t done[3];         /* of each of them */
+	bool network_gone;      /* leases are to be looked at, once all nodes have changed */
+	struct sa_peer *lessee; /* the next whose lease is; NULL: none */
+	size_t bucket;          /* of bindings, the next to be looked at */
+	size_t ended;           /* bindings */
+	size_t failed;          /* nodes that are as they were, for there was no memory */
 };
 
 /**
@@ -43,14 +45,18 @@ struct engine_reload {
  */
 int engine_reload_compare(struct engine_reload *r, const struct engine *e, struct engine *fresh);
 
-/** The settings are in force, and whoever is admitted is judged by them. The address stays. */
+/**
+ * The settings are in force, and whoever is admitted is judged by them. The home agent's address
+ * stays; home networks may come and go.
+ */
 void engine_reload_begin(struct engine_reload *r, struct engine *e, const struct engine_conf *conf,
 			 const void *policy_ctx);
 
 /**
  * Goes on with so many nodes that have changed, or bindings that are looked at. A binding ends
  * whose mobile node is no longer configured, or that came from where nobody is listened to any
- * more; and so does one that can be revoked (RFC 3543) and whose security association is gone: its
+ * more, or whose dynamic home address is of a network that is gone (with the lease); and so does
+ * one that can be revoked (RFC 3543) and whose security association is gone: its
  * peer is told under the keys of before. Replay state and dynamic home addresses go on.
  * @return false: that was all
  */

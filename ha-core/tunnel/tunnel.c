@@ -369,6 +369,18 @@ int tunnel_route(struct tunnel *t, struct addr_prefix network, bool on)
 	return tunnel_tun.route(t->base, network, on);
 }
 
+int tunnel_set_home_networks(struct tunnel *t, const struct tunnel_home_network *networks,
+			     size_t cnt)
+{
+	int err = tunnel_tun.set_home_networks(t->base, networks, cnt);
+
+	if (err < 0)
+		return err;
+	t->conf.home_networks = networks;
+	t->conf.home_network_cnt = cnt;
+	return 0;
+}
+
 void tunnel_reconcile(struct tunnel *t)
 {
 	if (t->fast)

@@ -148,6 +148,15 @@ int tunnel_del(struct tunnel *t, struct binding_key key);
 int tunnel_route(struct tunnel *t, struct addr_prefix network, bool on);
 
 /**
+ * The home networks are these from now on; those with an interface are the same as before. All or
+ * nothing. What was home there has its bindings ended by the caller.
+ * @param networks  kept by reference, instead of those of before
+ * @retval -errno  logged, with what was refused and the remedy; those of before hold
+ */
+int tunnel_set_home_networks(struct tunnel *t, const struct tunnel_home_network *networks,
+			     size_t cnt);
+
+/**
  * Every binding that is there has been put: what was kept forwarding without one ends now. Call
  * once after tunnel_open(), when what the store holds has been put, before serving.
  */
@@ -242,6 +251,9 @@ struct tunnel_ops {
 	 * 5177). Idempotent. @retval -errno  also if somebody else routes the network on this host
 	 */
 	int (*route)(struct tunnel_dp *dp, struct addr_prefix network, bool on);
+	/** As tunnel_set_home_networks(). */
+	int (*set_home_networks)(struct tunnel_dp *dp, const struct tunnel_home_network *networks,
+				 size_t cnt);
 	void (*udp_input)(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
 			  struct in_addr src, uint16_t src_port, struct in_addr dst);
 	struct tunnel_soft (*soft)(struct tunnel_dp *dp, struct in_addr peer);

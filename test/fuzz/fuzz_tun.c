@@ -421,7 +421,7 @@ static void step(uint8_t help, const struct binding *b, uint16_t port, uint8_t t
 		if (now.kind == STEP_FORWARD)
 			forward(&dp, &dp.in[0], len);
 		else
-			broadcast(&dp, &home_network, packet, len);
+			broadcast(&dp, home_network.prefix, packet, len);
 		break;
 	}
 	out_flush(&dp);

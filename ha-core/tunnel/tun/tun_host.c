@@ -319,6 +319,41 @@ static int add_route(struct tun_host *h, struct addr_prefix dst)
 	return rtnl_route_add(h->rtnl, &route);
 }
 
+static int put_route(struct tun_host *h, struct addr_prefix dst)
+{
+	struct rtnl_route found = { 0 };
+	int err = add_route(h, dst);
+
+	if (err == -EEXIST) {
+		err = rtnl_route_get(h->rtnl, dst.addr, (struct in_addr){ 0 }, &found);
+		if (err == 0 && found.index != h->index)
+			err = -EEXIST; /* somebody else's */
+	}
+	return err;
+}
+
+static int del_route(struct tun_host *h, struct addr_prefix dst)
+{
+	const struct rtnl_route route = { .dst = dst, .index = h->index };
+	int err = rtnl_route_del(h->rtnl, &route);
+
+	return err == -ESRCH ? 0 : err;
+}
+
+static int route_network(struct tun_host *h, struct addr_prefix prefix)
+{
+	int err = put_route(h, prefix);
+	char what[80];
+
+	if (err >= 0)
+		return 0;
+	(void)snprintf(what, sizeof(what), "route %s into the device", addr_prefix_text(prefix).s);
+	return refuse(h->conf, what, err,
+		      err == -EEXIST ? "a route for this home network exists: remove it, or name "
+				       "the network's interface if it is a link"
+				     : rtnl_error(h->rtnl));
+}
+
 static int lay_down_network(struct tun_host *h, const struct tunnel_home_network *net)
 {
 	struct rtnl_link link;
@@ -336,17 +371,7 @@ static int lay_down_network(struct tun_host *h, const struct tunnel_home_network
 		warn_of_kernel_proxy(net->interface);
 		return 0;
 	}
-	err = add_route(h, net->prefix);
-	if (err < 0) {
-		(void)snprintf(what, sizeof(what), "route %s into the device",
-			       addr_prefix_text(net->prefix).s);
-		return refuse(h->conf, what, err,
-			      err == -EEXIST
-				      ? "a route for this home network exists: remove it, or "
-					"name the network's interface if it is a link"
-				      : rtnl_error(h->rtnl));
-	}
-	return 0;
+	return route_network(h, net->prefix);
 }
 
 int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h)
@@ -462,27 +487,6 @@ static bool is_on_home_link(const struct tun_host *h, struct in_addr home_addr)
 	return false;
 }
 
-static int put_route(struct tun_host *h, struct addr_prefix dst)
-{
-	struct rtnl_route found = { 0 };
-	int err = add_route(h, dst);
-
-	if (err == -EEXIST) {
-		err = rtnl_route_get(h->rtnl, dst.addr, (struct in_addr){ 0 }, &found);
-		if (err == 0 && found.index != h->index)
-			err = -EEXIST; /* somebody else's */
-	}
-	return err;
-}
-
-static int del_route(struct tun_host *h, struct addr_prefix dst)
-{
-	const struct rtnl_route route = { .dst = dst, .index = h->index };
-	int err = rtnl_route_del(h->rtnl, &route);
-
-	return err == -ESRCH ? 0 : err;
-}
-
 int tun_host_put(struct tun_host *h, struct in_addr home_addr)
 {
 	if (!is_on_home_link(h, home_addr))
@@ -500,6 +504,59 @@ int tun_host_del(struct tun_host *h, struct in_addr home_addr)
 int tun_host_route(struct tun_host *h, struct addr_prefix network, bool on)
 {
 	return on ? put_route(h, network) : del_route(h, network);
+}
+
+/* Only a virtual network is routed as a whole. */
+static bool is_routed(const struct tunnel_home_network *nets, size_t cnt, struct addr_prefix prefix)
+{
+	size_t i;
+
+	for (i = 0; i < cnt; i++)
+		if (nets[i].interface[0] == '\0' && nets[i].prefix.len == prefix.len &&
+		    addr_eq(nets[i].prefix.addr, prefix.addr))
+			return true;
+	return false;
+}
+
+/* Of `cnt` networks those that are not among the others. */
+static void unroute_networks(struct tun_host *h, const struct tunnel_home_network *nets, size_t cnt,
+			     const struct tunnel_home_network *others, size_t other_cnt)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < cnt; i++) {
+		if (nets[i].interface[0] != '\0' || is_routed(others, other_cnt, nets[i].prefix))
+			continue;
+		err = del_route(h, nets[i].prefix);
+		if (err < 0)
+			log_warning("a route into the tunnels stays, though nothing there is ours",
+				    "event=route-stays network=%s device=%s error=\"%s\"",
+				    addr_prefix_text(nets[i].prefix).s, h->conf->device,
+				    err_text(err));
+	}
+}
+
+int tun_host_set_networks(struct tun_host *h, const struct tunnel_home_network *networks,
+			  size_t cnt)
+{
+	const struct tunnel_home_network *before = h->conf->home_networks;
+	const size_t before_cnt = h->conf->home_network_cnt;
+	size_t i;
+	int err;
+
+	for (i = 0; i < cnt; i++) {
+		if (networks[i].interface[0] != '\0' ||
+		    is_routed(before, before_cnt, networks[i].prefix))
+			continue;
+		err = route_network(h, networks[i].prefix);
+		if (err < 0) {
+			unroute_networks(h, networks, i, before, before_cnt);
+			return err;
+		}
+	}
+	unroute_networks(h, before, before_cnt, networks, cnt);
+	return 0;
 }
 
 uint32_t tun_host_port(const struct tun_host *h)

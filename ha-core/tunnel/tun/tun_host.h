@@ -32,6 +32,14 @@ int tun_host_del(struct tun_host *h, struct in_addr home_addr);
 /** A network behind a mobile router is routed to the tunnels, or not any more. As above. */
 int tun_host_route(struct tun_host *h, struct addr_prefix network, bool on);
 
+/**
+ * Lays the routes of virtual home networks that conf does not have yet, then takes away those that
+ * only conf has. conf is the caller's to change.
+ * @retval -errno  logged; all is as it was
+ */
+int tun_host_set_networks(struct tun_host *h, const struct tunnel_home_network *networks,
+			  size_t cnt);
+
 /** Has somebody deleted the device? */
 bool tun_host_device_is_gone(struct tun_host *h);
 

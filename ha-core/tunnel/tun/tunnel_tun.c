@@ -152,7 +152,7 @@ struct raw_in {
 /* A physical home link; what is broadcast there. */
 struct link_in {
 	struct tunnel_dp *dp;
-	const struct tunnel_home_network *net;
+	struct addr_prefix net;
 	int fd;
 	struct loop_fd *watch;
 };
@@ -601,8 +601,8 @@ static bool may_reach_nodes(struct tunnel_dp *dp, const struct binding *first,
  * broadcast address unless told to (RFC 2644): nor is one that comes from outside meant to become
  * many, so there are limits to both, how many and how often.
  */
-static void broadcast(struct tunnel_dp *dp, const struct tunnel_home_network *net,
-		      const uint8_t *packet, size_t len)
+static void broadcast(struct tunnel_dp *dp, struct addr_prefix net, const uint8_t *packet,
+		      size_t len)
 {
 	const struct broadcast_nodes *nodes = &dp->broadcast_nodes;
 	struct in_addr src = ipv4_src(packet);
@@ -619,8 +619,7 @@ static void broadcast(struct tunnel_dp *dp, const struct tunnel_home_network *ne
 		return;
 	}
 	for (i = 0; i < nodes->cnt; i++) {
-		if (addr_eq(nodes->addrs[i], src) ||
-		    !addr_prefix_contains(net->prefix, nodes->addrs[i]))
+		if (addr_eq(nodes->addrs[i], src) || !addr_prefix_contains(net, nodes->addrs[i]))
 			continue;
 		b = binding_find(dp->conf.cache,
 				 (struct binding_key){ nodes->addrs[i], dp->conf.home_agent });
@@ -710,7 +709,7 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 	if (!b) {
 		net = broadcast_net(dp, dst);
 		if (net && dp->conf.broadcast_subnet && dp->broadcast_nodes.cnt > 0) {
-			broadcast(dp, net, packet, len);
+			broadcast(dp, net->prefix, packet, len);
 			return;
 		}
 		stats->no_binding_drops++;
@@ -1359,7 +1358,7 @@ static int open_links(struct tunnel_dp *dp)
 		if (err < 0)
 			return refuse_socket(&dp->conf, "listen to a home link", err);
 		link->dp = dp;
-		link->net = net;
+		link->net = net->prefix;
 		dp->link_cnt++;
 		link->watch = loop_fd_new(dp->conf.loop, link->fd, LOOP_READ, on_link, link);
 		if (!link->watch)
@@ -1541,6 +1540,19 @@ static int tun_route(struct tunnel_dp *dp, struct addr_prefix network, bool on)
 	return tun_host_route(dp->host, network, on);
 }
 
+/* The sockets on home links stay: those networks are the same. */
+static int tun_set_home_networks(struct tunnel_dp *dp, const struct tunnel_home_network *networks,
+				 size_t cnt)
+{
+	int err = tun_host_set_networks(dp->host, networks, cnt);
+
+	if (err < 0)
+		return err;
+	dp->conf.home_networks = networks;
+	dp->conf.home_network_cnt = cnt;
+	return 0;
+}
+
 /* All that this tier has dropped: the counters are its own, a fast one's are added to copies. */
 static uint64_t dropped(const struct stats *s)
 {
@@ -1589,6 +1601,7 @@ const struct tunnel_ops tunnel_tun = {
 	.put = tun_put,
 	.del = tun_del,
 	.route = tun_route,
+	.set_home_networks = tun_set_home_networks,
 	.close = tun_close,
 	.clean = tun_host_clean,
 	.udp_input = tun_udp_input,

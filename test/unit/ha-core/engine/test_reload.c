@@ -680,11 +680,9 @@ static void settings_change_and_associations_stay_where_they_are(void **state)
 	replay_of(&running, ALICE, 256)->last_ident = 42;
 	settings = fresh.conf;
 	settings.home_agent = addr_from_host(1);
-	settings.home_networks = NULL;
 	(void)reload(&settings, &src, NULL);
 	assert_int_equal(running.conf.max_lifetime_s, 600);
 	assert_true(addr_eq(running.conf.home_agent, addr_from_host(HOME_AGENT)));
-	assert_ptr_equal(running.conf.home_networks, &home_net);
 	assert_ptr_equal(running.policy_ctx, &src);
 	assert_ptr_equal(sa_peer_find(&running.nodes, addr_from_host(ALICE)), alice);
 	assert_int_equal(replay_of(&running, ALICE, 256)->last_ident, 42);
@@ -724,6 +722,92 @@ static void a_review_ends_what_is_not_admitted_any_more_a_few_at_a_time(void **s
 		assert_true(addr_eq(b->src, only));
 }
 
+/* --- home networks that are gone --- */
+
+#define ELSEWHERE 0x0a330007u
+
+static void leases_of_a_home_network_that_is_gone_are_let_go_and_no_others(void **state)
+{
+	const struct addr_prefix before[] = { home_net, { addr_from_host(0x0a330000), 16 } };
+	struct sa_peer *away, *idle, *other;
+	struct in_addr lease;
+
+	(void)state;
+	running.conf.home_networks = before;
+	running.conf.home_network_cnt = 2;
+	other = lease_to("other@x", &lease);
+	bind_node(addr_host(lease));
+	add(&running, 0, "away@x", 256, REPLAY_TIMESTAMP);
+	add(&running, 0, "idle@x", 256, REPLAY_TIMESTAMP);
+	away = named("away@x");
+	idle = named("idle@x");
+	sa_peer_assign(&running.nodes, away, addr_from_host(ELSEWHERE));
+	sa_peer_assign(&running.nodes, idle, addr_from_host(ELSEWHERE + 1));
+	lease_idle(&running.idle_leases, idle);
+	bind_node(ELSEWHERE);
+	add(&fresh, 0, "idle@x", 256, REPLAY_TIMESTAMP);
+	add(&fresh, 0, "away@x", 256, REPLAY_TIMESTAMP);
+	add(&fresh, 0, "other@x", 256, REPLAY_TIMESTAMP);
+	assert_int_equal(reload_all(), 1);
+	assert_int_equal(running.conf.home_network_cnt, 1);
+	assert_true(addr_is_any(away->addr));
+	assert_true(addr_is_any(idle->addr));
+	assert_null(running.idle_leases.oldest);
+	assert_true(addr_eq(other->addr, lease));
+	assert_int_equal(running.cache.cnt, 1);
+	assert_int_equal(running.expiry.armed, 1);
+}
+
+/* The file would be faulty if it named the address still. */
+static void an_address_of_its_own_in_a_network_that_is_gone_is_no_lease(void **state)
+{
+	const struct addr_prefix before[] = { home_net, { addr_from_host(0x0a330000), 16 } };
+
+	(void)state;
+	running.conf.home_networks = before;
+	running.conf.home_network_cnt = 2;
+	add(&running, ELSEWHERE, "alice@x", 256, REPLAY_TIMESTAMP);
+	bind_node(ELSEWHERE);
+	add(&fresh, 0, "alice@x", 256, REPLAY_TIMESTAMP);
+	assert_int_equal(reload_all(), 1);
+	assert_true(named("alice@x")->is_dynamic);
+	assert_true(addr_is_any(named("alice@x")->addr));
+	assert_int_equal(running.cache.cnt, 0);
+}
+
+static void a_home_network_that_grows_loses_nobody(void **state)
+{
+	const struct addr_prefix before = { addr_from_host(0x0a328000), 24 };
+	struct in_addr lease;
+
+	(void)state;
+	running.conf.home_networks = &before;
+	(void)lease_to("carol@x", &lease);
+	bind_node(addr_host(lease));
+	add(&fresh, 0, "carol@x", 256, REPLAY_TIMESTAMP);
+	assert_int_equal(reload_all(), 0);
+	assert_true(addr_eq(named("carol@x")->addr, lease));
+	assert_int_equal(running.cache.cnt, 1);
+}
+
+/* The first of the list goes while leases are still to be looked at. */
+static void nodes_that_go_with_their_network_are_not_looked_at_again(void **state)
+{
+	const struct addr_prefix before[] = { home_net, { addr_from_host(0x0a330000), 16 } };
+	uint32_t i;
+
+	(void)state;
+	running.conf.home_networks = before;
+	running.conf.home_network_cnt = 2;
+	for (i = 0; i < 4; i++) {
+		add(&running, ELSEWHERE + i, NULL, 256, REPLAY_TIMESTAMP);
+		bind_node(ELSEWHERE + i);
+	}
+	assert_int_equal(reload_all(), 4);
+	assert_int_equal(running.nodes.cnt, 0);
+	assert_int_equal(running.cache.cnt, 0);
+}
+
 #define reload_test(f) cmocka_unit_test_setup_teardown(f, open_both, close_both)
 
 int main(void)
@@ -750,6 +834,10 @@ int main(void)
 		reload_test(a_lease_made_its_node_s_own_keeps_its_bindings),
 		reload_test(an_address_of_its_own_becomes_a_lease),
 		reload_test(what_goes_gives_its_address_back),
+		reload_test(leases_of_a_home_network_that_is_gone_are_let_go_and_no_others),
+		reload_test(an_address_of_its_own_in_a_network_that_is_gone_is_no_lease),
+		reload_test(a_home_network_that_grows_loses_nobody),
+		reload_test(nodes_that_go_with_their_network_are_not_looked_at_again),
 		reload_test(after_any_difference_all_is_as_in_the_new_file),
 	};
 

@@ -326,6 +326,50 @@ static void a_network_behind_a_mobile_router_comes_and_goes(void **state)
 	assert_int_equal(way_to("10.90.0.1"), 0);
 }
 
+static void virtual_home_networks_come_and_go(void **state)
+{
+	const struct tunnel_home_network others[] = { f.networks[1],
+						      { .prefix = prefix("10.51.0.0", 16) } };
+
+	(void)state;
+	open_host();
+	assert_int_equal(tun_host_set_networks(f.host, others, 2), 0);
+	assert_int_equal(way_to("10.50.0.7"), 0);
+	assert_int_equal(way_to("10.51.0.7"), device());
+	assert_int_equal(way_to("10.60.0.7"), link_of(HOME).index);
+}
+
+static void a_home_network_that_is_wider_than_before_has_a_route_all_the_time(void **state)
+{
+	const struct tunnel_home_network wider[] = { { .prefix = prefix("10.50.0.0", 15) },
+						     f.networks[1] };
+
+	(void)state;
+	open_host();
+	assert_int_equal(tun_host_set_networks(f.host, wider, 2), 0);
+	assert_int_equal(way_to("10.50.0.7"), device());
+	assert_int_equal(way_to("10.51.0.7"), device());
+}
+
+static void home_networks_change_all_or_none(void **state)
+{
+	const struct tunnel_home_network fresh[] = { { .prefix = prefix("10.51.0.0", 16) },
+						     { .prefix = prefix("10.52.0.0", 16) },
+						     { .prefix = prefix("10.53.0.0", 16) } };
+	const struct rtnl_route others = { .dst = fresh[1].prefix,
+					   .index = link_of(HOME).index,
+					   .protocol = RTPROT_STATIC };
+
+	(void)state;
+	open_host();
+	assert_int_equal(rtnl_route_add(f.rtnl, &others), 0);
+	assert_int_equal(tun_host_set_networks(f.host, fresh, 3), -EEXIST);
+	assert_int_equal(way_to("10.50.0.7"), device());
+	assert_int_equal(way_to("10.51.0.7"), 0);
+	assert_int_equal(way_to("10.52.0.7"), link_of(HOME).index);
+	assert_int_equal(way_to("10.53.0.7"), 0);
+}
+
 static void what_this_host_takes_itself_is_local(void **state)
 {
 	(void)state;
@@ -517,6 +561,9 @@ int main(void)
 		TEST(a_node_of_a_virtual_home_network_needs_no_route),
 		TEST(a_route_of_somebody_else_for_a_node_is_told),
 		TEST(a_network_behind_a_mobile_router_comes_and_goes),
+		TEST(virtual_home_networks_come_and_go),
+		TEST(a_home_network_that_is_wider_than_before_has_a_route_all_the_time),
+		TEST(home_networks_change_all_or_none),
 		TEST(what_this_host_takes_itself_is_local),
 		TEST(routes_that_are_gone_are_put_back),
 		TEST(a_device_that_was_set_down_is_set_up),
