@@ -373,7 +373,9 @@ const struct conf_key ha_conf_rows[] = {
 	{ "home-networks", CONF_MAPPINGS, FIELD2(home_networks, home_network_cnt), .min = 1,
 	  .required = true, .rows = home_network_rows,
 	  .element_size = sizeof(struct ha_conf_home_network),
-	  .doc = "The networks that home addresses are of; at least one." },
+	  .doc = "The networks that home addresses are of; at least one. A reload takes those that "
+		 "come and go; where one with an interface comes, goes or changes, all wait for a "
+		 "restart, but for pools." },
 	{ "mobile-nodes", CONF_MAPPINGS, FIELD2(mobile_nodes, mobile_node_cnt),
 	  .rows = mobile_node_rows, .element_size = sizeof(struct ha_conf_node),
 	  .doc = "The nodes served, one element a security association." },

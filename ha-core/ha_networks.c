@@ -4,8 +4,9 @@
  * registration sockets and the data path; at a reload it makes the next, lets the data path change
  * over, then the engine, and frees those of before when nobody points to them any more.
  *
- * A virtual network is a route and a pool, and can come and go. One with an interface has sockets,
- * an ARP table and advertisements besides (io/home_link.c), laid down once. So a file that changes
+ * A virtual network is a route and a pool, and can come and go; no interface has its broadcast
+ * address, so there is nothing to listen on. One with an interface has sockets, an ARP table and
+ * advertisements besides (io/home_link.c), laid down once. So a file that changes
  * one of those leaves all home networks as they are until a restart: which of the others could be
  * taken alone depends on what overlaps, and half a list is no list that an operator has written.
  */
