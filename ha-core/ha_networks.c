@@ -6,9 +6,9 @@
  *
  * A virtual network is a route and a pool, and can come and go; no interface has its broadcast
  * address, so there is nothing to listen on. One with an interface has sockets, an ARP table and
- * advertisements besides (io/home_link.c), laid down once. So a file that changes
- * one of those leaves all home networks as they are until a restart: which of the others could be
- * taken alone depends on what overlaps, and half a list is no list that an operator has written.
+ * advertisements besides (io/home_link.c), laid down once. So a file that changes one of those
+ * leaves all home networks as they are until a restart: which of the others could be taken alone
+ * depends on what overlaps, and half a list is no list that an operator has written.
  */
 #include "ha-core/ha_networks.h"
 
