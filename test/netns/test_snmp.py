@@ -28,6 +28,8 @@ NODE = f"{HA}.2.1"                          # haCounterEntry
 BINDING = f"{HE}.1.3.10.1"                  # heBindingEntry
 WRONG = mip.Association(key=b"not the key at all")
 KEEPER = 0.3                                # longer than a page is kept
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+NAMES = ["-M", f"{ROOT}/mibs:{ROOT}/test/lint/mibs", "-m", "HOME-AGENT-MIB"]
 PING_S = 2                                  # from one ping of the master to the next
 
 
@@ -307,20 +309,43 @@ def test_the_home_agent_itself(agent, master, campus):
 
 def test_our_objects_are_read_by_name(agent, master, campus, peer):
     """As the README has it; the modules that ours imports are the stand-ins of test/lint."""
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    names = ["-M", f"{root}/mibs:{root}/test/lint/mibs", "-m", "HOME-AGENT-MIB"]
     said = master.tool("snmpget", "heRole.0", "heFeatures.0", "heDraining.0",
-                       options=[*names, "-Os"]).stdout
+                       options=[*NAMES, "-Os"]).stdout
     assert said.splitlines() == ["heRole.0 = INTEGER: 1", "heFeatures.0 = BITS: FC 0 1 2 3 4 5 ",
                                  "heDraining.0 = INTEGER: 2"]
     stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
     stranger.send(stranger.build())
     agent.wait_counter("requests-dropped-untrusted", 1)
     time.sleep(KEEPER)
-    table = run(campus.ha.argv(["snmptable", "-v2c", "-c", "public", *names, "-Ci", "-Cb",
+    table = run(campus.ha.argv(["snmptable", "-v2c", "-c", "public", *NAMES, "-Ci", "-Cb",
                                 f"127.0.0.1:{snmp.PORT}", "heOffenderTable"]),
                 env=snmp.ENVIRONMENT).stdout
     assert "untrusted" in table and str(stranger.port) in table
+    assert f'ipv4."{campus.stranger_address}"' in table
+
+
+def test_an_address_in_an_index_is_read_by_name(agent, master, campus, desk, peer):
+    """RFC 2578 §7.7: its length is in front of it, in the module's text as in what is served."""
+    desk.register()
+    stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
+    stranger.send(stranger.build())
+    agent.wait_counter("requests-dropped-untrusted", 1)
+    time.sleep(KEEPER)
+
+    def named(*addresses):
+        return ".".join(f'ipv4."{a}"' for a in addresses)
+    for column, name, index in (
+            ("2.10.1.5", "heTrustedRequests", f'{named("10.0.0.0")}.8'),
+            ("2.11.1.3", "heOffenderRequests", named(campus.stranger_address)),
+            ("3.10.1.27", "heBindingOctetsFromNode", named(campus.home, campus.desk_address)),
+            ("3.11.1.4", "heNodeBindings", named(campus.home))):
+        served = [*master.walk(f"{HE}.1.{column}")]
+        said = run(["snmptranslate", *NAMES, *served], env=snmp.ENVIRONMENT).stdout.split()
+        assert any(re.fullmatch(f"HOME-AGENT-MIB::{name}\\.{index}", s) for s in said), (index, said)
+    # What a manager types is the same object: "bird" is 98.105.114.100.
+    typed = run(["snmptranslate", *NAMES, "-On", 'HOME-AGENT-MIB::heNodeBindings.ipv4."bird"'],
+                env=snmp.ENVIRONMENT).stdout.strip()
+    assert typed == f"{HE}.1.3.11.1.4.1.4.98.105.114.100"
 
 
 def test_a_binding_is_the_one_that_hactl_shows(agent, master, campus, desk):
