@@ -626,7 +626,6 @@ static int open_snmp(struct ha *ha)
 {
 	const struct snmp_source src = {
 		.engine = &ha->engine,
-		.name = ha->daemon->info.name,
 		.tunnel = ha->tunnel,
 		.device = ha->daemon->device,
 		.store = tell_snmp_store,

@@ -589,7 +589,8 @@ const struct conf_key ha_conf_rows[] = {
 	  .check = check_agentx,
 	  .doc = "Where the master agent listens: a socket's path, or tcp:HOST:PORT." },
 	{ "snmp.context", CONF_STRING, FIELD(snmp.context), .min = 1, .max = 32,
-	  .doc = "The SNMP context that answers for this daemon; by default its name." },
+	  .doc = "The SNMP context that answers for this daemon, and the name (heName) that its "
+		 "notifications give; by default the program's." },
 	{ "snmp.default-context", CONF_BOOL, FIELD(snmp.default_context), .dflt = "true",
 	  .doc = "Answer managers that name no context, too; where both daemons do, ihad does." },
 	{ "snmp.notifications", CONF_BOOL, FIELD(snmp.notifications), .dflt = "true",

@@ -262,6 +262,7 @@ int snmp_feed_open(struct snmp_feed *f, struct loop *loop, const struct snmp_sou
 
 	f->loop = loop;
 	f->source = *src;
+	f->source.name = f->context;
 	f->source.up_since_cs = (uint32_t)(now->mono_ms / 10);
 	f->second_ms = now->mono_ms;
 	f->restart = loop_timer_new(loop, on_restart, f);
@@ -307,7 +308,7 @@ static bool take_notice(struct snmp_feed *f, enum snmp_notice_kind what, struct 
 	n->kind = SNMP_NOTICE;
 	n->what = what;
 	n->suppressed = f->kinds[what].suppressed;
-	snmp_text_set(&n->name, f->name, strlen(f->name));
+	snmp_text_set(&n->name, f->context, strlen(f->context));
 	f->kinds[what].suppressed = 0;
 	return true;
 }

@@ -15,7 +15,7 @@ struct snmp_feed_conf {
 	bool enabled;
 	const char *name;    /* "ihad"; of the AgentX context, too, unless context says another */
 	const char *agentx;  /* as snmp.agentx */
-	const char *context; /* NULL: name */
+	const char *context; /* and heName; NULL: name */
 	bool default_context;
 	bool notifications;
 	uint32_t notification_interval_s; /* one of a kind in this time */

@@ -19,7 +19,8 @@ struct snmp_trusted {
 /** What rows are made from, beside the engine. Kept by snmp_feed.c, filled by ha.c. */
 struct snmp_source {
 	const struct engine *engine;
-	const char *name, *device;
+	const char *name; /* heName */
+	const char *device;
 	const struct tunnel *tunnel; /* NULL: none but what the engine counts */
 	/** How the store is. NULL: nothing is remembered. */
 	void (*store)(void *ctx, struct snmp_store *out);

@@ -692,6 +692,28 @@ def xhad_beside(campus, run_daemon, master):
     return run_it
 
 
+def test_a_notification_names_its_home_agent(make_master, receiver, campus, run_daemon, peer):
+    """heName is snmp.context: SNMPv2c tells no context, and of two ihads that would be the one name."""
+    master = make_master(trap_to=snmp.TRAP_PORT)
+    desk = peer(campus.desk, campus.desk_address, campus.home, campus.agent)
+    stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
+    untrusted, auth = f"{HE}.0.1", f"{MIP}.2.0.1"
+    agent = run_daemon(campus.ha, "ihad", campus.ihad_conf, start=False)
+    for n, context in enumerate(("east", "west"), 1):
+        agent.write_config(with_snmp(agent.conf, master, context=context))
+        agent.start()
+        until(lambda: agent.status()["snmp"] == "connected", "it is connected")
+        agent.reload()                                  # it keeps its name
+        assert master.get(f"{HE}.1.1.1.0") == context.encode()
+        desk.send(desk.build(sa=WRONG))
+        stranger.send(stranger.build())
+        until(lambda: len(receiver.notifications(untrusted) + receiver.notifications(auth)) == 2 * n,
+              f"both have come:\n{receiver.log()}")
+        agent.stop()
+    for what in (untrusted, auth):
+        assert [n[f"{HE}.1.1.1.0"] for n in receiver.notifications(what)] == [b"east", b"west"]
+
+
 def test_two_with_one_context_are_told_of(agent, master, xhad_beside):
     until(lambda: agent.status()["snmp"] == "connected", "ihad is first")
     xhad = xhad_beside(context="ihad")
