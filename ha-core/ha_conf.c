@@ -113,30 +113,49 @@ static const char *check_time(const void *field)
 		       : "a time of UTC is wanted, like 2026-12-01T00:00:00Z";
 }
 
+/* In digits only, and not 0. */
+static bool parse_port(const char *text, uint16_t *ret_port)
+{
+	unsigned long port;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		return false;
+	port = strtoul(text, &end, 10);
+	if (*end || port == 0 || port > UINT16_MAX)
+		return false;
+	*ret_port = (uint16_t)port;
+	return true;
+}
+
 static const char *check_agentx(const void *field)
 {
-	const char *where = *(char *const *)field;
+	const char *where = *(char *const *)field, *colon;
+	uint16_t port;
 
-	if (where[0] == '/' || (strncmp(where, "tcp:", 4) == 0 && strchr(where + 4, ':')))
-		return NULL;
-	return "a socket's path is wanted, /..., or tcp:HOST:PORT";
+	if (where[0] == '/')
+		return strlen(where) <= SOCKET_MAX ? NULL : "a socket's path is 107 octets at most";
+	if (strncmp(where, "tcp:", 4) != 0)
+		return "a socket's path is wanted, /..., or tcp:HOST:PORT";
+	colon = strrchr(where + 4, ':');
+	return colon && colon > where + 4 && parse_port(colon + 1, &port)
+		       ? NULL
+		       : "tcp: wants a host and a port of 1 to 65535, tcp:HOST:PORT";
 }
 
 bool ha_conf_server(const char *text, struct in_addr *ret_address, uint16_t *ret_port)
 {
 	const char *colon = strrchr(text, ':');
 	char address[INET_ADDRSTRLEN];
-	unsigned long port;
-	char *end;
+	uint16_t port;
 
-	if (!colon || (size_t)(colon - text) >= sizeof(address) || !isdigit(colon[1]))
+	if (!colon || (size_t)(colon - text) >= sizeof(address) || !parse_port(colon + 1, &port))
 		return false;
 	memcpy(address, text, (size_t)(colon - text));
 	address[colon - text] = '\0';
-	port = strtoul(colon + 1, &end, 10);
-	if (*end || port == 0 || port > UINT16_MAX || addr_parse(address, ret_address) < 0)
+	if (addr_parse(address, ret_address) < 0)
 		return false;
-	*ret_port = (uint16_t)port;
+	*ret_port = port;
 	return true;
 }
 

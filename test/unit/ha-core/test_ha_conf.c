@@ -115,6 +115,34 @@ static void only_address_and_home_networks_are_required(void **state)
 	assert_null(ha_conf_free(NULL));
 }
 
+#define OCTETS_106                                                                                 \
+	"0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567" \
+	"890123456789012345"
+
+static void where_the_master_agent_listens_is_a_path_or_a_port(void **state)
+{
+	static const char *const ports[] = {
+		"tcp:127.0.0.1:99999", "tcp:host:0",   "tcp::705",   "tcp:host",
+		"tcp:host:",           "tcp:host:70x", "tcp:host:-1"
+	};
+	char text[1024];
+	size_t i;
+
+	(void)state;
+	ha_conf_free(read_text(BASE "snmp: {agentx: \"/" OCTETS_106 "\"}\n", ""));
+	ha_conf_free(read_text(BASE "snmp: {agentx: \"tcp:host.invalid:65535\"}\n", ""));
+	expect_faults(BASE "snmp: {agentx: \"/" OCTETS_106 "6\"}\n",
+		      "f:5:16: error: snmp.agentx: a socket's path is 107 octets at most\n");
+	expect_faults(BASE "snmp: {agentx: unix}\n",
+		      "f:5:16: error: snmp.agentx: a socket's path is wanted, /..., or "
+		      "tcp:HOST:PORT\n");
+	for (i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+		(void)snprintf(text, sizeof(text), BASE "snmp: {agentx: \"%s\"}\n", ports[i]);
+		expect_faults(text, "f:5:16: error: snmp.agentx: tcp: wants a host and a port of 1 "
+				    "to 65535, tcp:HOST:PORT\n");
+	}
+}
+
 static void ranges_are_those_of_the_rows(void **state)
 {
 	(void)state;
@@ -899,6 +927,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_address_and_home_networks_are_required),
+		cmocka_unit_test(where_the_master_agent_listens_is_a_path_or_a_port),
 		cmocka_unit_test(ranges_are_those_of_the_rows),
 		cmocka_unit_test(the_home_agent_has_a_unicast_address),
 		cmocka_unit_test(nodes_are_redirected_to_another_home_agent),
