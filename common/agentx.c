@@ -41,9 +41,12 @@
 
 #define START_OFF_CS (100 * CALL_TIMEOUT_S) /* what is learnt is never so late: clocks drift */
 
-#define REFUSAL "registering pdu failed: 263"
+#define REFUSAL     "registering pdu failed: 263"
+#define UNREACHABLE "Warning: Failed to connect to the agentx master agent ("
 
 static const struct agentx_conf *conf; /* as net-snmp is one a process, so are we */
+
+static bool registers_default; /* what net-snmp registers now is for the default context */
 
 /* When the master's sysUpTime was 0: monotonic, in hundredths of a second, modulo 2^32. */
 static struct {
@@ -220,14 +223,28 @@ static int on_session(int major, int minor, void *server, void *client)
 	return 0;
 }
 
+/* It comes before the subagent of net-snmp, which is the one to send it to the master. */
+static int on_registration(int major, int minor, void *server, void *client)
+{
+	const struct register_parameters *r = server;
+
+	(void)major;
+	(void)minor;
+	(void)client;
+	registers_default = !r->contextName || !r->contextName[0];
+	return 0;
+}
+
 /*
- * net-snmp's own lines: for us, unless something is wrong. One of them is the only place where it
- * lets go of the master's answer to a registration: 263 is duplicateRegistration (RFC 2741
- * §6.2.16).
+ * net-snmp's own lines: for us, unless something is wrong. They are the only place where it lets go
+ * of the master's answer to a registration, 263 being duplicateRegistration (RFC 2741 §6.2.16), and
+ * of an attempt to connect that failed. errno is then still that of connect(2), or means nothing
+ * where the name of a host was not found.
  */
 static int on_log(int major, int minor, void *server, void *client)
 {
 	const struct snmp_log_message *line = server;
+	const int error = errno;
 
 	(void)major;
 	(void)minor;
@@ -235,7 +252,9 @@ static int on_log(int major, int minor, void *server, void *client)
 	log_debug("net-snmp says", "event=net-snmp text=\"%s\"",
 		  log_value(line->msg, strcspn(line->msg, "\n")).s);
 	if (conf->refused && strncmp(line->msg, REFUSAL, strlen(REFUSAL)) == 0)
-		conf->refused(conf->ctx);
+		conf->refused(conf->ctx, registers_default);
+	if (conf->unreachable && strncmp(line->msg, UNREACHABLE, strlen(UNREACHABLE)) == 0)
+		conf->unreachable(conf->ctx, error);
 	return 0;
 }
 
@@ -287,7 +306,6 @@ static void set_options(void)
 	(void)netsnmp_ds_set_boolean(lib, NETSNMP_DS_LIB_DISABLE_PERSISTENT_SAVE, 1);
 	(void)setenv("MIBS", "", 1); /* no module's text: we speak in numbers */
 	(void)netsnmp_ds_set_boolean(app, NETSNMP_DS_AGENT_NO_ROOT_ACCESS, 1);
-	(void)netsnmp_ds_set_boolean(app, NETSNMP_DS_AGENT_NO_CONNECTION_WARNINGS, 1);
 	(void)netsnmp_ds_set_string(app, NETSNMP_DS_AGENT_X_SOCKET, conf->master);
 	/* Of each attempt; NETSNMP_DS_AGENT_AGENTX_TIMEOUT is the master's. */
 	(void)netsnmp_ds_set_int(lib, NETSNMP_DS_LIB_TIMEOUT, CALL_TIMEOUT_S);
@@ -298,6 +316,8 @@ static int start(void)
 	snmp_disable_stderrlog();
 	snmp_enable_calllog();
 	(void)snmp_register_callback(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_LOGGING, on_log, NULL);
+	(void)netsnmp_register_callback(SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_REGISTER_OID,
+					on_registration, NULL, NETSNMP_CALLBACK_HIGHEST_PRIORITY);
 	(void)netsnmp_enable_subagent();
 	set_options();
 	if (init_agent(conf->name) != 0)

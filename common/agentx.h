@@ -68,8 +68,13 @@ struct agentx_conf {
 		    struct agentx_value *out_value);
 	/** There is a session with the master now, or none any more. */
 	void (*connected)(void *ctx, bool is);
-	/** The master would not take objects of ours: another subagent has them there. */
-	void (*refused)(void *ctx);
+	/** The master could not be reached, so at each attempt. @param error  errno, 0 not known */
+	void (*unreachable)(void *ctx, int error);
+	/**
+	 * The master would not take objects of ours: another subagent has them there.
+	 * @param is_default  in the default context, else in that of our own
+	 */
+	void (*refused)(void *ctx, bool is_default);
 	int fd; /* watched beside */
 	/** fd is readable. @return false: come to the end */
 	bool (*readable)(void *ctx);

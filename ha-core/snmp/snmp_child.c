@@ -25,6 +25,7 @@
 #include "ha-core/snmp/mip_mib.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -56,8 +57,10 @@ struct worker {
 	struct slot *slots; /* PAGE_SLOTS */
 	struct mib mib;
 	const struct mib_group *groups[GROUP_MAX];
-	bool connected, is_taken; /* the session; objects of ours are another subagent's */
-	uint32_t told;            /* enum snmp_link_state that the daemon knows of */
+	bool connected;                  /* there is a session with the master */
+	bool is_taken, is_default_taken; /* our own context, the default one: another subagent's */
+	bool is_said;                    /* how it is at first; from now on what changes is */
+	uint32_t told;                   /* enum snmp_link_state that the daemon knows of */
 	struct snmp_notice notices[NOTICE_MAX]; /* waiting, the oldest first */
 	size_t notice_cnt;
 	union {
@@ -239,8 +242,9 @@ static void on_connected(void *ctx, bool is)
 	if (is == w->connected)
 		return;
 	w->connected = is;
+	w->is_said = true;
 	if (!is)
-		w->is_taken = false;
+		w->is_taken = w->is_default_taken = false;
 	if (is)
 		log_info("connected to the SNMP master agent", "event=snmp-connected agentx=%s",
 			 w->conf->agentx);
@@ -249,28 +253,65 @@ static void on_connected(void *ctx, bool is)
 			   "event=snmp-disconnected agentx=%s", w->conf->agentx);
 }
 
-static void on_refused(void *ctx)
+/* A host's name that is not found leaves no errno: it is asked for once more. */
+static const char *why_unreachable(const char *agentx, int error)
+{
+	const struct addrinfo hints = { .ai_family = AF_INET, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *found;
+	char host[256];
+	int rc;
+
+	if (sscanf(agentx, "tcp:%255[^:]", host) != 1)
+		return err_text(-error);
+	rc = getaddrinfo(host, NULL, &hints, &found);
+	if (rc != 0)
+		return gai_strerror(rc);
+	freeaddrinfo(found);
+	return err_text(-error);
+}
+
+/* None since we started: a host without one tries for ever, and is told of it once. */
+static void on_unreachable(void *ctx, int error)
 {
 	struct worker *w = ctx;
 
-	if (w->is_taken)
+	if (w->is_said)
 		return;
-	w->is_taken = true;
-	log_warning(
-		"the SNMP master agent has another subagent's objects where ours would be",
-		"event=snmp-context-taken context=%s default-context=%s remedy=\"give each home "
-		"agent of this host an snmp.context of its own, and only one of a kind the "
-		"default context, and restart it\"",
-		w->conf->context, w->conf->default_context ? "true" : "false");
+	w->is_said = true;
+	log_notice("the SNMP master agent cannot be reached; it is tried again",
+		   "event=snmp-unreachable agentx=%s error=\"%s\"", w->conf->agentx,
+		   why_unreachable(w->conf->agentx, error));
+}
+
+static void on_refused(void *ctx, bool is_default)
+{
+	struct worker *w = ctx;
+	bool *taken = is_default ? &w->is_default_taken : &w->is_taken;
+
+	if (*taken)
+		return;
+	*taken = true;
+	if (is_default)
+		log_warning("another subagent answers managers that name no SNMP context",
+			    "event=snmp-default-context-taken context=%s remedy=\"set "
+			    "snmp.default-context to false in all home agents of a kind but one, "
+			    "and restart them\"",
+			    w->conf->context);
+	else
+		log_warning("another subagent has the SNMP context of this home agent",
+			    "event=snmp-context-taken context=%s remedy=\"give each home agent "
+			    "of this host an snmp.context of its own, and restart it\"",
+			    w->conf->context);
 }
 
 /* Tells the daemon how we stand, for those who ask it. */
 static void tell_link(struct worker *w)
 {
 	const struct snmp_link link = { .kind = SNMP_LINK,
-					.state = !w->connected ? SNMP_LINK_NO_MASTER
-						 : w->is_taken ? SNMP_LINK_TAKEN
-							       : SNMP_LINK_CONNECTED };
+					.state = !w->connected         ? SNMP_LINK_NO_MASTER
+						 : w->is_taken         ? SNMP_LINK_TAKEN
+						 : w->is_default_taken ? SNMP_LINK_DEFAULT_TAKEN
+								       : SNMP_LINK_CONNECTED };
 
 	if (link.state != w->told &&
 	    send(w->fd, &link, sizeof(link), MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(link))
@@ -324,6 +365,7 @@ static int work(const struct snmp_child_conf *conf, int fd)
 		.get = on_get,
 		.next = on_next,
 		.connected = on_connected,
+		.unreachable = on_unreachable,
 		.refused = on_refused,
 		.fd = fd,
 		.readable = on_readable,

@@ -274,7 +274,8 @@ const char *snmp_feed_link(const struct snmp_feed *f)
 	static const char *const words[] = { [SNMP_LINK_NONE] = "disabled",
 					     [SNMP_LINK_NO_MASTER] = "no-master-agent",
 					     [SNMP_LINK_CONNECTED] = "connected",
-					     [SNMP_LINK_TAKEN] = "context-taken" };
+					     [SNMP_LINK_TAKEN] = "context-taken",
+					     [SNMP_LINK_DEFAULT_TAKEN] = "default-context-taken" };
 
 	return f->link < sizeof(words) / sizeof(words[0]) ? words[f->link] : words[SNMP_LINK_NONE];
 }

@@ -13,7 +13,7 @@ struct snmp_feed;
 
 struct snmp_feed_conf {
 	bool enabled;
-	const char *name;    /* "ihad"; of the AgentX context, too, unless context says another */
+	const char *name;    /* "ihad" */
 	const char *agentx;  /* as snmp.agentx */
 	const char *context; /* and heName; NULL: name */
 	bool default_context;

@@ -180,7 +180,8 @@ enum snmp_link_state {
 	SNMP_LINK_NONE,      /* there is no child */
 	SNMP_LINK_NO_MASTER, /* no session; it is tried again */
 	SNMP_LINK_CONNECTED,
-	SNMP_LINK_TAKEN, /* there is, but another subagent has our objects in a context of ours */
+	SNMP_LINK_TAKEN,         /* there is, but another subagent has the context of our own */
+	SNMP_LINK_DEFAULT_TAKEN, /* there is, but another subagent has the default context */
 };
 
 struct snmp_link {

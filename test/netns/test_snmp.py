@@ -725,6 +725,37 @@ def test_two_with_one_context_are_told_of(agent, master, xhad_beside):
     assert not agent.events("snmp-context-taken")
 
 
+def test_who_else_has_the_default_context_is_told_of(agent, master, campus, run_daemon):
+    """Of two of a kind each has its own context, and only one the default one."""
+    campus.router.ip("addr add 10.0.0.4/32 dev lo")
+    second = run_daemon(campus.router, "ihad", with_snmp(campus.ihad_conf | {
+        "home-agent": {"address": "10.0.0.4"}, "home-networks": [{"prefix": "172.31.0.0/16"}],
+        "mobile-nodes": topology.nodes("172.31.0")[:6]}, master, context="xhad"), label="second")
+    [taken] = second.wait_event("snmp-default-context-taken")
+    assert taken["context"] == "xhad" and "snmp.default-context" in taken["remedy"]
+    until(lambda: second.status()["snmp"] == "default-context-taken", "hactl says so")
+    assert not second.events("snmp-context-taken")
+    assert agent.status()["snmp"] == "connected"
+    assert master.get(f"{HE}.1.1.1.0", community="xhad") == b"xhad"
+    assert master.get(f"{HE}.1.1.1.0") == b"ihad"
+    master.stop()
+    until(lambda: second.status()["snmp"] == "no-master-agent", "it is gone")
+
+
+@pytest.mark.parametrize("agentx, why", [
+    ("{workdir}/none", "No such file or directory"), ("tcp:127.0.0.1:705", "Connection refused"),
+    ("tcp:no-such-host.invalid:705", "name")])          # "Name or service not known", or so
+def test_a_master_that_was_never_there_is_told_of_once(campus, run_daemon, workdir, agentx, why):
+    agentx = agentx.format(workdir=workdir)
+    agent = run_daemon(campus.ha, "ihad",
+                       campus.ihad_conf | {"snmp": {"enabled": True, "agentx": agentx}})
+    [said] = agent.wait_event("snmp-unreachable")
+    assert said["agentx"] == agentx and why.lower() in said["error"].lower()
+    time.sleep(2.5 * PING_S)                            # it is tried again: nothing else is seen of it
+    assert len(agent.events("snmp-unreachable")) == 1
+    assert agent.status()["snmp"] == "no-master-agent"
+
+
 def test_status_says_how_it_stands_with_the_master(agent, master, campus, run_daemon):
     until(lambda: agent.status()["snmp"] == "connected", "it is connected")
     master.stop()
