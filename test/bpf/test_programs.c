@@ -1097,6 +1097,19 @@ static void a_way_out_by_no_port_of_ours_is_left(void **state)
 		assert_sent_to_node(&frame);
 }
 
+static void what_xdp_leaves_to_tc_is_tcs_to_count(void **state)
+{
+	(void)state;
+	make_to_node(&frame, IPPROTO_TCP, 100);
+	t.node.peer = addr("10.60.0.2").s_addr;
+	put_node();
+	put_port(t.in, 0x10, HABPF_PORT_ETHER | HABPF_PORT_XMIT | HABPF_PORT_SECOND);
+	if (HOOK_xdp)
+		assert_ignored(&frame);
+	else
+		assert_left(&frame, HABPF_LEAVE_PORT);
+}
+
 static bool hop_is_noted(unsigned int ifindex, struct in_addr hop)
 {
 	bool found = false;
@@ -1814,6 +1827,7 @@ int main(void)
 		TEST(a_syn_is_left_where_its_mss_may_have_to_be_lowered),
 		TEST(a_peer_without_route_or_neighbour_is_left),
 		TEST(a_way_out_by_no_port_of_ours_is_left),
+		TEST(what_xdp_leaves_to_tc_is_tcs_to_count),
 		TEST(the_next_hop_is_noted_for_the_daemon),
 		TEST(without_its_device_routes_are_those_of_the_port),
 		TEST(the_filter_holds_to_a_node),

@@ -691,6 +691,54 @@ def test_xdp_redirects_nothing_to_an_interface_on_tc_after_a_link_event_either(m
     mixed.both_ways(5)
 
 
+def test_tc_behind_xdp_carries_what_leaves_by_an_interface_on_tc(mixed, campus):
+    """And what neither carries is counted once."""
+    assert mixed.ihad.status()["data-path-eth0"] == "xdp: native, tc behind it"
+    assert attached(campus.ha) == {"xdp", "tc"} and attached(campus.ha, "lan0") == {"tc"}
+    counting = Counting(mixed.ihad)
+    mixed.both_ways(20)
+    assert carried(counting) >= 36
+    assert counting["fast-path-left"] == 40 - carried(counting)
+
+
+def test_tc_behind_xdp_is_put_back_and_goes_with_the_last_interface_on_tc(mixed, campus):
+    campus.ha.run(["tc", "qdisc", "del", "dev", "eth0", "clsact"])
+    campus.ha.ip("link set eth0 txqueuelen 999")
+    until(lambda: attached(campus.ha) == {"xdp", "tc"}, "the filter is back")
+    mixed.both_ways(2)
+    campus.ha.ip("link del lan0")
+    until(lambda: mixed.ihad.status()["data-path-eth0"] == "xdp: native", "none is on tc")
+    until(lambda: attached(campus.ha) == {"xdp"}, "and none behind XDP")
+    assert not has_clsact(campus.ha)
+
+
+def test_tc_behind_xdp_is_taken_over_and_taken_away(mixed, campus, bindir, workdir):
+    mixed.ihad.kill()
+    assert attached(campus.ha) == {"xdp", "tc"}
+    mixed.ihad.start()
+    assert mixed.ihad.events("data-path-opened")[-1]["adopted"] == "true"
+    counting = Counting(mixed.ihad)
+    mixed.both_ways(10)
+    assert carried(counting) >= 16
+    mixed.ihad.stop()
+    assert attached(campus.ha) == set() and not has_clsact(campus.ha)
+    mixed.ihad.start()
+    mixed.ihad.kill()
+    campus.ha.run([os.path.join(bindir, "ihad"), "--config", mixed.ihad.config_path,
+                   "--remove-data-path"])
+    assert attached(campus.ha) == set() and not has_clsact(campus.ha)
+    assert os.listdir(bpffs_of(workdir, "ihad")) == []
+    os.rmdir(bpffs_of(workdir, "ihad"))
+
+
+def test_tc_behind_xdp_of_an_earlier_daemon_goes_where_nothing_is_on_tc(mixed, campus):
+    mixed.ihad.kill()
+    campus.ha.ip("link del lan0")
+    mixed.ihad.start()
+    assert mixed.ihad.status()["data-path-eth0"] == "xdp: native"
+    assert attached(campus.ha) == {"xdp"} and not has_clsact(campus.ha)
+
+
 def test_xdp_gives_way_to_tc_when_the_other_end_loses_gro(fast, campus):
     if fast.tier == "tc":
         pytest.skip("tc sends anywhere")

@@ -15,6 +15,9 @@
  * with native XDP is trusted, except veth,
  * which sends only if its other end is prepared for it.
  *
+ * XDP sends nothing by an interface that is on tc, where tc would send it. So while any of ours is
+ * on tc, our tc program stands behind XDP on all the others, and gets what XDP leaves.
+ *
  * What the programs drop is counted by interface in entries of the map ha_drops, made and deleted
  * with the ports. They outlive a daemon: what is in one already was another daemon's to tell.
  *
@@ -60,6 +63,7 @@ struct port {
 	struct habpf_port entry; /* as written */
 	int link_fd;             /* of HOOK_XDP */
 	uint64_t drops_before;   /* what had been counted when we first saw it */
+	bool second;             /* HOOK_XDP: tc stands behind it */
 	bool seen;               /* in the look that is going on */
 	bool told;               /* that it is slower than it could be */
 	const char *why;
@@ -177,6 +181,15 @@ static bool tc_is_attached(const struct bpf_ports *p, const struct port *port)
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = tc_handle(p), .priority = TC_PRIORITY);
 
 	return bpf_tc_query(&hook, &opts) == 0;
+}
+
+/* Whoever of this directory's daemons did it. */
+static bool tc_is_marked(const struct bpf_ports *p, const struct port *port)
+{
+	char path[PATH_SIZE];
+
+	tc_mark_path(path, p->conf.dir, port->index, tc_handle(p));
+	return access(path, F_OK) == 0;
 }
 
 /* --- XDP --- */
@@ -319,6 +332,8 @@ static int write_port(struct bpf_ports *p, struct port *port, const struct rtnl_
 	entry.flags |= source_check(link->name);
 	if (port->hook == HOOK_XDP) /* no other is known to send what XDP redirects to it */
 		entry.flags |= HABPF_PORT_XMIT;
+	if (port->second)
+		entry.flags |= HABPF_PORT_SECOND;
 	if (memcmp(&entry, &port->entry, sizeof(entry)) == 0)
 		return 0;
 	if (bpf_map_update_elem(p->conf.ports_fd, &port->index, &entry, BPF_ANY) < 0)
@@ -333,8 +348,9 @@ static void detach(struct bpf_ports *p, struct port *port)
 	(void)bpf_map_update_elem(p->conf.ports_fd, &port->index, &port->entry, BPF_ANY);
 	if (port->hook == HOOK_XDP)
 		xdp_detach(p->conf.dir, port);
-	else if (port->hook == HOOK_TC)
+	if (port->hook == HOOK_TC || port->second)
 		tc_detach(p->conf.dir, port->index, tc_handle(p));
+	port->second = false;
 	port->hook = HOOK_NONE;
 }
 
@@ -399,8 +415,54 @@ static void attach(struct bpf_ports *p, struct port *port, const struct rtnl_lin
 static void give_up_xdp(struct bpf_ports *p, struct port *port, const struct rtnl_link *link)
 {
 	port->hook = HOOK_NONE;
+	port->second = false; /* it is the first from now on */
 	(void)write_port(p, port, link);
 	xdp_detach(p->conf.dir, port);
+}
+
+static bool any_on_tc(const struct bpf_ports *p)
+{
+	const struct port *port = p->ports;
+
+	while (port && port->hook != HOOK_TC)
+		port = port->next;
+	return port;
+}
+
+static void set_second(struct bpf_ports *p, struct port *port, bool second)
+{
+	struct habpf_port entry = port->entry;
+
+	if (second)
+		entry.flags |= HABPF_PORT_SECOND;
+	else
+		entry.flags &= (__u16)~HABPF_PORT_SECOND;
+	/* Not told, the programs count what is left twice or never; it goes its way all the same. */
+	if (bpf_map_update_elem(p->conf.ports_fd, &port->index, &entry, BPF_ANY) == 0)
+		port->entry = entry;
+	port->second = second;
+	port->why = second ? "native, tc behind it" : "native";
+	tell(p, port);
+}
+
+/* What a daemon before us put there is replaced by our own program, or goes. */
+static void settle_second(struct bpf_ports *p, struct port *port, bool is_wanted)
+{
+	int err;
+
+	if (is_wanted && (!port->second || !tc_is_attached(p, port))) {
+		err = tc_attach(p, port);
+		if (err == 0 && !port->second)
+			set_second(p, port, true);
+		else if (err < 0 && port->second)
+			set_second(p, port, false);
+		if (err < 0)
+			port->why = "native; tc cannot be put behind it";
+	} else if (!is_wanted && (port->second || tc_is_marked(p, port))) {
+		if (port->second)
+			set_second(p, port, false);
+		tc_detach(p->conf.dir, port->index, tc_handle(p));
+	}
 }
 
 static bool is_wanted(const struct bpf_ports *p, const struct rtnl_link *link)
@@ -487,6 +549,7 @@ static bool may_change_mtu(const struct bpf_ports *p, const struct rtnl_route *r
 static int look(struct bpf_ports *p)
 {
 	struct port **at, *port;
+	bool second;
 	int err;
 
 	if (p->routes_changed && look_at_routes(p) < 0)
@@ -510,6 +573,10 @@ static int look(struct bpf_ports *p)
 		*at = port->next;
 		free(port);
 	}
+	second = any_on_tc(p);
+	for (port = p->ports; port; port = port->next)
+		if (port->hook == HOOK_XDP)
+			settle_second(p, port, second);
 	p->conf.looked(p->conf.ctx, p->route_mtu); /* we may be closed by it */
 	return 0;
 }

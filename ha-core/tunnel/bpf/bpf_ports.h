@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * The interfaces that the fast path is attached to: each gets the XDP program, or the tc one where
- * that cannot be, or none. Part of the tiers "xdp" and "tc"; tunnel_bpf.c calls it.
+ * that cannot be, or none; the tc one behind XDP as well, while any has tc alone. Part of the
+ * tiers "xdp" and "tc"; tunnel_bpf.c calls it.
  */
 #ifndef HA_CORE_TUNNEL_BPF_BPF_PORTS_H
 #define HA_CORE_TUNNEL_BPF_BPF_PORTS_H

@@ -17,6 +17,7 @@
 #define CTX_PASS  TC_ACT_UNSPEC /* the next program may want it */
 #define CTX_DROP  TC_ACT_SHOT
 #define CTX_PORT  HABPF_PORT_ETHER
+#define CTX_FIRST 0 /* nobody comes after us */
 
 static __always_inline __u32 ctx_ifindex(const struct __sk_buff *ctx)
 {

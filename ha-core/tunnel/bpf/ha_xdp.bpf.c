@@ -17,6 +17,7 @@
 #define CTX_PASS  XDP_PASS
 #define CTX_DROP  XDP_DROP
 #define CTX_PORT  HABPF_PORT_XMIT
+#define CTX_FIRST HABPF_PORT_SECOND
 
 static __always_inline __u32 ctx_ifindex(const struct xdp_md *ctx)
 {

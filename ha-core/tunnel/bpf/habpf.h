@@ -102,6 +102,7 @@ enum {
 	HABPF_PORT_XMIT = 1 << 1,   /* XDP may redirect to it: the driver transmits native frames */
 	HABPF_PORT_STRICT = 1 << 2, /* rp_filter 1: the way back to a source is this interface */
 	HABPF_PORT_LOOSE = 1 << 3,  /* rp_filter 2: there is a way back */
+	HABPF_PORT_SECOND = 1 << 4, /* what XDP leaves meets tc here, which counts what is left */
 };
 
 /** An interface. tc redirects to any with HABPF_PORT_ETHER, XDP to those with HABPF_PORT_XMIT. */

@@ -5,6 +5,7 @@
  *
  *	CTX_PASS, CTX_DROP      verdicts
  *	CTX_PORT                HABPF_PORT_* flag that an interface needs to be left by
+ *	CTX_FIRST               the one by which another program gets what this one leaves; or 0
  *	ctx_ifindex(ctx)        where the frame came in
  *	ctx_has_tag(ctx)        a VLAN tag that is not in the frame any more
  *	ctx_load(ctx)           lays the first HABPF_HEADERS octets out in a row, or all there are
@@ -64,9 +65,11 @@ struct way {
 	__u8 smac[ETH_ALEN], dmac[ETH_ALEN];
 };
 
+/* Where another program has its turn after us it is that one's to count. */
 static __always_inline int leave(struct visit *v, enum habpf_leave reason)
 {
-	v->totals->left[reason]++;
+	if (!(v->port->flags & CTX_FIRST))
+		v->totals->left[reason]++;
 	return CTX_PASS;
 }
 
