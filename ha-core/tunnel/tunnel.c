@@ -431,7 +431,13 @@ const char *tunnel_why(const struct tunnel *t)
 
 struct tunnel_upkeep tunnel_upkeep(const struct tunnel *t)
 {
-	return t ? tunnel_tun.upkeep(t->base) : (struct tunnel_upkeep){ 0 };
+	struct tunnel_upkeep sum = { 0 };
+
+	if (t)
+		sum = tunnel_tun.upkeep(t->base);
+	if (t && t->fast && t->fast_ops->upkeep)
+		sum.repairs += t->fast_ops->upkeep(t->fast).repairs;
+	return sum;
 }
 
 void tunnel_refuse(const struct tunnel_conf *conf, const char *what, const char *error)

@@ -257,8 +257,8 @@ struct tunnel_ops {
 	void (*udp_input)(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
 			  struct in_addr src, uint16_t src_port, struct in_addr dst);
 	struct tunnel_soft (*soft)(struct tunnel_dp *dp, struct in_addr peer);
-	struct tunnel_upkeep (*upkeep)(struct tunnel_dp *dp);
 	/* Of all: */
+	struct tunnel_upkeep (*upkeep)(struct tunnel_dp *dp); /* NULL: nothing to keep up */
 	void (*for_each_port)(struct tunnel_dp *dp,
 			      void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx);
 	/* Of a fast tier only: */

@@ -598,6 +598,23 @@ def test_hook_that_other_hands_took_away_is_put_back(campus, run_daemon):
     assert ihad.status()["data-path"] == "tc"
 
 
+def test_xdp_link_that_other_hands_detached_is_put_back(fast, campus):
+    if fast.tier == "tc":
+        pytest.skip("tc has no link")
+    before = fast.ihad.hactl("show", "data-path")["repairs"]
+    index = campus.ha.run(["cat", "/sys/class/net/eth0/ifindex"]).stdout.strip()
+    run(["bpftool", "link", "detach", "pinned", f"{fast.directory}/xdp-{index}"])
+    assert attached(campus.ha) == set()
+    campus.ha.ip("link set eth0 txqueuelen 999")       # any change will do; else in 10 s
+    until(lambda: attached(campus.ha) == {"xdp"}, "the link is back")
+    event = fast.ihad.wait_event("data-path-repaired")[0]
+    assert (event["interface"], event["program"], event["data-path"]) == ("eth0", "xdp", "xdp")
+    assert fast.ihad.hactl("show", "data-path")["repairs"] == before + 1
+    done = carried(fast.counting)
+    fast.both_ways(5)
+    assert carried(fast.counting) >= done + 8
+
+
 def test_ports_of_a_bridge_are_left_alone(campus, run_daemon):
     campus.ha.ip("link add br0 type bridge", "link add port0 type veth peer name port1",
                  "link set port0 master br0", "link set br0 up", "link set port0 up")

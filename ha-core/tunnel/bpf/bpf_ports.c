@@ -86,6 +86,7 @@ struct bpf_ports {
 	struct addr_prefix route_dst;
 	bool routes_changed; /* since that was found out */
 	bool policies_changed;
+	uint64_t repair_cnt;
 };
 
 static void path_in(char path[PATH_SIZE], const char *dir, const char *kind, unsigned int index)
@@ -212,6 +213,16 @@ static int xdp_adopt(const struct bpf_ports *p, const char *path, unsigned int i
 		return fd;
 	(void)close(fd);
 	return err;
+}
+
+/* `bpftool link detach` and its like leave a link, and its pin, with no interface. */
+static bool xdp_is_attached(const struct port *port)
+{
+	struct bpf_link_info info = { 0 };
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(port->link_fd, &info, &len) < 0 ||
+	       info.xdp.ifindex == port->index;
 }
 
 static int xdp_attach(struct bpf_ports *p, struct port *port)
@@ -445,6 +456,15 @@ static void set_second(struct bpf_ports *p, struct port *port, bool second)
 	tell(p, port);
 }
 
+/* Other hands took our program away. */
+static void repaired(struct bpf_ports *p, const struct port *port, const char *what)
+{
+	p->repair_cnt++;
+	log_notice("a program of the fast path was taken away and is put back",
+		   "event=data-path-repaired interface=%s program=%s data-path=%s", port->name,
+		   what, tier_names[port->hook]);
+}
+
 /* What a daemon before us put there is replaced by our own program, or goes. */
 static void settle_second(struct bpf_ports *p, struct port *port, bool is_wanted)
 {
@@ -456,6 +476,8 @@ static void settle_second(struct bpf_ports *p, struct port *port, bool is_wanted
 			set_second(p, port, true);
 		else if (err < 0 && port->second)
 			set_second(p, port, false);
+		else if (err == 0)
+			repaired(p, port, tier_names[HOOK_TC]);
 		if (err < 0)
 			port->why = "native; tc cannot be put behind it";
 	} else if (!is_wanted && (port->second || tc_is_marked(p, port))) {
@@ -491,6 +513,7 @@ static void on_link(void *ctx, const struct rtnl_link *link)
 {
 	struct bpf_ports *p = ctx;
 	struct port *port = find(p, link->index);
+	enum hook lost = HOOK_NONE;
 
 	if (!is_wanted(p, link))
 		return;
@@ -506,14 +529,22 @@ static void on_link(void *ctx, const struct rtnl_link *link)
 	}
 	port->seen = true;
 	memcpy(port->name, link->name, sizeof(port->name));
-	if (port->hook == HOOK_TC && !tc_is_attached(p, port))
+	if (port->hook == HOOK_TC && !tc_is_attached(p, port)) {
+		lost = port->hook;
 		port->hook = HOOK_NONE;
+	}
+	if (port->hook == HOOK_XDP && !xdp_is_attached(port)) {
+		lost = port->hook;
+		give_up_xdp(p, port, link);
+	}
 	if (port->hook == HOOK_XDP && xdp_obstacle(p, link))
 		give_up_xdp(p, port, link);
 	if (port->hook != HOOK_XDP)
 		attach(p, port, link); /* what was in the way may have gone */
 	else
 		(void)write_port(p, port, link);
+	if (lost != HOOK_NONE && port->hook != HOOK_NONE)
+		repaired(p, port, tier_names[lost]);
 }
 
 static void on_route(void *ctx, const struct rtnl_route *route)
@@ -830,6 +861,11 @@ void bpf_ports_clean(const char *dir)
 			again = clean_one(dir, entry->d_name);
 		(void)closedir(d);
 	}
+}
+
+uint64_t bpf_ports_repair_cnt(const struct bpf_ports *p)
+{
+	return p->repair_cnt;
 }
 
 const char *bpf_ports_tier(const struct bpf_ports *p)

@@ -44,6 +44,9 @@ struct bpf_ports *bpf_ports_close(struct bpf_ports *p, bool keep);
 /** Detaches what any daemon with this directory left attached. */
 void bpf_ports_clean(const char *dir);
 
+/** How often a program was put back that others had taken off an interface. */
+uint64_t bpf_ports_repair_cnt(const struct bpf_ports *p);
+
 /** "xdp" if any interface has it, else "tc", else "tun". */
 const char *bpf_ports_tier(const struct bpf_ports *p);
 

@@ -833,6 +833,13 @@ static const char *bpf_tier(struct tunnel_dp *dp)
 	return dp->obstacle || !dp->ports ? "tun" : bpf_ports_tier(dp->ports);
 }
 
+static struct tunnel_upkeep bpf_upkeep(struct tunnel_dp *dp)
+{
+	return (struct tunnel_upkeep){
+		.repairs = dp->ports ? bpf_ports_repair_cnt(dp->ports) : 0,
+	};
+}
+
 struct obstructed {
 	void (*fn)(void *ctx, const struct tunnel_port *port);
 	void *ctx;
@@ -872,6 +879,7 @@ const struct tunnel_ops tunnel_bpf = {
 	.clean = bpf_clean,
 	.reconcile = bpf_reconcile,
 	.filter_changed = bpf_filter_changed,
+	.upkeep = bpf_upkeep,
 	.add_count = bpf_add_count,
 	.count = bpf_count,
 	.add_stats = bpf_add_stats,
