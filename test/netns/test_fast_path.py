@@ -475,6 +475,20 @@ def test_no_bpf_file_system(campus, tier, run_daemon, desk, server, workdir):
     assert not os.path.exists(f"{workdir}/elsewhere")
 
 
+def test_directory_where_a_map_is_to_be_pinned(campus, tier, run_daemon, desk, server, workdir):
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier), start=False)
+    in_the_way = f"{bpffs_of(workdir, 'ihad')}/ha_config"
+    os.makedirs(in_the_way)
+    ihad.start()
+    event = serves_on_tun(ihad, desk, server, campus)
+    assert event["remedy"] == f'"remove the directory {in_the_way}"'
+    assert says_why(ihad, event)
+    ihad.stop()
+    os.rmdir(in_the_way)
+    ihad.start()
+    assert ihad.status()["data-path"] == tier
+
+
 def test_no_cap_bpf(campus, tier, run_daemon, desk, server):
     ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier), start=False)
     ihad.argv = ["setpriv", "--bounding-set=-bpf,-sys_admin,-perfmon", *ihad.argv]

@@ -129,16 +129,40 @@ static const char *remedy_of(const char *bpffs, int err, char buf[PATH_SIZE])
 	}
 }
 
+/* Is there a directory where a map is to be pinned? The kernel then says EACCES, or EEXIST. */
+static bool dir_is_in_the_way(const struct tunnel_dp *dp, char remedy[PATH_SIZE])
+{
+	DIR *d = dp->lock_fd >= 0 ? opendir(dp->dir) : NULL;
+	struct dirent *entry = NULL;
+	bool found;
+	struct stat st;
+
+	while (d && (entry = readdir(d)))
+		if (strncmp(entry->d_name, "ha_", 3) == 0 &&
+		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISDIR(st.st_mode))
+			break;
+	found = entry;
+	if (found)
+		(void)snprintf(remedy, PATH_SIZE, "remove the directory %s/%s", dp->conf->bpffs,
+			       entry->d_name);
+	if (d)
+		(void)closedir(d);
+	return found;
+}
+
 static int refuse(const struct tunnel_dp *dp, const char *what, int err)
 {
 	const char *error = err == -EMEDIUMTYPE ? "it is not on a BPF file system" : err_text(err);
 	char buf[PATH_SIZE];
+	const char *remedy =
+		dir_is_in_the_way(dp, buf) ? buf : remedy_of(dp->conf->bpffs, err, buf);
 
 	tunnel_refuse(dp->conf, what, error);
 	log_warning("no fast path: tun carries all traffic",
 		    "event=data-path-degraded data-path=tun what=\"%s\" error=\"%s\" detail=\"%s\" "
 		    "remedy=\"%s\"",
-		    what, error, complaint, remedy_of(dp->conf->bpffs, err, buf));
+		    what, error, complaint, remedy);
 	complaint[0] = '\0';
 	return err;
 }
