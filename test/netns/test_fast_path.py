@@ -437,12 +437,42 @@ def test_command_takes_away_what_a_daemon_left(fast, campus, bindir):
     fast.both_ways(2)
     fast.ihad.stop()
     fast.both_ways(2)
-    campus.ha.run(command)
+    assert "event=data-path-cleaned" in campus.ha.run(command).stderr
     assert attached(campus.ha) == set() and not has_clsact(campus.ha)
     assert os.listdir(fast.directory) == []
     assert campus.ha.run(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "0\n"
-    campus.ha.run(command)                  # nothing is left to do
+    assert "data-path-cleaned" not in campus.ha.run(command).stderr     # nothing is left to do
     os.rmdir(fast.directory)
+
+
+def test_what_hung_on_an_interface_that_is_gone_goes_at_the_next_start(fast, campus):
+    campus.ha.ip("link add new0 type veth peer name new1", "link set new1 up", "link set new0 up")
+    index = campus.ha.run(["cat", "/sys/class/net/new0/ifindex"]).stdout.strip()
+
+    def pins():
+        return {name for name in os.listdir(fast.directory) if name.split("-")[1:2] == [index]}
+    until(pins, "new0 is attached")
+    fast.ihad.kill()
+    campus.ha.ip("link del new0")
+    assert pins()
+    fast.ihad.start()
+    assert not pins()
+    assert attached(campus.ha) == {fast.tier}
+    fast.desk.register()
+    fast.both_ways()
+
+
+def test_filter_of_another_home_agent_address_goes_and_its_hook_stays(campus, run_daemon):
+    ihad = run_daemon(campus.ha, "ihad", conf_of(campus, "tc"))
+    ihad.kill()
+    campus.ha.ip("addr add 10.0.0.3/24 dev eth0")
+    ihad.write_config(ihad.conf | {
+        "home-agent": ihad.conf["home-agent"] | {"address": "10.0.0.3"}})
+    ihad.start()
+    filters = campus.ha.run(["tc", "filter", "show", "dev", "eth0", "ingress"]).stdout
+    assert "0xa000003 " in filters and "0xa000002 " not in filters
+    ihad.stop()
+    assert attached(campus.ha) == set() and not has_clsact(campus.ha)
 
 
 # --- what stands in the way: the daemon serves on, on the tier below, and says so ---

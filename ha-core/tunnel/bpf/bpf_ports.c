@@ -129,16 +129,24 @@ static void tc_mark_path(char path[PATH_SIZE], const char *dir, unsigned int ind
 	(void)snprintf(path, PATH_SIZE, "%s/tc-%u-%08x", dir, index, handle);
 }
 
-static void tc_detach(const char *dir, unsigned int index, uint32_t handle)
+static void tc_detach_filter(const char *dir, unsigned int index, uint32_t handle)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)index, .attach_point = BPF_TC_INGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = TC_PRIORITY);
 	char path[PATH_SIZE];
-	struct rtnl *r;
 
 	(void)bpf_tc_detach(&hook, &opts); /* the interface may be gone, or the filter */
 	tc_mark_path(path, dir, index, handle);
 	(void)rmdir(path);
+}
+
+static void tc_detach(const char *dir, unsigned int index, uint32_t handle)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)index);
+	char path[PATH_SIZE];
+	struct rtnl *r;
+
+	tc_detach_filter(dir, index, handle);
 	path_in(path, dir, "clsact", index);
 	if (access(path, F_OK) < 0 || rtnl_open(&r) < 0)
 		return;
@@ -713,6 +721,57 @@ static void forget_other_drops(const struct bpf_ports *p)
 	}
 }
 
+/*
+ * One name in the directory; true: it was one of ours, and it is gone.
+ * @param p  who has ports that keep theirs; NULL: nobody
+ */
+static bool clean_one(const struct bpf_ports *p, const char *dir, const char *name)
+{
+	const struct port *port;
+	unsigned int index, handle;
+	char path[PATH_SIZE];
+	bool has_tc;
+
+	if (sscanf(name, "xdp-%u", &index) == 1) {
+		port = p ? find(p, index) : NULL;
+		if (port && port->hook == HOOK_XDP)
+			return false;
+		path_in(path, dir, "xdp", index);
+		return unlink(path) == 0;
+	}
+	if (sscanf(name, "tc-%u-%x", &index, &handle) == 2) {
+		port = p ? find(p, index) : NULL;
+		has_tc = port && (port->hook == HOOK_TC || port->second);
+		if (has_tc && handle == tc_handle(p))
+			return false;
+		tc_mark_path(path, dir, index, handle);
+		if (has_tc) /* and the hook */
+			tc_detach_filter(dir, index, handle);
+		else
+			tc_detach(dir, index, handle);
+		return access(path, F_OK) < 0;
+	}
+	return false;
+}
+
+static unsigned int clean(const struct bpf_ports *p, const char *dir)
+{
+	unsigned int cnt = 0;
+	struct dirent *entry;
+	bool again = true;
+	DIR *d;
+
+	/* A directory is not to be read on while names vanish from it. */
+	while (again && (d = opendir(dir))) {
+		again = false;
+		while (!again && (entry = readdir(d)))
+			again = clean_one(p, dir, entry->d_name);
+		(void)closedir(d);
+		cnt += again;
+	}
+	return cnt;
+}
+
 /* --- all of them --- */
 
 static int copy_interfaces(struct bpf_ports *p)
@@ -787,8 +846,10 @@ int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 		err = look(p);
 	if (err == 0)
 		err = forget_other_ports(p);
-	if (err == 0)
+	if (err == 0) {
 		forget_other_drops(p);
+		(void)clean(p, conf->dir); /* links and filters that no port of ours has now */
+	}
 	if (err < 0) {
 		(void)bpf_ports_close(p, false);
 		return err;
@@ -830,37 +891,9 @@ struct bpf_ports *bpf_ports_close(struct bpf_ports *p, bool keep)
 	return NULL;
 }
 
-/* One name in the directory; true: it was one of ours, and it is gone. */
-static bool clean_one(const char *dir, const char *name)
+unsigned int bpf_ports_clean(const char *dir)
 {
-	unsigned int index, handle;
-	char path[PATH_SIZE];
-
-	if (sscanf(name, "xdp-%u", &index) == 1) {
-		path_in(path, dir, "xdp", index);
-		return unlink(path) == 0;
-	}
-	if (sscanf(name, "tc-%u-%x", &index, &handle) == 2) {
-		tc_mark_path(path, dir, index, handle);
-		tc_detach(dir, index, handle);
-		return access(path, F_OK) < 0;
-	}
-	return false;
-}
-
-void bpf_ports_clean(const char *dir)
-{
-	struct dirent *entry;
-	bool again = true;
-	DIR *d;
-
-	/* A directory is not to be read on while names vanish from it. */
-	while (again && (d = opendir(dir))) {
-		again = false;
-		while (!again && (entry = readdir(d)))
-			again = clean_one(dir, entry->d_name);
-		(void)closedir(d);
-	}
+	return clean(NULL, dir);
 }
 
 uint64_t bpf_ports_repair_cnt(const struct bpf_ports *p)

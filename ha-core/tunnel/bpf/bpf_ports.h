@@ -41,8 +41,8 @@ int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p);
 /** Detaches, unless keep. NULL is fine; returns NULL. */
 struct bpf_ports *bpf_ports_close(struct bpf_ports *p, bool keep);
 
-/** Detaches what any daemon with this directory left attached. */
-void bpf_ports_clean(const char *dir);
+/** Detaches what any daemon with this directory left attached. @return how many programs */
+unsigned int bpf_ports_clean(const char *dir);
 
 /** How often a program was put back that others had taken off an interface. */
 uint64_t bpf_ports_repair_cnt(const struct bpf_ports *p);

@@ -216,15 +216,15 @@ static int lock_dir(const char *dir, int *ret_fd)
 	return 0;
 }
 
-/* Takes the programs off and the maps away. */
-static void clean_dir(const char *dir)
+/* Takes the programs off and the maps away. @return how many there were */
+static unsigned int clean_dir(const char *dir)
 {
+	unsigned int cnt = bpf_ports_clean(dir);
 	char path[PATH_SIZE];
 	struct dirent *entry;
 	bool again = true;
 	DIR *d;
 
-	bpf_ports_clean(dir);
 	while (again && (d = opendir(dir))) {
 		again = false;
 		while (!again && (entry = readdir(d))) {
@@ -232,9 +232,11 @@ static void clean_dir(const char *dir)
 				continue;
 			path_in(path, dir, entry->d_name);
 			again = unlink(path) == 0;
+			cnt += again;
 		}
 		(void)closedir(d);
 	}
+	return cnt;
 }
 
 /* By which the directory is reached: its name, or what ha.c found for a user whom it shuts out. */
@@ -247,6 +249,7 @@ static int bpf_clean(const struct tunnel_conf *conf)
 {
 	struct statfs fs;
 	int fd = -1, err = lock_dir(way_to_dir(conf), &fd);
+	unsigned int cnt;
 
 	if (err < 0)
 		return err == -ENOENT ? 0 : err; /* there is none, or it is in use */
@@ -254,12 +257,13 @@ static int bpf_clean(const struct tunnel_conf *conf)
 		(void)close(fd);
 		return 0; /* what is in there is none of ours */
 	}
-	clean_dir(way_to_dir(conf));
+	cnt = clean_dir(way_to_dir(conf));
 	if (!conf->bpffs_stays)
 		(void)rmdir(conf->bpffs);
 	(void)close(fd);
-	log_info("a fast path that was left in place is taken away",
-		 "event=data-path-cleaned directory=%s", conf->bpffs);
+	if (cnt > 0)
+		log_info("a fast path that was left in place is taken away",
+			 "event=data-path-cleaned directory=%s", conf->bpffs);
 	return 0;
 }
 
@@ -358,7 +362,7 @@ static void look_for_pinned(struct tunnel_dp *dp)
 		log_notice("the fast path of an earlier daemon is of no use here and is laid anew",
 			   "event=data-path-laid-anew directory=%s layout=%u slots=%u",
 			   dp->conf->bpffs, pinned.layout, pinned.slot_cnt);
-	clean_dir(dp->dir);
+	(void)clean_dir(dp->dir);
 }
 
 static void unload(struct tunnel_dp *dp)
@@ -406,14 +410,14 @@ static int load(struct tunnel_dp *dp)
 			"event=data-path-laid-anew directory=%s error=\"%s\" detail=\"%s\"",
 			dp->conf->bpffs, err_text(err), complaint);
 		complaint[0] = '\0';
-		clean_dir(dp->dir);
+		(void)clean_dir(dp->dir);
 		dp->adopted = false;
 		dp->selected = 0;
 		dp->slot_cnt = bpf_nodes_slot_cnt(dp->conf->fast_nodes);
 		err = load_once(dp, with_xdp);
 	}
 	if (err < 0 && with_xdp) {
-		clean_dir(dp->dir);
+		(void)clean_dir(dp->dir);
 		err = load_once(dp, false);
 	}
 	if (err < 0)
@@ -601,7 +605,7 @@ static void bpf_close(struct tunnel_dp *dp)
 		unload(dp);
 	if (dp->lock_fd >= 0) {
 		if (!keep) {
-			clean_dir(dp->dir);
+			(void)clean_dir(dp->dir);
 			(void)rmdir(dp->dir);
 		}
 		(void)close(dp->lock_fd);
