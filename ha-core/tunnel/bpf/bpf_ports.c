@@ -456,7 +456,7 @@ static void set_second(struct bpf_ports *p, struct port *port, bool second)
 		entry.flags |= HABPF_PORT_SECOND;
 	else
 		entry.flags &= (__u16)~HABPF_PORT_SECOND;
-	/* Not told, the programs count what is left twice or never; it goes its way all the same. */
+	/* Not told, the programs count what is left twice or never; it goes its way still. */
 	if (bpf_map_update_elem(p->conf.ports_fd, &port->index, &entry, BPF_ANY) == 0)
 		port->entry = entry;
 	port->second = second;
