@@ -222,6 +222,9 @@ bool conf_show_next(const struct conf_section *section, const char *under, struc
 				const struct conf_key *row),
 		    void *ctx);
 
+/** May there be something to show under this key? Only if a row or a section is called so. */
+bool conf_show_knows(const struct conf_section *section, const char *under);
+
 /** "seconds", "octets", ...; NULL: none. */
 const char *conf_unit(const struct conf_key *row);
 

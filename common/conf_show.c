@@ -151,6 +151,21 @@ static bool is_under(const char *path, const char *under)
 	       (len == 0 || path[len] == '\0' || path[len] == '.' || path[len] == '[');
 }
 
+bool conf_show_knows(const struct conf_section *section, const char *under)
+{
+	size_t list_len = strcspn(under, "[");
+	const struct conf_key *row;
+
+	for (row = section->rows; row->path; row++) {
+		if (is_under(row->path, under))
+			return true;
+		if (row->type == CONF_MAPPINGS && under[list_len] == '[' &&
+		    strlen(row->path) == list_len && strncmp(row->path, under, list_len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The next key of an element; the cursor goes on to the next element behind its last. */
 static void show_element(const struct conf_key *list, const void *base, const char *under,
 			 struct conf_cursor *at,

@@ -567,16 +567,29 @@ static int next_config(void *cursor, struct ctl_reply *r)
 	return ++w->section < 2;
 }
 
+static bool is_config_key(const struct ha_ctl *c, const char *key)
+{
+	const struct conf_section sections[] = { c->env.conf(c->env.ctx, 0),
+						 c->env.conf(c->env.ctx, 1) };
+
+	return conf_show_knows(&sections[0], key) || conf_show_knows(&sections[1], key);
+}
+
 static void show_config(void *ctx, struct ctl_reply *r, int argc, char **argv)
 {
-	struct config_walk *w = calloc(1, sizeof(*w));
+	struct config_walk *w;
 
+	if (argc > 0 && !is_config_key(ctx, argv[0])) {
+		ctl_error(r, "no such key: %.64s; show config lists them all", argv[0]);
+		return;
+	}
+	w = calloc(1, sizeof(*w));
 	if (w)
 		w->ctl = ctx;
 	if (w && argc > 0)
 		(void)snprintf(w->key, sizeof(w->key), "%s", argv[0]);
 	ctl_table(r, config_columns, sizeof(config_columns) / sizeof(config_columns[0]),
-		  "no such key; show config lists them all");
+		  "no such element; show config lists them all");
 	ctl_stream(r, w ? next_config : walk_failed, free, w);
 }
 

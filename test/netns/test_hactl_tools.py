@@ -145,7 +145,11 @@ def test_config_is_the_one_in_force_and_hides_keys(site):
     assert secrets and not any(secret.hex() in text for secret in secrets)
     section = site.agent.hactl("show", "config", "tunnel")
     assert section and all(row["key"].startswith("tunnel.") for row in section)
-    assert site.agent.hactl("show", "config", "nonsense") == []
+    for word in ("nonsense", "tunn", "nonsense[0]"):
+        done = site.agent.hactl("show", "config", word, check=False)
+        assert done.returncode == 1 and "no such key: " + word in done.stderr
+    assert site.agent.hactl("show", "config", "home-networks[0].prefix")
+    assert site.agent.hactl("show", "config", "home-networks[99]") == []
 
 
 def test_trusted_networks_are_those_of_ihad_only(site):

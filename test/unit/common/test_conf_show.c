@@ -141,6 +141,23 @@ static void a_section_is_asked_for_by_its_name(void **state)
 	assert_string_equal(show("nothing"), "");
 }
 
+static void a_key_is_known_by_its_row_section_or_list(void **state)
+{
+	const struct conf_section section = { rows, &sample };
+
+	(void)state;
+	sample = (struct sample){ 0 };
+	assert_true(conf_show_knows(&section, ""));
+	assert_true(conf_show_knows(&section, "part"));
+	assert_true(conf_show_knows(&section, "part.wide"));
+	assert_true(conf_show_knows(&section, "elements"));
+	assert_true(conf_show_knows(&section, "elements[1].spi"));
+	assert_false(conf_show_knows(&section, "nothing"));
+	assert_false(conf_show_knows(&section, "par"));
+	assert_false(conf_show_knows(&section, "text[0]"));
+	assert_false(conf_show_knows(&section, "[0]"));
+}
+
 static void of_a_long_list_the_number_is_told_unless_asked_for(void **state)
 {
 	struct element *many = calloc(1000, sizeof(*many));
@@ -160,6 +177,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_set_has_no_value),
 		cmocka_unit_test(each_type_is_shown_as_it_is_written_and_no_key),
 		cmocka_unit_test(a_section_is_asked_for_by_its_name),
+		cmocka_unit_test(a_key_is_known_by_its_row_section_or_list),
 		cmocka_unit_test(of_a_long_list_the_number_is_told_unless_asked_for),
 	};
 
