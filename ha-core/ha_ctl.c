@@ -704,9 +704,10 @@ static void set_log_level(void *ctx, struct ctl_reply *r, int argc, char **argv)
 			  argv[0]);
 		return;
 	}
-	log_set_level(level);
+	log_set_level(LOG_LEVEL_NOTICE); /* that it changes is told, whatever else is not */
 	log_notice("log level set by an operator", "event=log-level level=%s uid=%u",
 		   log_level_name(level), ctl_uid(r));
+	log_set_level(level);
 	ctl_message(r, "log level is %s until the daemon restarts or reloads",
 		    log_level_name(level));
 }

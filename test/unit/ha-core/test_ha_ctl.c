@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -558,6 +559,26 @@ static void log_level_is_set_or_refused(void **state)
 	assert_int_equal(log_get_level(), LOG_LEVEL_ERROR);
 }
 
+static void change_of_the_log_level_is_logged_whatever_the_level(void **state)
+{
+	struct fixture *f = *state;
+	int lines = memfd_create("stderr", MFD_CLOEXEC);
+	int before = dup(STDERR_FILENO);
+	char text[4096] = "";
+
+	log_set_level(LOG_LEVEL_INFO);
+	assert_true(lines >= 0 && before >= 0 && dup2(lines, STDERR_FILENO) >= 0);
+	(void)ask(f, "log-level error");
+	(void)ask(f, "log-level warning");
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	assert_true(pread(lines, text, sizeof(text) - 1, 0) >= 0);
+	close(before);
+	close(lines);
+	assert_int_equal(log_get_level(), LOG_LEVEL_WARNING);
+	assert_non_null(strstr(text, "event=log-level level=error uid="));
+	assert_non_null(strstr(text, "event=log-level level=warning uid="));
+}
+
 static void drain_is_switched_on_and_off(void **state)
 {
 	struct fixture *f = *state;
@@ -604,6 +625,7 @@ int main(void)
 		HA_CTL_TEST(clear_takes_an_nai_too),
 		HA_CTL_TEST(clear_refuses_what_is_no_node),
 		HA_CTL_TEST(log_level_is_set_or_refused),
+		HA_CTL_TEST(change_of_the_log_level_is_logged_whatever_the_level),
 		HA_CTL_TEST(drain_is_switched_on_and_off),
 		HA_CTL_TEST(help_knows_every_command),
 	};
