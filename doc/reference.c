@@ -128,6 +128,12 @@ static void put_keys(const struct conf_key *rows)
 	}
 }
 
+static void put_sentence(const char *doc)
+{
+	put(doc);
+	puts(doc[strlen(doc) - 1] == '?' ? "" : ".");
+}
+
 static void put_command(const char *words, const char *synopsis, const char *doc)
 {
 	fputs(".TP\n\\fB", stdout);
@@ -139,20 +145,23 @@ static void put_command(const char *words, const char *synopsis, const char *doc
 		fputs("\\fR", stdout);
 	}
 	putchar('\n');
-	put(doc);
-	fputs(".\n", stdout);
+	put_sentence(doc);
 }
 
 static void put_option(const struct cli_option *o)
 {
-	printf(".TP\n\\fB\\-%c\\fR, \\fB\\-\\-%s\\fR", o->letter, o->name);
+	const bool optional = o->argument && *o->argument == '[';
+	const char *argument = o->argument ? o->argument + optional : "";
+	int len = (int)strcspn(argument, "]");
+
+	printf(".TP\n\\fB\\-%c\\fR", o->letter);
+	if (optional)
+		printf("[\\fI%.*s\\fR]", len, argument);
+	printf(", \\fB\\-\\-%s\\fR", o->name);
 	if (o->argument)
-		printf(*o->argument == '[' ? "[=\\fI%.*s\\fR]" : " \\fI%.*s\\fR",
-		       (int)strcspn(o->argument + (*o->argument == '['), "]"),
-		       o->argument + (*o->argument == '['));
+		printf(optional ? "[=\\fI%.*s\\fR]" : " \\fI%.*s\\fR", len, argument);
 	putchar('\n');
-	put(o->doc);
-	fputs(".\n", stdout);
+	put_sentence(o->doc);
 }
 
 /* ---- The lists ---- */

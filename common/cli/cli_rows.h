@@ -24,7 +24,7 @@ static const struct cli_option cli_options[] = {
 	{ "json", 'j', NULL, "print JSON" },
 	{ "filter", 'f', "TEST", "only rows that pass: COLUMN=PATTERN, !=, < or >" },
 	{ "sort", 'S', "COLUMN", "in the order of a column; -COLUMN: backwards" },
-	{ "watch", 'w', "[SECONDS]", "ask again every 2 seconds, or so many" },
+	{ "watch", 'w', "[SECONDS]", "show it again every 2 seconds, or so many" },
 	{ "openmetrics", 'o', NULL, "show counters in the OpenMetrics text format" },
 	{ "version", 'V', NULL, "print name and version" },
 	{ "help", 'h', NULL, "print this" },

@@ -9,6 +9,7 @@
 
 #include <fnmatch.h>
 #include <string.h>
+#include <strings.h>
 
 int filter_parse(const char *text, struct filter *ret_filter)
 {
@@ -27,12 +28,18 @@ int filter_column(const struct ctl_column *columns, size_t column_cnt, const cha
 		  size_t *ret_index)
 {
 	for (size_t i = 0; i < column_cnt; i++) {
-		if (strlen(columns[i].name) != len || memcmp(columns[i].name, name, len) != 0)
+		if (strlen(columns[i].name) != len || strncasecmp(columns[i].name, name, len) != 0)
 			continue;
 		*ret_index = i;
 		return 0;
 	}
 	return ERR_NOT_FOUND;
+}
+
+bool filter_is_of_type(const struct filter *f, enum ctl_type type)
+{
+	return type != CTL_NUMBER || f->op == '=' || f->op == '!' ||
+	       (*f->pattern && !f->pattern[strspn(f->pattern, "0123456789")]);
 }
 
 /* As a person writes it. */

@@ -19,9 +19,12 @@ struct filter {
 /** @retval ERR_INVALID  no operator, or no column before it */
 int filter_parse(const char *text, struct filter *ret_filter);
 
-/** Finds a column by name. @retval ERR_NOT_FOUND */
+/** Finds a column by name; in capitals too, as headings show it. @retval ERR_NOT_FOUND */
 int filter_column(const struct ctl_column *columns, size_t column_cnt, const char *name, size_t len,
 		  size_t *ret_index);
+
+/** Does it make sense for a column of this type? A number is above or below a number only. */
+bool filter_is_of_type(const struct filter *f, enum ctl_type type);
 
 /** Does the value pass? Patterns are those of a shell; null is written -, a bool yes or no. */
 bool filter_passes(const struct filter *f, const struct ctl_column *column,

@@ -77,6 +77,7 @@ static struct {
 	const char *sort;   /* a column's name; NULL: by the first */
 	size_t sort_column; /* ... its index, once bound */
 	unsigned int watch_s;
+	bool is_watching; /* ... and has been answered once */
 } view;
 
 /* A record is two columns as well. */
@@ -717,9 +718,15 @@ static int bind_columns(const struct ctl_head *head)
 	size_t cnt = record ? 2 : head->column_cnt;
 	struct filter *f;
 
-	for (f = view.filters; f < view.filters + view.filter_cnt; f++)
+	for (f = view.filters; f < view.filters + view.filter_cnt; f++) {
 		if (filter_column(columns, cnt, f->column, f->column_len, &f->index) < 0)
 			return no_column(columns, cnt, f->column, f->column_len);
+		if (!filter_is_of_type(f, columns[f->index].type)) {
+			fprintf(stderr, "hactl: %s is a number, and \"%s\" is none\n",
+				columns[f->index].name, f->pattern);
+			return EXIT_USAGE;
+		}
+	}
 	view.sort_column = 0;
 	if (view.sort &&
 	    filter_column(columns, cnt, view.sort, strlen(view.sort), &view.sort_column) < 0)
@@ -916,7 +923,8 @@ static int connection_failed(const char *path, int err)
 	char buf[64];
 	const char *name = daemon_name(path, buf, sizeof(buf));
 
-	fprintf(stderr, "hactl: cannot reach %s: ", path);
+	fprintf(stderr,
+		view.is_watching ? "hactl: no answer from %s: " : "hactl: cannot reach %s: ", path);
 	switch (-err) {
 	case ENOENT:
 		if (is_ours(name))
@@ -1000,7 +1008,7 @@ static int answer_failed(const char *path, int err)
 
 static void print_help(FILE *out)
 {
-	char left[32];
+	char left[48];
 
 	fputs("hactl asks a running home agent over its control socket.\n"
 	      "\n"
@@ -1011,12 +1019,14 @@ static void print_help(FILE *out)
 		const char *argument = o->argument ? o->argument : "";
 		bool optional = *argument == '[';
 
-		(void)snprintf(left, sizeof(left), "-%c, --%s%s%s", o->letter, o->name,
+		(void)snprintf(left, sizeof(left), "-%c%s, --%s%s%s", o->letter,
+			       optional ? argument : "", o->name,
 			       optional    ? "[="
 			       : *argument ? " "
 					   : "",
 			       argument + optional);
-		fprintf(out, "  %-23s  %s\n", left, o->doc);
+		fprintf(out, strlen(left) > 23 ? "  %s\n%27s%s\n" : "  %-23s%2s%s\n", left, "",
+			o->doc);
 	}
 	fputs("\n"
 	      "  hactl help               what the daemon can be asked\n"
@@ -1193,6 +1203,7 @@ static int watch_screen(const char *path, char *const *words, size_t word_cnt,
 	/* The heading, the last line, and the one below it where the cursor waits. */
 	struct frame frame = { .out = stdout, .rows_max = rows > 4 ? rows - 3 : 1 };
 	FILE *answer = fopencookie(&frame, "w", functions);
+	FILE *errors = stderr;
 	int rc;
 
 	if (!answer) {
@@ -1204,8 +1215,11 @@ static int watch_screen(const char *path, char *const *words, size_t word_cnt,
 	fputs(HOME, stdout);
 	put_watch_heading(stdout, words, word_cnt);
 	stdout = answer;
+	if (view.is_watching)
+		stderr = answer;
 	rc = ask(path, words, word_cnt, w);
 	stdout = frame.out;
+	stderr = errors;
 	(void)fclose(answer);
 	if (frame.row_cnt > frame.rows_max)
 		printf("... %zu more lines; a higher terminal shows them" LINE_END,
@@ -1215,7 +1229,10 @@ static int watch_screen(const char *path, char *const *words, size_t word_cnt,
 	return rc;
 }
 
-/* Asks again and again, like watch(1); a failure ends it. */
+/*
+ * Asks again and again, like watch(1). A refusal ends it; a daemon that does not answer, once it
+ * has, is waited for: it may only be restarting.
+ */
 static int watch(const char *path, char *const *words, size_t word_cnt, const struct writer *w)
 {
 	const char *term = getenv("TERM");
@@ -1233,8 +1250,11 @@ static int watch(const char *path, char *const *words, size_t word_cnt, const st
 	do {
 		rc = on_terminal ? watch_screen(path, words, word_cnt, w)
 				 : ask(path, words, word_cnt, w);
-		if (rc == EXIT_DONE && !on_terminal)
+		if (rc == EXIT_CONNECTION && view.is_watching && !ferror(stdout))
+			rc = EXIT_DONE;
+		else if (rc == EXIT_DONE && !on_terminal)
 			putchar('\n');
+		view.is_watching = true;
 	} while (rc == EXIT_DONE && !ferror(stdout) && wait_turn(&ends));
 	return rc;
 }
@@ -1261,6 +1281,14 @@ static int usage_error(const char *why, const char *what)
 	return EXIT_USAGE;
 }
 
+/* What changes something is not asked for again and again, and a trace never ends. */
+static int refuse_watch(const char *word)
+{
+	if (*word && strspn(word, "0123456789") == strlen(word))
+		return usage_error("the seconds follow --watch without a blank: -w", word);
+	return usage_error("--watch goes with show, not ", word);
+}
+
 static int take_filter(const char *text)
 {
 	if (view.filter_cnt == FILTER_MAX)
@@ -1279,7 +1307,8 @@ static int take_watch(const char *text)
 	unsigned long seconds = text ? strtoul(text, &end, 10) : WATCH_S;
 
 	if (text && (*end || end == text || seconds < 1 || seconds > 3600))
-		return usage_error("--watch takes 1 to 3600 seconds, not ", text);
+		return usage_error("--watch takes 1 to 3600 seconds, as -w5 or --watch=5, not ",
+				   text);
 	view.watch_s = (unsigned int)seconds;
 	return 0;
 }
@@ -1369,6 +1398,8 @@ int main(int argc, char **argv)
 		writer = &json_writer;
 	words = argv + optind;
 	word_cnt = (size_t)(argc - optind);
+	if (view.watch_s > 0 && strcmp(words[0], "show") != 0)
+		return refuse_watch(words[0]);
 	if (strcmp(words[0], "new-key") == 0)
 		return new_key(words + 1, word_cnt - 1, view.json);
 	if (!path)

@@ -15,11 +15,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/random.h>
 
 #define SPI_MIN 256
 #define KEY_MAX 32
+#define NAI_MAX 255 /* RFC 2794 §2: its length is an octet */
 
 static const struct algorithm {
 	const char *name;
@@ -49,19 +49,14 @@ static const struct algorithm *find_algorithm(const char *word)
 }
 
 /*
- * An NAI may be without a realm (RFC 7542 §2.2: "fred"), and then looks like any word: one that
- * begins like an algorithm is taken for a mistyped one, as a key under that name helps nobody.
+ * user@realm. RFC 7542 §2.2 allows for one without a realm ("fred"), which looks like any word: a
+ * mistyped algorithm would get a key under its name, which helps nobody.
  */
-static bool is_like_algorithm(const char *word)
+static bool is_nai(const char *word)
 {
-	static const char *const beginnings[] = { "hmac", "keyed", "md5", "sha", "aes" };
+	const char *at = strchr(word, '@');
 
-	if (strchr(word, '@'))
-		return false;
-	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
-		if (strncasecmp(word, beginnings[i], strlen(beginnings[i])) == 0)
-			return true;
-	return false;
+	return at && at > word && at[1] && !strpbrk(word, " \t\r\n#\"\\");
 }
 
 static int parse(char *const *words, size_t cnt, struct request *req)
@@ -76,18 +71,17 @@ static int parse(char *const *words, size_t cnt, struct request *req)
 			req->algorithm = algorithm;
 		else if (strcmp(words[i], "keyed-md5") == 0)
 			return usage("keyed-md5 is weak and gets no new key", "");
-		else if (is_like_algorithm(words[i]))
-			return usage("there is no such algorithm (an NAI that begins so wants its "
-				     "@REALM): ",
-				     words[i]);
-		else if (!req->home_addr && addr_parse(words[i], &addr) == 0)
+		else if (addr_parse(words[i], &addr) == 0 && !req->home_addr)
 			req->home_addr = words[i];
-		else if (!req->nai && *words[i] && !strpbrk(words[i], " \t\r\n#\"\\") &&
-			 words[i][strspn(words[i], "0123456789./")])
-			req->nai = words[i];
-		else
-			return usage("this is neither an address nor an NAI, or one too many: ",
+		else if (addr_parse(words[i], &addr) == 0 || (is_nai(words[i]) && req->nai))
+			return usage("one too many: ", words[i]);
+		else if (!is_nai(words[i]))
+			return usage("no address, no algorithm, and no NAI (user@realm): ",
 				     words[i]);
+		else if (strlen(words[i]) > NAI_MAX)
+			return usage("an NAI has at most 255 octets", "");
+		else
+			req->nai = words[i];
 	}
 	return req->home_addr || req->nai ? 0 : usage("whose key?", "");
 }

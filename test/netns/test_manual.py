@@ -199,11 +199,11 @@ def test_new_key_is_a_line_that_the_daemon_takes(bindir, workdir):
     done = run([os.path.join(bindir, "ihad"), "--check", "-c", conf], check=False)
     assert (done.returncode, done.stderr) == (0, "")
     for words in ([], ["10.50.0.7", "10.50.0.8"], ["keyed-md5", "a@b"], ["1.2.3"],
-                  ["10.50.0.7", "hmac-foo"], ["SHA256"]):
+                  ["10.50.0.7", "hmac-foo"], ["SHA256"], ["10.50.0.8", "md4"], ["fred"]):
         done = run([hactl, "new-key", *words], check=False)
         assert done.returncode == 2 and "usage: hactl new-key" in done.stderr
-    for nai in ("fred", "hmac-foo@corp.example"):       # RFC 7542 section 2.2: a realm is no must
-        assert run([hactl, "new-key", nai]).stdout.split()[1] == nai
+    nai = "hmac-foo@corp.example"
+    assert run([hactl, "new-key", nai]).stdout.split()[1] == nai
 
 
 def test_rows_are_filtered_and_sorted(site):
@@ -237,8 +237,51 @@ def test_watch_asks_again_until_interrupted(site):
     watch.stdout.close()
 
 
+def until(fd, seen, *wanted):
+    """Reads on until all of that was seen."""
+    while not all(text in seen for text in wanted):
+        assert select.select([fd], [], [], 20)[0], seen
+        seen += os.read(fd, 65536)
+    return seen
+
+
+def test_watch_waits_for_a_daemon_that_restarts(site):
+    site.node.register()
+    argv = [os.path.join(site.agent.bindir, "hactl"), "-s", site.agent.socket, "-w1", "show",
+            "bindings"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
+        until(watch.stdout.fileno(), b"", b"HOME-ADDRESS")
+        site.agent.stop()
+        until(watch.stderr.fileno(), b"", b"hactl: no answer from " + site.agent.socket.encode())
+        site.agent.start()
+        until(watch.stdout.fileno(), b"", b"HOME-ADDRESS")
+        watch.send_signal(signal.SIGTERM)
+        assert watch.wait(10) == 0
+    site.agent.stop()
+    done = run(argv, check=False)
+    assert done.returncode == 3 and "cannot reach" in done.stderr
+
+
+def test_watch_on_a_terminal_says_there_that_nobody_answers(site):
+    argv = [os.path.join(site.agent.bindir, "hactl"), "-s", site.agent.socket, "-w1", "show",
+            "status"]
+    pid, fd = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 200, 0, 0))
+        os.execvpe(argv[0], argv, {"PATH": os.environ["PATH"], "TERM": "xterm"})
+    try:
+        until(fd, b"", b"version", b"\x1b[J")
+        site.agent.stop()
+        until(fd, b"", b"hactl: no answer from " + site.agent.socket.encode() + b": ")
+        os.write(fd, b"\x03")
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    finally:
+        os.close(fd)
+
+
 def test_watch_on_a_terminal_fits_its_rows_and_wipes_nothing(site):
-    argv = [os.path.join(site.agent.bindir, "hactl"), "-s", site.agent.socket, "-w1", "help"]
+    argv = [os.path.join(site.agent.bindir, "hactl"), "-s", site.agent.socket, "-w1", "show",
+            "counters"]
     pid, fd = pty.fork()
     if pid == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 60, 0, 0))
@@ -257,7 +300,7 @@ def test_watch_on_a_terminal_fits_its_rows_and_wipes_nothing(site):
     assert above.count(b"\n") == 10              # what was there can be scrolled back to
     lines = first.split(b"\x1b[J")[0].split(b"\x1b[K\r\n")
     assert len(lines) == 10 and lines[9] == b""
-    assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}  every 1 s: help", lines[0])
+    assert re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}  every 1 s: show counters", lines[0])
     assert re.fullmatch(rb"\.\.\. \d+ more lines; a higher terminal shows them", lines[8])
 
 

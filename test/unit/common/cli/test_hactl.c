@@ -608,6 +608,83 @@ static void metrics_are_not_made_of_another_shape(void **state)
 	assert_non_null(strstr(f->complaint, "no control socket that this hactl understands"));
 }
 
+/* ---- --watch, --filter, --sort, new-key ---- */
+
+static void usage_says(struct fixture *f, const char *arguments, const char *why)
+{
+	assert_string_equal(hactl(f, arguments), "");
+	assert_int_equal(f->exit_code, 2);
+	assert_non_null(strstr(f->complaint, why));
+}
+
+static void watch_goes_with_show_only(void **state)
+{
+	struct fixture *f = *state;
+
+	usage_says(f, "-w clear binding 10.50.0.7", "--watch goes with show, not clear\n");
+	usage_says(f, "-w trace 10.50.0.7", "--watch goes with show, not trace\n");
+	usage_says(f, "--watch=5 new-key 10.50.0.7", "--watch goes with show, not new-key\n");
+}
+
+static void watch_says_how_its_seconds_are_written(void **state)
+{
+	struct fixture *f = *state;
+
+	usage_says(f, "-w 5 show nodes", "the seconds follow --watch without a blank: -w5\n");
+	usage_says(f, "-w=0 show nodes", "1 to 3600 seconds, as -w5 or --watch=5, not =0\n");
+}
+
+static void columns_are_found_as_headings_show_them(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)hactl(f, "-f Home-Address=*.9 -S LIFETIME show nodes");
+	assert_int_equal(f->exit_code, 0);
+	assert_non_null(strstr(f->text, "10.50.0.9 "));
+	assert_null(strstr(f->text, "10.50.0.10"));
+	usage_says(f, "-f homeaddress=x show nodes", "no column \"homeaddress\"; there are: ");
+}
+
+static void a_number_is_compared_with_numbers_only(void **state)
+{
+	struct fixture *f = *state;
+
+	usage_says(f, "-f lifetime>abc show nodes", "lifetime is a number, and \"abc\" is none\n");
+	usage_says(f, "-f LIFETIME< show nodes", "lifetime is a number, and \"\" is none\n");
+	(void)hactl(f, "-f lifetime>5 -f lifetime!=1* -f home-address>10 show nodes");
+	assert_int_equal(f->exit_code, 0);
+	assert_non_null(strstr(f->text, "65535\n"));
+	assert_null(strstr(f->text, "1800\n"));
+}
+
+static void a_key_is_made_for_an_address_or_a_user_at_a_realm(void **state)
+{
+	static const char *const words[] = { "10.50.0.8 md4", "fred", "@b", "a@", "SHA256" };
+	struct fixture *f = *state;
+	char line[400] = "new-key ";
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		(void)snprintf(line, sizeof(line), "new-key %s", words[i]);
+		usage_says(f, line, "no address, no algorithm, and no NAI (user@realm): ");
+	}
+	usage_says(f, "new-key a@b c@d", "one too many: c@d");
+	usage_says(f, "new-key 10.50.0.8 10.50.0.9", "one too many: 10.50.0.9");
+	assert_non_null(strstr(hactl(f, "new-key 10.50.0.8 md4@b"), "10.50.0.8 md4@b "));
+}
+
+static void an_nai_has_at_most_255_octets(void **state)
+{
+	struct fixture *f = *state;
+	char line[400] = "new-key ";
+
+	memset(line + 8, 'a', 256);
+	line[8 + 1] = '@';
+	usage_says(f, line, "an NAI has at most 255 octets");
+	line[8 + 255] = '\0';
+	(void)hactl(f, line);
+	assert_int_equal(f->exit_code, 0);
+}
+
 static void stranger_is_told_the_group(void **state)
 {
 	struct fixture *f = *state;
@@ -662,6 +739,12 @@ int main(void)
 		HACTL_TEST(socket_of_a_dead_daemon_exits_3),
 		HACTL_TEST(a_file_that_is_no_socket_is_told_as_such),
 		HACTL_TEST(metrics_are_not_made_of_another_shape),
+		HACTL_TEST(watch_goes_with_show_only),
+		HACTL_TEST(watch_says_how_its_seconds_are_written),
+		HACTL_TEST(columns_are_found_as_headings_show_them),
+		HACTL_TEST(a_number_is_compared_with_numbers_only),
+		HACTL_TEST(a_key_is_made_for_an_address_or_a_user_at_a_realm),
+		HACTL_TEST(an_nai_has_at_most_255_octets),
 		HACTL_TEST(stranger_is_told_the_group),
 		HACTL_TEST(version_and_help_exit_0),
 	};
