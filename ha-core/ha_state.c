@@ -27,6 +27,8 @@
 #define RESTORE_BATCH    64
 #define NODES_PER_STEP   64
 #define RECORDS_PER_STEP 256
+#define IMPORTED_BURST   10 /* lines of log: a file has a node a line */
+#define IMPORTED_MS      10000
 #define LINE_MAX_LEN     (2 * (MEMORY_KEY_MAX + MEMORY_VALUE_MAX) + 512)
 
 struct ha_state {
@@ -663,6 +665,9 @@ static bool is_of_home_agent(const char *line, struct in_addr home_agent)
 
 void ha_state_import(struct ha_state *st, struct ctl_reply *r, const char *line)
 {
+	static struct log_limit limit = { .burst = IMPORTED_BURST,
+					  .interval_ms = IMPORTED_MS,
+					  .event = "state-imported" };
 	uint8_t key[MEMORY_KEY_MAX], value[MEMORY_VALUE_MAX];
 	size_t key_len = get_hex(member(line, "key"), key, sizeof(key));
 	size_t len = get_hex(member(line, "record"), value, sizeof(value));
@@ -690,6 +695,14 @@ void ha_state_import(struct ha_state *st, struct ctl_reply *r, const char *line)
 		return;
 	}
 	ha_state_touched(st, out.node);
-	ctl_message(r, "imported: %u bindings, %u expired, %u refused", out.bindings, out.expired,
-		    out.refused);
+	log_write_limited(&limit, at.now.mono_ms, LOG_LEVEL_NOTICE, "state imported by an operator",
+			  "event=state-imported home-address=%s bindings=%u unchanged=%u "
+			  "expired=%u refused=%u uid=%u",
+			  addr_text(out.node->addr).s, out.bindings, out.unchanged, out.expired,
+			  out.refused, ctl_uid(r));
+	ctl_record(r);
+	field_number(r, "bindings", out.bindings);
+	field_number(r, "unchanged", out.unchanged);
+	field_number(r, "expired", out.expired);
+	field_number(r, "refused", out.refused);
 }

@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <grp.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -38,6 +39,7 @@
 #define TIMEOUT_MS     10000
 #define RELOAD_MS      120000 /* of a million nodes, on a busy host */
 #define HELD_ROWS      2000
+#define SUM_MAX        16 /* fields of a record that is added up */
 #define GAP            2  /* blanks between columns */
 #define LEFT_OUT_WIDTH 43 /* columns: of that sentence */
 #define WRAP_MIN       16 /* columns: a wrapped text is no narrower */
@@ -78,6 +80,7 @@ static struct {
 	size_t sort_column; /* ... its index, once bound */
 	unsigned int watch_s;
 	bool is_watching; /* ... and has been answered once */
+	size_t line;      /* of standard input that is asked; 0: none */
 } view;
 
 /* A record is two columns as well. */
@@ -892,6 +895,8 @@ static int show_answer(struct ctl_client *c, const struct ctl_head *head, const 
 		return EXIT_DONE;
 	}
 	fputs("hactl: ", stderr);
+	if (view.line > 0)
+		fprintf(stderr, "line %zu: ", view.line);
 	(void)text_put(stderr, head->text, strlen(head->text));
 	fputc('\n', stderr);
 	return head->shape == CTL_USAGE ? EXIT_USAGE : EXIT_REFUSED;
@@ -1035,7 +1040,7 @@ static void print_help(FILE *out)
 	for (const struct cli_command *c = cli_commands; c->words; c++)
 		fprintf(out, "  hactl %s %s\n%27s%s\n", c->words, c->synopsis, "", c->doc);
 	fputs("\n"
-	      "A last word - stands for each line of standard input, one request a line.\n"
+	      "A last word - stands for each line of standard input; numbers are added up.\n"
 	      "Sockets are looked for in " DIRECTORY ": ihad.sock, xhad.sock.\n"
 	      "Exit codes: 0 done, 1 the daemon refused, 2 bad command line, 3 no connection or\n"
 	      "a broken answer. The manual is hactl(8).\n",
@@ -1086,6 +1091,17 @@ static int show_lines(struct ctl_client *c)
 	return rc < 0 ? rc : EXIT_DONE;
 }
 
+/* Is the answer written? @return rc if so */
+static int flush_answer(int rc)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return rc;
+	if (errno == EPIPE) /* "| head" has seen enough */
+		return EXIT_DONE;
+	fprintf(stderr, "hactl: cannot write the answer: %s\n", strerror(errno));
+	return EXIT_CONNECTION;
+}
+
 static int ask(const char *path, char *const *words, size_t word_cnt, const struct writer *w)
 {
 	const struct ctl_head *head;
@@ -1099,41 +1115,109 @@ static int ask(const char *path, char *const *words, size_t word_cnt, const stru
 	if (rc == 0)
 		rc = is_lines(head) ? show_lines(c) : show_answer(c, head, w);
 	ctl_client_close(c);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		if (errno == EPIPE) /* "| head" has seen enough */
-			return EXIT_DONE;
-		fprintf(stderr, "hactl: cannot write the answer: %s\n", strerror(errno));
-		return EXIT_CONNECTION;
-	}
+	rc = flush_answer(rc);
 	return rc < 0 ? answer_failed(path, rc) : rc;
 }
 
+/* ---- Lines of standard input ---- */
+
+/* Records of numbers that lines are answered with: added up, to be shown once. */
+static struct {
+	const struct writer *writer; /* of all else */
+	struct sum {
+		char name[64];
+		uint64_t value;
+	} sums[SUM_MAX];
+	size_t sum_cnt;
+} total;
+
+static void add_up(const char *name, uint64_t value)
+{
+	size_t i;
+
+	for (i = 0; i < total.sum_cnt && strcmp(total.sums[i].name, name) != 0; i++)
+		;
+	if (i == SUM_MAX)
+		return;
+	if (i == total.sum_cnt) {
+		(void)snprintf(total.sums[i].name, sizeof(total.sums[i].name), "%s", name);
+		total.sum_cnt++;
+	}
+	total.sums[i].value += value;
+}
+
+static void total_record(const struct table *fields)
+{
+	size_t i;
+
+	for (i = 0; i < fields->row_cnt; i++)
+		if (fields->rows[i].field.type != CTL_NUMBER || !fields->rows[i].values[0].text)
+			break;
+	if (i < fields->row_cnt || i > SUM_MAX) {
+		total.writer->record(fields);
+		return;
+	}
+	for (i = 0; i < fields->row_cnt; i++)
+		add_up(fields->rows[i].field.name,
+		       strtoull(fields->rows[i].values[0].text, NULL, 10));
+}
+
+static void show_total(void)
+{
+	static struct row rows[SUM_MAX];
+	static char digits[SUM_MAX][sizeof("18446744073709551615")];
+	const struct table t = { .rows = rows, .row_cnt = total.sum_cnt, .whole = true };
+
+	for (size_t i = 0; i < total.sum_cnt; i++) {
+		int len = snprintf(digits[i], sizeof(digits[i]), "%" PRIu64, total.sums[i].value);
+
+		rows[i].field = (struct ctl_column){ total.sums[i].name, CTL_NUMBER };
+		rows[i].values[0] = (struct ctl_value){ digits[i], (size_t)len };
+	}
+	total.writer->record(&t);
+}
+
 /*
- * A last word "-" stands for each line of standard input. The first refusal ends it, and so does a
- * line that cannot be read, which is not the last.
+ * A last word "-" stands for each line of standard input. One that is refused is told by its
+ * number, and the others go on; what is no refusal ends it, and so does a line that cannot be read,
+ * which is not the last.
  */
 static int ask_lines(const char *path, char **words, size_t word_cnt, const struct writer *w)
 {
+	struct writer summing = *w;
 	char *line = NULL;
-	size_t size = 0;
+	size_t size = 0, refused = 0;
 	ssize_t len = 0;
 	int rc = EXIT_DONE;
 
-	while (rc == EXIT_DONE && (len = getline(&line, &size, stdin)) > 0) {
+	total.writer = w;
+	summing.record = total_record;
+	while ((rc == EXIT_DONE || rc == EXIT_REFUSED) &&
+	       (len = getline(&line, &size, stdin)) > 0) {
+		view.line++;
 		if (line[len - 1] == '\n')
 			line[--len] = '\0';
 		if (len == 0)
 			continue;
 		words[word_cnt - 1] = line;
-		rc = ask(path, words, word_cnt, w);
+		rc = ask(path, words, word_cnt, &summing);
+		refused += rc == EXIT_REFUSED;
 	}
 	if (len < 0 && !feof(stdin)) {
 		fprintf(stderr, "hactl: cannot read standard input: %s\n", strerror(errno));
 		rc = EXIT_CONNECTION;
+	} else if (rc == EXIT_USAGE || rc == EXIT_CONNECTION) {
+		fprintf(stderr, "hactl: that was line %zu; no other was asked\n", view.line);
+	}
+	if (total.sum_cnt > 0) {
+		add_up("lines-refused", refused);
+		show_total();
 	}
 	free(line);
-	return rc;
+	return flush_answer(rc == EXIT_DONE && refused > 0 ? EXIT_REFUSED : rc);
 }
+
+/* ---- Again and again ---- */
 
 /* Waits for the next turn. @return false: a person has ended it */
 static bool wait_turn(const sigset_t *ends)

@@ -447,6 +447,15 @@ static int restore_binding(struct engine *e, struct sa_peer *node, const struct 
 	return 0;
 }
 
+/* Is it live here, by the very registration that was stored? */
+static bool is_live(const struct engine *e, const struct sa_peer *node, const struct binding *b)
+{
+	const struct binding_key key = { node->addr, e->conf.home_agent };
+	const struct binding *live = binding_find_care_of(&e->cache, key, b->care_of);
+
+	return live && live->ident == b->ident;
+}
+
 /* They are the key's. Without memory for them the node has to speak first again. */
 static void restore_contacts(struct binding *first, const struct stored_binding *latest)
 {
@@ -478,6 +487,8 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 		expires_ms[kept] = expires_now_ms(sb, boot, at);
 		if (expires_ms[kept] == 0)
 			out->expired++;
+		else if (!at->has_moved && !is_idle && is_live(e, node, &sb->b))
+			out->unchanged++;
 		else if (at->has_moved || !is_idle || kept == BINDING_MAX ||
 			 !is_sane(e, node, &sb->b) || !is_still_wanted(e, node, &sb->b))
 			out->refused++;

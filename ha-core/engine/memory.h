@@ -36,8 +36,9 @@ size_t memory_encode(const struct engine *e, const struct sa_peer *node,
 struct memory_restored {
 	struct sa_peer *node;
 	unsigned int bindings, expired, refused;
-	bool clock_was_ahead; /* an Identification lay beyond anything acceptable now */
-	bool lease_lost;      /* memory_follow(): its address is a newer node's here */
+	unsigned int unchanged; /* live already, by the same registration */
+	bool clock_was_ahead;   /* an Identification lay beyond anything acceptable now */
+	bool lease_lost;        /* memory_follow(): its address is a newer node's here */
 };
 
 /**

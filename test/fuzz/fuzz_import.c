@@ -86,6 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	answer = asked((const uint8_t *)line, at);
 	FUZZ_CHECK(strncmp(answer, "ctl/1\terror\t", 12) == 0 ||
 		   strncmp(answer, "ctl/1\tusage\t", 12) == 0 ||
-		   strncmp(answer, "ctl/1\tmessage\timported", 22) == 0);
+		   strncmp(answer, "ctl/1\trecord\nrow\tbindings:", 26) == 0);
 	return 0;
 }

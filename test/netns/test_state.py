@@ -411,6 +411,12 @@ def test_an_export_brings_everything_to_another_host(campus, ihad, desk, workdir
     done = subprocess.run([os.path.join(bindir, "hactl"), "-s", ihad.socket, "state", "import",
                            "-"], input=lines, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:8] == ["bindings", "1", "unchanged", "0", "expired", "0",
+                                       "refused", "0"]
+    assert "event=state-imported " in ihad.log() and " bindings=1 unchanged=0 " in ihad.log()
+    line = [x for x in lines.splitlines() if json.loads(x)["home-address"] == campus.home][0]
+    assert ihad.hactl("state", "import", line) \
+        == {"bindings": 0, "unchanged": 1, "expired": 0, "refused": 0}
     assert ihad.binding(campus.home)["lifetime"] == 600
     desk.send(request)
     assert desk.reply(request).code == 133
@@ -425,8 +431,8 @@ def test_an_import_never_overwrites_what_is_newer(campus, ihad, desk, bindir):
     request = desk.build(lifetime=300)
     desk.send(request)
     desk.reply(request)
-    for line in lines.splitlines():
-        ihad.hactl("state", "import", line)
+    results = [ihad.hactl("state", "import", line) for line in lines.splitlines()]
+    assert sum(r["refused"] for r in results) == 1 and not any(r["unchanged"] for r in results)
     assert ihad.binding(campus.home)["lifetime"] == 300
     desk.send(request)
     assert desk.reply(request).code == 133

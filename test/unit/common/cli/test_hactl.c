@@ -32,7 +32,7 @@ struct fixture {
 	struct loop_signal *child_ended;
 	struct ctl_server *server;
 	char directory[64], path[96];
-	int out, err; /* files of the child */
+	int in, out, err; /* files of the child */
 	int exit_code;
 	char *text; /* what it printed */
 	char *complaint;
@@ -141,6 +141,22 @@ static void run_clear(void *ctx, struct ctl_reply *r, int argc, char **argv)
 		ctl_error(r, "%s has no binding; see show bindings", argv[0]);
 }
 
+/* "LINE" is how many; more than nine is refused. */
+static void run_import(void *ctx, struct ctl_reply *r, int argc, char **argv)
+{
+	(void)ctx;
+	(void)argc;
+	if (strlen(argv[0]) != 1) {
+		ctl_error(r, "%.8s is no digit", argv[0]);
+		return;
+	}
+	ctl_record(r);
+	ctl_field(r, "bindings", CTL_NUMBER);
+	ctl_number(r, strtoull(argv[0], NULL, 10));
+	ctl_field(r, "expired", CTL_NUMBER);
+	ctl_number(r, 1);
+}
+
 struct rows {
 	uint64_t at, end, cut_at;
 };
@@ -180,6 +196,7 @@ static const struct ctl_command commands[] = {
 	{ "show nothing", "", "no fields", run_nothing },
 	{ "show rows", "COUNT [CUT]", "many rows", run_rows },
 	{ "clear binding", "HOME-ADDRESS", "a message or an error", run_clear },
+	{ "state import", "LINE", "numbers or an error", run_import },
 	{ 0 }
 };
 
@@ -212,9 +229,10 @@ static int setup(void **state)
 					 &(struct ctl_conf){ .path = f.path, .commands = commands },
 					 &f.server),
 			 0);
+	f.in = memfd_create("stdin", MFD_CLOEXEC);
 	f.out = memfd_create("stdout", MFD_CLOEXEC);
 	f.err = memfd_create("stderr", MFD_CLOEXEC);
-	assert_true(f.out >= 0 && f.err >= 0);
+	assert_true(f.in >= 0 && f.out >= 0 && f.err >= 0);
 	unsetenv("COLUMNS");
 	*state = &f;
 	return 0;
@@ -228,6 +246,7 @@ static int teardown(void **state)
 	loop_signal_free(f->child_ended);
 	loop_timer_free(f->guard);
 	loop_free(f->loop);
+	close(f->in);
 	close(f->out);
 	close(f->err);
 	free(f->text);
@@ -263,6 +282,7 @@ static int run_child(struct fixture *f, const char *arguments, int out, bool is_
 	(void)signal(SIGCHLD, SIG_DFL);
 	if (!is_root && (setgid(65534) < 0 || setuid(65534) < 0))
 		return 99;
+	dup2(f->in, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(f->err, STDERR_FILENO);
 	optind = 0;
@@ -499,6 +519,9 @@ static void full_disk_is_an_error(void **state)
 	assert_non_null(strstr(f->complaint, "No space left"));
 	hactl_to(f, "-s SOCKET show counters", fd, true);
 	assert_int_equal(f->exit_code, 3);
+	assert_int_equal(pwrite(f->in, "1\n", 2, 0), 2);
+	hactl_to(f, "-s SOCKET state import -", fd, true);
+	assert_int_equal(f->exit_code, 3);
 	close(fd);
 }
 
@@ -685,6 +708,52 @@ static void an_nai_has_at_most_255_octets(void **state)
 	assert_int_equal(f->exit_code, 0);
 }
 
+/* ---- Lines of standard input ---- */
+
+static const char *hactl_lines(struct fixture *f, const char *arguments, const char *lines)
+{
+	assert_int_equal(ftruncate(f->in, 0), 0);
+	assert_int_equal(pwrite(f->in, lines, strlen(lines), 0), strlen(lines));
+	assert_int_equal(lseek(f->in, 0, SEEK_SET), 0);
+	return hactl(f, arguments);
+}
+
+static void numbers_of_lines_are_added_up(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(hactl_lines(f, "state import -", "1\n2\n\n3"),
+			    "bindings       6\nexpired        3\nlines-refused  0\n");
+	assert_int_equal(f->exit_code, 0);
+	assert_string_equal(f->complaint, "");
+	assert_string_equal(
+		hactl_lines(f, "-j state import -", "4\n"),
+		"{\n  \"bindings\": 4,\n  \"expired\": 1,\n  \"lines-refused\": 0\n}\n");
+}
+
+static void a_refused_line_is_told_by_its_number_and_the_others_go_on(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_string_equal(hactl_lines(f, "state import -", "1\n\nred\n2\nblue\n"),
+			    "bindings       3\nexpired        2\nlines-refused  2\n");
+	assert_int_equal(f->exit_code, 1);
+	assert_string_equal(f->complaint, "hactl: line 3: red is no digit\n"
+					  "hactl: line 5: blue is no digit\n");
+	assert_string_equal(hactl_lines(f, "clear binding -", "10.50.0.7\n10.50.0.8\n10.50.0.7\n"),
+			    "cleared \"10.50.0.7\"\ncleared \"10.50.0.7\"\n");
+	assert_int_equal(f->exit_code, 1);
+}
+
+static void lines_end_where_nobody_can_be_asked(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)hactl_lines(f, "no such -", "1\n2\n");
+	assert_int_equal(f->exit_code, 2);
+	assert_non_null(strstr(f->complaint, "hactl: that was line 1; no other was asked\n"));
+}
+
 static void stranger_is_told_the_group(void **state)
 {
 	struct fixture *f = *state;
@@ -745,6 +814,9 @@ int main(void)
 		HACTL_TEST(a_number_is_compared_with_numbers_only),
 		HACTL_TEST(a_key_is_made_for_an_address_or_a_user_at_a_realm),
 		HACTL_TEST(an_nai_has_at_most_255_octets),
+		HACTL_TEST(numbers_of_lines_are_added_up),
+		HACTL_TEST(a_refused_line_is_told_by_its_number_and_the_others_go_on),
+		HACTL_TEST(lines_end_where_nobody_can_be_asked),
 		HACTL_TEST(stranger_is_told_the_group),
 		HACTL_TEST(version_and_help_exit_0),
 	};
