@@ -51,7 +51,8 @@ struct ha_cluster {
 	bool is_pending, is_quiet;
 	bool is_active, is_settling;
 	bool is_reloading;
-	bool withholds; /* answers that cannot be confirmed */
+	bool was_reloaded; /* nodes may wait under names that they had */
+	bool withholds;    /* answers that cannot be confirmed */
 	uint64_t version;
 	uint32_t own_bits; /* of versions of ours */
 	uint32_t scan;
@@ -272,10 +273,12 @@ static bool sweep(void *ctx, void **cursor, bool has_scanned, uint64_t version)
 		if (has_scanned ? sa_peer_shared_of(node)->scan == hc->scan
 				: clock_ntp_diff(sa_peer_shared_of(node)->version, version) <= 0)
 			continue;
-		sa_peer_shared_of(node)->is_queued = false; /* maybe under another name */
+		if (hc->was_reloaded)
+			sa_peer_shared_of(node)->is_queued = false;
 		queue_node(hc, node);
 	}
 	*cursor = node;
+	hc->was_reloaded &= node != NULL;
 	return node != NULL;
 }
 
@@ -502,6 +505,7 @@ void ha_cluster_reload(struct ha_cluster *hc, bool begins)
 	if (!hc)
 		return;
 	hc->is_reloading = begins;
+	hc->was_reloaded |= !begins;
 	cluster_compare(hc->cluster);
 	if (!begins)
 		start_pool(hc);

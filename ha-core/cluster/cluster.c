@@ -21,6 +21,11 @@
  * (replication id) has become another one. Nothing that a server forgets is lost while a home agent
  * knows it.
  *
+ * What others write there can end that: a foreign entry in the stream, or a sequence that is gone,
+ * and the next number is not above the stream's last one. Who sees it, reading or writing, takes
+ * stream, sequence and epoch away; for all hosts that is a data set that has become another one,
+ * and the snapshot is still there.
+ *
  * How the server is found and reached is connection.c's business: here it is there, or away. Once a
  * second we say there that we are alive. What is to be shared waits in a queue of nodes, not of
  * records: a node that changed often meanwhile is one entry, as it is then. Beyond queue_max the
@@ -52,9 +57,9 @@
 #define RENEW_MS        5000 /* within it who is there has seen that the data are others */
 #define PEER_GONE_MS    (24 * 3600 * 1000u)
 #define ARGS_PER_RECORD 3
-#define ARGS_FIXED      9
+#define ARGS_FIXED      10
 
-/* KEYS nodes, stream, sequence; ARGV stream length, instance, wall ms, key, rank, record ... */
+/* KEYS nodes, stream, sequence, epoch; ARGV length, instance, wall ms, key, rank, record ... */
 static const char push_script[] =
 	"local won = 0\n"
 	"for i = 4, #ARGV, 3 do\n"
@@ -62,13 +67,27 @@ static const char push_script[] =
 	" if not old or string.sub(old, 1, 32) < ARGV[i + 1] then\n"
 	"  local record = ARGV[i + 1] .. ARGV[i + 2]\n"
 	"  local number = redis.call('INCR', KEYS[3])\n"
-	"  redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], number .. '-1', 'h', ARGV[2],\n"
-	"   't', ARGV[3], 'k', ARGV[i], 'v', record)\n"
+	"  local id = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], number .. '-1',\n"
+	"   'h', ARGV[2], 't', ARGV[3], 'k', ARGV[i], 'v', record)\n"
+	"  if type(id) == 'table' then\n"
+	"   if not string.find(id.err, ' ID ', 1, true) and\n"
+	"      not string.find(id.err, 'WRONGTYPE', 1, true) then\n"
+	"    return id\n"
+	"   end\n"
+	"   redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])\n"
+	"   return redis.error_reply('ANEW stream or sequence is not as we left it')\n"
+	"  end\n"
 	"  redis.call('HSET', KEYS[1], ARGV[i], record)\n"
 	"  won = won + 1\n"
 	" end\n"
 	"end\n"
 	"return won\n";
+
+/* KEYS stream, sequence, epoch; ARGV the epoch that it is about: the first one who asks does it */
+static const char anew_script[] = "if redis.call('GET', KEYS[3]) == ARGV[1] then\n"
+				  " redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])\n"
+				  "end\n"
+				  "return 1\n";
 
 /* A node that waits: by its key, for a reload may take the node itself away. */
 struct waiting {
@@ -353,15 +372,36 @@ static void requeue(struct cluster *c, struct batch *b)
 
 /* --- writing --- */
 
+static bool is_anew(const char *error)
+{
+	return strncmp(error, "ANEW", 4) == 0;
+}
+
+/* @param id  of the entry, "none" if it is not known */
+static void tell_of_foreign(const struct cluster *c, const char *id)
+{
+	static struct log_limit limit = { .burst = 1,
+					  .interval_ms = 60000,
+					  .event = "cluster-foreign" };
+
+	log_write_limited(&limit, now_ms(c), LOG_LEVEL_WARNING,
+			  "somebody else writes where the shared state is: it is begun anew",
+			  "event=cluster-foreign stream=%s entry=%s "
+			  "remedy=\"see who writes there\"",
+			  c->stream_key, log_value(id, strlen(id)).s);
+}
+
 static void refused(struct cluster *c, struct batch *b, const char *error)
 {
-	/* It has become a replica, lost our script, or forgot who we are: find out anew. */
+	/* It has become a replica, lost our script, our data or who we are: find out anew. */
 	bool is_other = strncmp(error, "READONLY", 8) == 0 || strncmp(error, "NOSCRIPT", 8) == 0 ||
-			strncmp(error, "NOAUTH", 6) == 0;
+			strncmp(error, "NOAUTH", 6) == 0 || is_anew(error);
 
 	complain(c, error);
 	end_late_holds(c, UINT64_MAX);
 	requeue(c, b);
+	if (is_anew(error))
+		tell_of_foreign(c, "none");
 	if (is_other) {
 		go_away(c, error);
 		return;
@@ -463,13 +503,14 @@ static int send_batch(struct cluster *c, struct batch *b)
 	(void)snprintf(wall, sizeof(wall), "%llu", (unsigned long long)wall_ms());
 	args[0] = text_arg("EVALSHA");
 	args[1] = text_arg(server_of(c)->script);
-	args[2] = text_arg("3");
+	args[2] = text_arg("4");
 	args[3] = text_arg(c->nodes_key);
 	args[4] = text_arg(c->stream_key);
 	args[5] = text_arg(c->sequence_key);
-	args[6] = text_arg(len);
-	args[7] = text_arg(c->instance);
-	args[8] = text_arg(wall);
+	args[6] = text_arg(c->epoch_key);
+	args[7] = text_arg(len);
+	args[8] = text_arg(c->instance);
+	args[9] = text_arg(wall);
 	cnt = encode_batch(c, b, records, ranks, args + ARGS_FIXED);
 	rc = ask_writer(c, on_written, args, ARGS_FIXED + cnt * ARGS_PER_RECORD);
 	if (rc < 0 || !b->wants_replicas)
@@ -619,15 +660,35 @@ static bool take_entry(struct cluster *c, const struct redis_value *entry)
 	const char *host = redis_text(field_of(fields, 'h'), NULL);
 	uint64_t sequence = redis_number(redis_item(entry, 0)); /* up to the "-" */
 
+	if (sequence > c->health.newest)
+		c->health.newest = sequence; /* a scan goes on from there */
 	if (sequence != c->place.sequence + 1)
 		return false;
 	c->place.sequence = sequence;
-	if (sequence > c->health.newest)
-		c->health.newest = sequence;
 	if (host && strcmp(host, c->instance) == 0)
 		return true; /* ours */
 	apply(c, field_of(fields, 'k'), field_of(fields, 'v'));
 	note_lag(c, redis_number(field_of(fields, 't')));
+	return true;
+}
+
+static void on_begun_anew(void *ctx, const struct redis_value *v)
+{
+	go_away(ctx, redis_error(v) ? redis_error(v) : "a foreign entry in the stream");
+}
+
+/* Ours end in "-1". @return true: it is none, and nothing is read on */
+static bool is_foreign(struct cluster *c, const struct redis_value *entry)
+{
+	const char *id = redis_text(redis_item(entry, 0), NULL);
+	const char *part = id ? strchr(id, '-') : NULL;
+
+	if (part && strcmp(part, "-1") == 0)
+		return false;
+	tell_of_foreign(c, id ? id : "none");
+	(void)redis_ask(connection_reader(c->connection), on_begun_anew, c, "EVAL", anew_script,
+			"3", c->stream_key, c->sequence_key, c->epoch_key, server_of(c)->epoch,
+			NULL);
 	return true;
 }
 
@@ -641,11 +702,14 @@ static void on_read(void *ctx, const struct redis_value *v)
 		go_away(c, redis_error(v));
 		return;
 	}
-	for (i = 0; i < redis_cnt(entries); i++)
+	for (i = 0; i < redis_cnt(entries); i++) {
+		if (is_foreign(c, redis_item(entries, i)))
+			return;
 		if (!take_entry(c, redis_item(entries, i))) {
 			start_scan(c, "entries-missed");
 			return;
 		}
+	}
 	if (c->caught_up && c->catch_up_to != UINT64_MAX && c->place.sequence >= c->catch_up_to)
 		finish_catching_up(c);
 	/* Once may be chance: the two connections are not in step. */

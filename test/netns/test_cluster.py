@@ -288,6 +288,53 @@ def test_what_a_server_forgets_the_hosts_tell_it_again(cluster, node, peer):
     until(lambda: not standby.bindings(), "and goes on")
 
 
+@pytest.mark.parametrize("fault", [
+    ["XADD", "home-agent:ihad:stream", "*", "foo", "bar"],
+    ["XADD", "home-agent:ihad:stream", "18446744073709551615-18446744073709551615", "foo", "bar"],
+    ["XADD", "home-agent:ihad:stream", "77-1", "foo", "bar"],
+    ["SET", "home-agent:ihad:stream", "foo"],
+    ["DEL", "home-agent:ihad:sequence"]],
+    ids=["foreign", "last", "ours-by-its-number", "no-stream", "no-sequence"])
+def test_what_others_write_into_the_stream_is_gone_over(cluster, node, peer, fault):
+    active, standby = cluster.pair()
+    place = cluster.place
+    other = peer(place.desk, "10.1.0.11", place.other_home, place.agent, sa=topology.OTHER_SA)
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    epoch = cluster.server.ask("GET", "home-agent:ihad:epoch")
+    cluster.server.ask(*fault)
+    for _ in range(5):
+        node.register(lifetime=500)
+    assert own(active)["queued"] <= 1                   # a node, whatever it did
+    other.register(lifetime=600)
+    wait_binding(standby, other.home, other.care_of)
+    until(lambda: standby.binding(node.home)["lifetime"] == 500, "and what came before it")
+    assert cluster.server.ask("GET", "home-agent:ihad:epoch") != epoch
+    for daemon in (active, standby):
+        wait_following(daemon)
+        assert len(daemon.events("cluster-foreign")) <= 1
+        assert len(daemon.events("cluster-scan")) <= 6
+    told = [e["entry"] for d in (active, standby) for e in d.events("cluster-foreign")]
+    assert told
+    if fault[2:3] == ["*"]:
+        assert any(entry.endswith("-0") for entry in told)
+    node.deregister()
+    until(lambda: not any(b["home-address"] == node.home for b in standby.bindings()), "it goes on")
+
+
+def test_what_is_refused_is_queued_once_however_often_all_is_compared(cluster, node):
+    active, standby = cluster.pair()
+    cluster.server.ask("ACL", "SETUSER", "default", "-evalsha")
+    node.register(lifetime=600)
+    active.wait_event("cluster-refused")
+    for i in range(1, 4):
+        cluster.server.ask("SET", "home-agent:ihad:sequence", 1000 * i)
+        active.wait_event("cluster-synchronised", 1 + i)
+    assert own(active)["queued"] == 1
+    cluster.server.ask("ACL", "SETUSER", "default", "+evalsha")
+    wait_binding(standby, node.home, node.care_of)
+
+
 def test_a_server_without_memory_refuses_and_changes_wait(cluster, node):
     active, standby = cluster.pair()
     cluster.server.ask("CONFIG", "SET", "maxmemory", "1")
