@@ -129,6 +129,7 @@ struct cluster {
 	bool has_swept;   /* in this life */
 	void *sweep_cursor;
 	bool has_complained; /* of this outage */
+	bool has_said;       /* in this life and to this server, that we are alive */
 	bool is_refused;     /* what we wrote last */
 	unsigned int idle;   /* reads in a row that found nothing though there is more */
 
@@ -848,6 +849,7 @@ static void on_up(void *ctx)
 		   (unsigned long long)c->place.sequence, (unsigned long long)server->newest,
 		   c->queue_cnt);
 	c->has_complained = false;
+	c->has_said = false;
 	c->heartbeat_ms = 0;
 	c->backoff_ms = 0;
 	if (!same_data || !same_server || c->must_scan || c->place.sequence > server->newest) {
@@ -879,7 +881,8 @@ static void on_peer(struct cluster *c, const char *name, const char *said)
 		   &wall, &lag) != 6)
 		return;
 	if (strcmp(name, c->conf.name) == 0) {
-		if (strcmp(instance, c->instance) != 0) /* we have just written ours */
+		/* Asked for ahead of each sign of life: what we said last is to be there. */
+		if (c->has_said && strcmp(instance, c->instance) != 0)
 			log_write_limited(&limit, now_ms(c), LOG_LEVEL_ERROR,
 					  "another host has the name of this one",
 					  "event=cluster-name name=%s "
@@ -951,10 +954,11 @@ static void on_heartbeat_newest(void *ctx, const struct redis_value *v)
 		finish_catching_up(c);
 }
 
-static void ignore(void *ctx, const struct redis_value *v)
+static void on_said(void *ctx, const struct redis_value *v)
 {
 	struct cluster *c = ctx;
 
+	c->has_said = !redis_error(v);
 	if (redis_error(v))
 		complain(c, redis_error(v));
 }
@@ -964,7 +968,7 @@ static void beat(struct cluster *c)
 	char said[128];
 	struct redis_arg args[4] = { text_arg("HSET"), text_arg(c->hosts_key),
 				     text_arg(c->conf.name) };
-	struct redis_arg get[2] = { text_arg("GET"), text_arg(c->epoch_key) };
+	struct redis_arg get[2] = { text_arg("HGETALL"), text_arg(c->hosts_key) };
 
 	c->heartbeat_ms = now_ms(c) + HEARTBEAT_MS;
 	/* Who has not compared everything has not read what there was before. */
@@ -974,14 +978,14 @@ static void beat(struct cluster *c)
 		       c->queue_cnt + c->batch_nodes, (unsigned long long)wall_ms(),
 		       (unsigned long long)c->health.lag_ms);
 	args[3] = text_arg(said);
-	if (ask_writer(c, ignore, args, 4) < 0)
+	if (ask_writer(c, on_peers, get, 2) < 0)
 		return;
+	(void)ask_writer(c, on_said, args, 4);
+	get[0] = text_arg("GET");
+	get[1] = text_arg(c->epoch_key);
 	(void)ask_writer(c, on_heartbeat_epoch, get, 2);
 	get[1] = text_arg(c->sequence_key);
 	(void)ask_writer(c, on_heartbeat_newest, get, 2);
-	get[0] = text_arg("HGETALL");
-	get[1] = text_arg(c->hosts_key);
-	(void)ask_writer(c, on_peers, get, 2);
 	keep_place(c);
 }
 

@@ -183,6 +183,27 @@ def test_show_cluster_has_all_hosts(cluster):
     until(lambda: show(standby)["ha1"]["state"] == "silent", "its silence is seen")
 
 
+@pytest.mark.parametrize("role", ["active", "standby"])
+def test_two_hosts_of_one_name_are_told(cluster, role):
+    first = cluster.start(0, role="active")
+    wait_following(first)
+    second = cluster.start(1, role=role, name="ha1")
+    for daemon in (first, second):
+        assert daemon.wait_event("cluster-name")[0]["name"] == "ha1"
+
+
+def test_a_host_that_comes_back_has_its_own_name(cluster):
+    active, standby = cluster.pair()
+    active.kill()
+    active.start()
+    wait_following(active)
+    seen = cluster.server.ask("HGET", "home-agent:ihad:hosts", "ha1")
+    for _ in range(3):                                  # signs of life
+        until(lambda: cluster.server.ask("HGET", "home-agent:ihad:hosts", "ha1") != seen, "it lives")
+        seen = cluster.server.ask("HGET", "home-agent:ihad:hosts", "ha1")
+    assert not active.events("cluster-name") and not standby.events("cluster-name")
+
+
 def test_a_nonce_of_the_other_host_is_not_good_after_a_fail_over(cluster, peer):
     place = cluster.place
     confs = [cluster.conf(i, role="active" if i == 0 else "standby") for i in (0, 1)]
