@@ -238,7 +238,10 @@ static void apply(void *ctx, const struct cluster_record *record)
 	if (rc < 0) {
 		log_write_limited(&limit, loop_now(hc->env.loop)->mono_ms, LOG_LEVEL_WARNING,
 				  "a record of another host is not understood",
-				  "event=cluster-record error=\"%s\" remedy=\"%s\"", err_text(rc),
+				  "event=cluster-record key=%s entry=%llu error=\"%s\" "
+				  "remedy=\"%s\"",
+				  log_value(record->key, record->key_len).s,
+				  (unsigned long long)record->sequence, err_text(rc),
 				  rc == ERR_UNSUPPORTED ? "bring this host to the newer version"
 							: "see who writes there");
 		return;

@@ -567,6 +567,8 @@ static void note_lag(struct cluster *c, uint64_t sent_ms)
 {
 	uint64_t wall = wall_ms();
 
+	if (sent_ms == 0)
+		return; /* it does not say */
 	c->health.lag_ms = wall > sent_ms ? wall - sent_ms : 0;
 }
 
@@ -586,20 +588,28 @@ static bool record_of(const struct redis_value *key, const struct redis_value *v
 	return true;
 }
 
-static void apply(struct cluster *c, const struct redis_value *key, const struct redis_value *value)
+/* @param sequence  of the entry; 0: it is of the snapshot */
+static void apply(struct cluster *c, const struct redis_value *key, const struct redis_value *value,
+		  uint64_t sequence)
 {
 	static struct log_limit limit = { .burst = 5,
 					  .interval_ms = 10000,
 					  .event = "cluster-record" };
 	static struct cluster_record record;
+	const char *text;
+	size_t len = 0;
 
 	if (!record_of(key, value, &record)) {
+		text = redis_text(key, &len);
 		complain(c, "there is a record that is none");
 		log_write_limited(&limit, now_ms(c), LOG_LEVEL_WARNING,
 				  "there is something among the shared records that is none",
-				  "event=cluster-record");
+				  "event=cluster-record key=%s entry=%llu",
+				  text ? log_value(text, len).s : "none",
+				  (unsigned long long)sequence);
 		return;
 	}
+	record.sequence = sequence;
 	c->hooks.apply(c->hooks.ctx, &record);
 	c->health.applied++;
 }
@@ -668,7 +678,7 @@ static bool take_entry(struct cluster *c, const struct redis_value *entry)
 	c->place.sequence = sequence;
 	if (host && strcmp(host, c->instance) == 0)
 		return true; /* ours */
-	apply(c, field_of(fields, 'k'), field_of(fields, 'v'));
+	apply(c, field_of(fields, 'k'), field_of(fields, 'v'), sequence);
 	note_lag(c, redis_number(field_of(fields, 't')));
 	return true;
 }
@@ -777,7 +787,7 @@ static void on_scanned(void *ctx, const struct redis_value *v)
 		return;
 	}
 	for (i = 0; i + 1 < redis_cnt(pairs); i += 2)
-		apply(c, redis_item(pairs, i), redis_item(pairs, i + 1));
+		apply(c, redis_item(pairs, i), redis_item(pairs, i + 1), 0);
 	cluster_flush(c);
 	if (c->health.link == CLUSTER_AWAY)
 		return;

@@ -33,6 +33,7 @@ struct cluster_rank {
 
 struct cluster_record {
 	struct cluster_rank rank;
+	uint64_t sequence; /* of the entry that it came in; 0: it is of the snapshot */
 	size_t key_len, value_len;
 	uint8_t key[CLUSTER_KEY_MAX];
 	uint8_t value[CLUSTER_VALUE_MAX];

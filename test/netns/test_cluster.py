@@ -272,6 +272,17 @@ def test_on_a_home_link_the_standby_is_silent_until_it_is_promoted(cluster, net,
 
 # --- what becomes of it when the server does not play along ---
 
+def test_what_is_no_record_is_named_and_tells_no_lag(cluster):
+    active, standby = cluster.pair()
+    number = cluster.server.ask("INCR", "home-agent:ihad:sequence")
+    cluster.server.ask("XADD", "home-agent:ihad:stream", f"{number}-1", "k", "who=?", "v", "what")
+    for daemon in (active, standby):
+        told = daemon.wait_event("cluster-record")[0]
+        assert (told["key"], told["entry"]) == (r"who\x3d?", str(number))
+        assert own(daemon)["lag-ms"] < 60000
+        wait_following(daemon)
+
+
 def test_a_server_that_is_killed_costs_no_answer_and_no_change(cluster, node):
     active, standby = cluster.pair()
     cluster.server.kill()
