@@ -595,7 +595,7 @@ static void tell_snmp_cluster(void *ctx, struct snmp_cluster *out)
 		return;
 	out->state = states[h.link];
 	out->role = ha_cluster_is_active(ha->cluster) ? SNMP_CLUSTER_ACTIVE : SNMP_CLUSTER_STANDBY;
-	if (h.link == CLUSTER_AWAY)
+	if (h.link == CLUSTER_AWAY || h.is_refused)
 		snmp_text_set(&out->error, h.error, strlen(h.error));
 	for (i = 0; i < h.peer_cnt; i++)
 		out->peers += loop_now(ha->loop)->mono_ms - h.peers[i].seen_ms <= CLUSTER_SILENT_MS;

@@ -1114,6 +1114,7 @@ void cluster_get_health(const struct cluster *c, struct cluster_health *out)
 	if (!c)
 		return;
 	*out = c->health;
+	out->is_refused = c->is_refused;
 	out->sequence = c->place.sequence;
 	out->queued = c->queue_cnt + c->batch_nodes;
 }

@@ -147,6 +147,7 @@ struct cluster_health {
 	struct cluster_server server; /* the one in use; 0.0.0.0: none */
 	char error[128];              /* the last one; "": none */
 	uint64_t error_ms;            /* monotonic */
+	bool is_refused;              /* ... of it, while it is there: what we wrote last */
 	uint64_t sequence, newest;    /* of the last entry applied, and the last there is */
 	uint64_t lag_ms;              /* how old the last entry was when it was applied */
 	uint64_t queued;              /* nodes that wait, or are on their way */

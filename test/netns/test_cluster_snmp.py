@@ -59,6 +59,13 @@ def test_shared_state_is_lost_and_caught_up_with(cluster, workdir, things, peer)
     until(lambda: len(receiver.notifications(CHANGE)) == 2, f"caught up:\n{receiver.log()}")
     assert receiver.notifications(CHANGE)[1][f"{HE}.1.10.1.0"] == 4
     until(lambda: agrees() and master.get(f"{HE}.1.10.7.0") == 0, "SNMP and hactl agree")
+    cluster.server.ask("CONFIG", "SET", "maxmemory", "1")
+    node.register(lifetime=600)
+    until(lambda: b"OOM" in master.get(f"{HE}.1.10.3.0"), "a refusal is told")
+    assert agrees() and master.get(f"{HE}.1.10.1.0") == 4
+    cluster.server.ask("CONFIG", "SET", "maxmemory", "0")
+    until(lambda: master.get(f"{HE}.1.10.3.0") == b"", "it takes changes again")
+    assert len(receiver.notifications(CHANGE)) == 2     # state is all that they tell of
 
 
 def test_what_does_not_last_the_interval_is_told_at_its_end(cluster, workdir, things):
