@@ -88,6 +88,30 @@ def owners(daemon):
             if n["nai"] and n["home-address"]}
 
 
+def test_in_a_split_without_the_server_the_tolerance_is_the_bound_of_replays(site, peer):
+    """The other host cannot know of them; doc/cluster.md says so."""
+    conf = dict(site.daemons[1].conf) | {"registration": {"timestamp-tolerance": 1}}
+    site.daemons[1].write_config(conf)
+    site.daemons[1].reload()
+    divide(site)
+    site.cluster.cut(1)
+    nodes = [peer(site.place.desk, f"10.1.0.{100 + n}", f"10.50.0.{20 + n}", site.place.agent)
+             for n in range(4)]
+    talk_to(site, 0)
+    requests = [node.build() for node in nodes]
+    for node, request in zip(nodes, requests):
+        node.send(request)
+        assert node.reply(request).code == 0
+    talk_to(site, 1)
+    codes = []
+    for i, (node, request) in enumerate(zip(nodes, requests)):
+        if i == 2:
+            time.sleep(1.1)
+        node.send(request)
+        codes.append(node.reply(request).code)
+    assert codes == [0, 0, 133, 133]
+
+
 @pytest.mark.parametrize("reach", ["both reach the server", "one does not"])
 def test_two_masters_agree_when_they_hear_each_other_again(site, peer, reach, capsys):
     place = site.place
