@@ -38,6 +38,7 @@
 #define LINE_FIELDS   6
 #define WHY_MAX       512
 #define KEY_STRONG    16 /* octets: shorter keys can be searched for, RFC 4086 */
+#define REDIS_PORT    6379
 #define TOLERANCE_FAR 60 /* seconds: what was recorded longer ago should be worth nothing */
 
 /* ---- Rules of one value ------------------------------------------------------------------- */
@@ -790,6 +791,41 @@ static void check_replication(const struct check *c)
 		fault(c, conf_where(c->doc, "state.directory"),
 		      "state.directory: none, but state.replication needs one: what cannot be "
 		      "shared at once is remembered there");
+}
+
+/* What is set, and does nothing as it is set. */
+static void warn_of_replication(const struct check *c)
+{
+	const struct ha_conf_replication *r = &c->conf->state.replication;
+	const struct conf_mark at = conf_where(c->doc, "state.replication.servers");
+	struct in_addr address[2];
+	uint16_t port[2];
+	size_t i, k;
+
+	if (r->durability == HA_CONF_DURABILITY_ASYNC && r->replicas > 0)
+		warn(c, conf_where(c->doc, "state.replication.replicas"),
+		     "state.replication.replicas: nothing waits for them under async: set "
+		     "durability to confirmed");
+	if (r->durability == HA_CONF_DURABILITY_ASYNC &&
+	    r->unconfirmed == HA_CONF_UNCONFIRMED_WITHHOLD)
+		warn(c, conf_where(c->doc, "state.replication.unconfirmed"),
+		     "state.replication.unconfirmed: nothing is withheld under async: set "
+		     "durability to confirmed");
+	for (i = 0; i < r->server_cnt; i++) {
+		if (!ha_conf_server(r->servers[i], &address[0], &port[0]))
+			continue; /* a fault of its own */
+		if (r->sentinel_master && port[0] == REDIS_PORT)
+			warn(c, at,
+			     "state.replication.servers: with sentinel-master these are Sentinels, "
+			     "and %s is a server's port",
+			     r->servers[i]);
+		for (k = 0; k < i; k++)
+			if (ha_conf_server(r->servers[k], &address[1], &port[1]) &&
+			    addr_eq(address[0], address[1]) && port[0] == port[1])
+				break;
+		if (k < i)
+			warn(c, at, "state.replication.servers: %s is there twice", r->servers[i]);
+	}
 }
 
 static const struct ha_conf_home_network *home_network_of(const struct ha_conf *conf,
@@ -1570,6 +1606,7 @@ int ha_conf_read_checked(const char *path, const char *name, const struct conf_k
 	if (err == 0 && faults->warnings) {
 		warn_of_associations(&c);
 		warn_of_interfaces(&c);
+		warn_of_replication(&c);
 		warn_of_sibling(&c, name);
 	}
 	if (err == 0 && conf_faults_any(faults))

@@ -33,14 +33,15 @@ static const struct conf_key no_rows[] = { { 0 } };
 /** What is printed must be this. The caller frees. */
 static struct ha_conf *read_text(const char *text, const char *expect)
 {
-	static struct conf_faults faults;
+	static struct conf_faults faults, warnings;
 	struct ha_conf *conf = NULL;
 	char *printed = NULL, nothing;
 	size_t len;
 	FILE *out = open_memstream(&printed, &len);
 
 	assert_non_null(out);
-	faults = (struct conf_faults){ 0 };
+	warnings = (struct conf_faults){ 0 };
+	faults = (struct conf_faults){ .warnings = &warnings };
 	workdir_write("f", text, strlen(text), 0600);
 	(void)ha_conf_read("f", "ihad", no_rows, &nothing, &faults, &conf);
 	conf_faults_print(&faults, out);
@@ -48,6 +49,7 @@ static struct ha_conf *read_text(const char *text, const char *expect)
 	assert_string_equal(printed, expect);
 	free(printed);
 	conf_faults_done(&faults);
+	conf_faults_done(&warnings);
 	return conf;
 }
 
@@ -96,6 +98,40 @@ static void a_password_is_not_for_others_to_read(void **state)
 	read_text(BASE SERVERS PASSWORD,
 		  "nodes:1:1: error: this file holds keys, and others may read it (mode 0644): "
 		  "chmod o-rwx it, or say allow-readable-keys: true\n");
+}
+
+static void what_has_no_effect_is_told(void **state)
+{
+	(void)state;
+	workdir_write("nodes", "open sesame\n", 12, 0600);
+	ha_conf_free(read_text(
+		BASE SERVERS PASSWORD "    replicas: 1\n    unconfirmed: withhold\n",
+		"f:10:15: warning: state.replication.replicas: nothing waits for them under "
+		"async: set durability to confirmed\n"
+		"f:11:18: warning: state.replication.unconfirmed: nothing is withheld under "
+		"async: set durability to confirmed\n"));
+	ha_conf_free(read_text(BASE SERVERS PASSWORD "    durability: confirmed\n    replicas: 1\n"
+						     "    unconfirmed: withhold\n",
+			       ""));
+}
+
+static void a_server_counts_once(void **state)
+{
+	(void)state;
+	workdir_write("nodes", "open sesame\n", 12, 0600);
+	ha_conf_free(read_text(
+		BASE PASSWORD "    servers: [10.0.0.21:6380, 10.0.0.22:6380, 10.0.0.21:06380]\n",
+		"f:9:14: warning: state.replication.servers: 10.0.0.21:06380 is there twice\n"));
+}
+
+static void a_server_is_no_sentinel(void **state)
+{
+	(void)state;
+	workdir_write("nodes", "open sesame\n", 12, 0600);
+	ha_conf_free(read_text(BASE PASSWORD "    servers: [10.0.0.21:26379, 10.0.0.22:6379]\n"
+					     "    sentinel-master: agents\n",
+			       "f:9:14: warning: state.replication.servers: with sentinel-master "
+			       "these are Sentinels, and 10.0.0.22:6379 is a server's port\n"));
 }
 
 static void what_cannot_be_shared_at_once_is_to_be_remembered(void **state)
@@ -233,6 +269,9 @@ int main(void)
 		cmocka_unit_test(the_password_is_the_first_line_of_its_file),
 		cmocka_unit_test(nothing_is_shared_without_a_password),
 		cmocka_unit_test(a_password_is_not_for_others_to_read),
+		cmocka_unit_test(what_has_no_effect_is_told),
+		cmocka_unit_test(a_server_counts_once),
+		cmocka_unit_test(a_server_is_no_sentinel),
 		cmocka_unit_test(what_cannot_be_shared_at_once_is_to_be_remembered),
 		cmocka_unit_test(a_server_is_an_address_and_a_port),
 		cmocka_unit_test(tls_is_with_an_authority),
