@@ -598,6 +598,13 @@ static void show_this(const struct ha_cluster *hc, struct ctl_reply *r,
 		ctl_null(r);
 }
 
+/* Who is heard says how far behind it was; who is silent falls back from where it was. */
+static uint64_t peer_lag(const struct cluster_health *h, const struct cluster_peer *p,
+			 bool is_silent)
+{
+	return is_silent || p->lag == UINT64_MAX ? cluster_lag_entries(h, p->sequence) : p->lag;
+}
+
 void ha_cluster_show(const struct ha_cluster *hc, struct ctl_reply *r)
 {
 	const struct cluster_peer *p;
@@ -618,7 +625,7 @@ void ha_cluster_show(const struct ha_cluster *hc, struct ctl_reply *r)
 		ctl_bool(r, false);
 		ctl_string(r, p->is_active ? "active" : "standby");
 		ctl_string(r, seen_ms > CLUSTER_SILENT_MS ? "silent" : "heard");
-		ctl_number(r, cluster_lag_entries(&h, p->sequence));
+		ctl_number(r, peer_lag(&h, p, seen_ms > CLUSTER_SILENT_MS));
 		ctl_number(r, p->lag_ms);
 		ctl_number(r, p->queued);
 		ctl_number(r, seen_ms);

@@ -883,12 +883,13 @@ static void on_peer(struct cluster *c, const char *name, const char *said)
 					  .interval_ms = 60000,
 					  .event = "cluster-name" };
 	struct cluster_peer *p = NULL;
-	unsigned long long sequence, queued, wall, lag;
+	unsigned long long sequence, queued, wall, lag_ms, lag = UINT64_MAX;
 	char role[16], instance[CLUSTER_EPOCH_LEN + 1];
 	size_t i;
 
-	if (sscanf(said, "1 %15s %16s %llu %llu %llu %llu", role, instance, &sequence, &queued,
-		   &wall, &lag) != 6)
+	/* The last one is newer than the rest: a host of an older version leaves it out. */
+	if (sscanf(said, "1 %15s %16s %llu %llu %llu %llu %llu", role, instance, &sequence, &queued,
+		   &wall, &lag_ms, &lag) < 6)
 		return;
 	if (strcmp(name, c->conf.name) == 0) {
 		/* Asked for ahead of each sign of life: what we said last is to be there. */
@@ -916,7 +917,8 @@ static void on_peer(struct cluster *c, const char *name, const char *said)
 	p->is_active = strcmp(role, "active") == 0;
 	p->sequence = sequence;
 	p->queued = queued;
-	p->lag_ms = lag;
+	p->lag = lag;
+	p->lag_ms = lag_ms;
 	memcpy(p->instance, instance, sizeof(instance));
 }
 
@@ -975,18 +977,19 @@ static void on_said(void *ctx, const struct redis_value *v)
 
 static void beat(struct cluster *c)
 {
-	char said[128];
+	/* Who has not compared everything has not read what there was before. */
+	const uint64_t sequence = c->is_scanning ? 0 : c->place.sequence;
+	char said[160];
 	struct redis_arg args[4] = { text_arg("HSET"), text_arg(c->hosts_key),
 				     text_arg(c->conf.name) };
 	struct redis_arg get[2] = { text_arg("HGETALL"), text_arg(c->hosts_key) };
 
 	c->heartbeat_ms = now_ms(c) + HEARTBEAT_MS;
-	/* Who has not compared everything has not read what there was before. */
-	(void)snprintf(said, sizeof(said), "1 %s %s %llu %zu %llu %llu",
+	(void)snprintf(said, sizeof(said), "1 %s %s %llu %zu %llu %llu %llu",
 		       c->is_active ? "active" : "standby", c->instance,
-		       (unsigned long long)(c->is_scanning ? 0 : c->place.sequence),
-		       c->queue_cnt + c->batch_nodes, (unsigned long long)wall_ms(),
-		       (unsigned long long)c->health.lag_ms);
+		       (unsigned long long)sequence, c->queue_cnt + c->batch_nodes,
+		       (unsigned long long)wall_ms(), (unsigned long long)c->health.lag_ms,
+		       (unsigned long long)cluster_lag_entries(&c->health, sequence));
 	args[3] = text_arg(said);
 	if (ask_writer(c, on_peers, get, 2) < 0)
 		return;

@@ -134,6 +134,7 @@ struct cluster_peer {
 	char instance[CLUSTER_EPOCH_LEN + 1]; /* of one life of it */
 	bool is_active;
 	uint64_t sequence; /* how far it has read */
+	uint64_t lag;      /* entries that it was behind then; UINT64_MAX: it did not say */
 	uint64_t lag_ms;   /* how old what it read last was then */
 	uint64_t queued;   /* nodes that it has to share yet */
 	uint64_t wall_ms;  /* by its clock, when it said so */

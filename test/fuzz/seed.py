@@ -390,8 +390,8 @@ def cluster():
     master = b"+OK\r\n*2\r\n+198.51.100.9\r\n+6379\r\n"
     write("cluster", "sentinel", b"\x18\0\0" + struct.pack("!H", len(master)) + master + whole + late)
     write("cluster", "silence", b"\0" + late * 8)
-    peers = b"*2\r\n+other\r\n+1 active 0123456789abcdef 7 0 1700000000000 3\r\n"
-    beat = b":1\r\n+5a5a5a5a5a5a5a5a\r\n:9\r\n" + peers
+    peers = b"*2\r\n+other\r\n+1 active 0123456789abcdef 7 0 1700000000000 3 2\r\n"
+    beat = peers + b":1\r\n+5a5a5a5a5a5a5a5a\r\n:9\r\n"
     write("cluster", "peers", b"\0" + whole + late + b"\0\0" + struct.pack("!H", len(beat)) + beat)
 
 

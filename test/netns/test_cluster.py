@@ -183,6 +183,26 @@ def test_show_cluster_has_all_hosts(cluster):
     until(lambda: show(standby)["ha1"]["state"] == "silent", "its silence is seen")
 
 
+def test_how_far_a_host_is_behind_it_says_itself_while_it_is_heard(cluster, node):
+    active = cluster.start(0, role="active")
+    cluster.move_address(0)
+    wait_following(active)
+    for _ in range(4):
+        node.register()
+    until(lambda: own(active)["queued"] == 0 and own(active)["lag-entries"] == 0, "it is shared")
+    newest = int(cluster.server.ask("GET", "home-agent:ihad:sequence"))
+    for name, lag in (("even", " 0"), ("behind", " 2"), ("older-version", "")):
+        cluster.server.ask("HSET", "home-agent:ihad:hosts", name,
+                           f"1 standby 0123456789abcdef 1 0 1700000000000 5{lag}")
+    until(lambda: len(show(active)) == 4, "they are seen")
+    rows = show(active)
+    assert {rows[name]["state"] for name in ("even", "behind", "older-version")} == {"heard"}
+    assert [rows[name]["lag-entries"] for name in ("even", "behind", "older-version")] == \
+        [0, 2, newest - 1]
+    until(lambda: show(active)["even"]["state"] == "silent", "its silence is seen")
+    assert show(active)["even"]["lag-entries"] == newest - 1
+
+
 @pytest.mark.parametrize("role", ["active", "standby"])
 def test_two_hosts_of_one_name_are_told(cluster, role):
     first = cluster.start(0, role="active")
