@@ -53,7 +53,7 @@ def test_shared_state_is_lost_and_caught_up_with(cluster, workdir, things, peer)
     lost = receiver.notifications(CHANGE)[0]
     assert lost[f"{HE}.1.1.1.0"] == b"ihad" and lost[f"{HE}.1.10.1.0"] == 2
     assert lost[f"{HE}.1.10.3.0"] != b""               # the first one; it may be another by now
-    assert master.get(f"{HE}.1.10.3.0").decode() == own(active)["error"]
+    until(lambda: master.get(f"{HE}.1.10.3.0").decode() == own(active)["error"], "and the last one")
     until(lambda: agrees() and master.get(f"{HE}.1.10.7.0") == 1, "SNMP and hactl agree")
     cluster.server.start()
     until(lambda: len(receiver.notifications(CHANGE)) == 2, f"caught up:\n{receiver.log()}")
