@@ -29,6 +29,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/common/addr_of.h"
+
 #ifndef HOOK_xdp
 #define HOOK_xdp 0
 #endif
@@ -68,14 +70,6 @@ static struct {
 } t;
 
 /* --- maps --- */
-
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a;
-
-	assert_int_equal(inet_pton(AF_INET, text, &a), 1);
-	return a;
-}
 
 static void put(const struct bpf_map *map, const void *key, const void *value)
 {

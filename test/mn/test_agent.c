@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/common/addr_of.h"
+
 #define SPI    0x101
 #define IDENT  UINT64_C(0xcbff82c012345678)
 #define IDENT9 UINT64_C(0xcbff82c912345681)
@@ -51,14 +53,6 @@ static struct agent agent;
 static struct agent_result result;
 static struct clock now;
 static uint8_t message[AGENT_MESSAGE_MAX];
-
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a = { 0 };
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	return a;
-}
 
 static size_t unhex(const char *hex)
 {

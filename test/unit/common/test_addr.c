@@ -12,13 +12,7 @@
 
 #include <string.h>
 
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a;
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	return a;
-}
+#include "test/unit/common/addr_of.h"
 
 static struct addr_prefix prefix(const char *text)
 {

@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/common/addr_of.h"
+
 #define GUARD_MS 20000 /* a test in which nothing is answered for so long has failed */
 #define KEY      "a key that nobody may ever see"
 
@@ -44,14 +46,6 @@ struct fixture {
 	bool ended;
 	void (*on_octets)(struct fixture *f); /* while an answer comes */
 };
-
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a;
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	return a;
-}
 
 static int changed(void *ctx, struct binding_key key, const struct binding *first)
 {

@@ -10,20 +10,14 @@
 
 #include <cmocka.h>
 
+#include "test/unit/common/addr_of.h"
+
 static struct addr_prefix prefix(const char *text)
 {
 	struct addr_prefix p;
 
 	assert_int_equal(addr_prefix_parse(text, &p), 0);
 	return p;
-}
-
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a;
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	return a;
 }
 
 static void a_list_has_each_network_once_and_no_more_than_a_binding_has_bits(void **state)

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/common/addr_of.h"
+
 static struct pool pool;
 
 static int close_pool(void **state)
@@ -25,14 +27,6 @@ static void add(const char *prefix)
 
 	assert_int_equal(addr_prefix_parse(prefix, &p), 0);
 	assert_int_equal(pool_add(&pool, p), 0);
-}
-
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a;
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	return a;
 }
 
 static void expect(const char *text)

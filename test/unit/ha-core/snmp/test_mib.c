@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/common/addr_of.h"
+
 #define NOW_MS 5000000
 
 struct fixture {
@@ -27,14 +29,6 @@ struct fixture {
 	const struct mib_group *groups[32];
 	unsigned int pages; /* made */
 };
-
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a;
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	return a;
-}
 
 static int changed(void *ctx, struct binding_key key, const struct binding *first)
 {

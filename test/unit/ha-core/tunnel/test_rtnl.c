@@ -20,6 +20,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/common/addr_of.h"
+
 #define TABLE 7777
 
 static struct rtnl *r;
@@ -58,14 +60,6 @@ static int teardown(void **state)
 	r = rtnl_close(r);
 	assert_null(r);
 	return 0;
-}
-
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a;
-
-	assert_int_equal(inet_pton(AF_INET, text, &a), 1);
-	return a;
 }
 
 static struct addr_prefix prefix(const char *text, uint8_t len)

@@ -26,6 +26,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/common/addr_of.h"
+
 #define DEVICE "unit0"
 #define HOME   "home0" /* a home link: a TUN device whose other end is the test */
 
@@ -40,14 +42,6 @@ static struct {
 	struct tun_host *host;
 	int link; /* the test's end of HOME */
 } f;
-
-static struct in_addr addr(const char *text)
-{
-	struct in_addr a;
-
-	assert_int_equal(inet_pton(AF_INET, text, &a), 1);
-	return a;
-}
 
 static struct addr_prefix prefix(const char *text, uint8_t len)
 {
