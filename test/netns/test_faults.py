@@ -8,6 +8,7 @@ those that are tried elsewhere. HA_WHOLE=1 for the long form.
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
