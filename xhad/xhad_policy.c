@@ -16,7 +16,7 @@ enum reg_reason xhad_policy_admits(const void *ctx, const struct reg_origin *fro
 	const struct xhad_conf *conf = ctx;
 	size_t i;
 
-	if (conf->inside.interface_cnt > 0 && from->interface[0] == '\0')
+	if (conf->inside.interface_cnt > 0 && from->is_unnamed)
 		return REG_REASON_INSIDE;
 	if (addr_set_contains(&conf->inside.networks, from->src))
 		return REG_REASON_INSIDE;

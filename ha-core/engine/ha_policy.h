@@ -18,7 +18,8 @@ struct tunnel_filter;
 struct reg_origin {
 	struct in_addr src, dst;
 	uint16_t src_port, dst_port; /* host order */
-	char interface[IF_NAMESIZE]; /* it came in by; "": none could be told */
+	char interface[IF_NAMESIZE]; /* it came in by; "": see is_unnamed, or a binding's source */
+	bool is_unnamed;             /* it came in by one whose name could not be told */
 };
 
 enum reg_verdict { REG_ACCEPT, REG_DENY, REG_DISCARD };

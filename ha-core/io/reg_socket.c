@@ -236,6 +236,7 @@ static void read_control(struct reg_socket *s, struct msghdr *msg, struct reg_da
 			dgram->from.dst = info.ipi_addr;
 			memcpy(dgram->from.interface, interface_name(s, info.ipi_ifindex),
 			       sizeof(dgram->from.interface));
+			dgram->from.is_unnamed = dgram->from.interface[0] == '\0';
 		} else if (c->cmsg_type == IP_TOS) {
 			dgram->tos = *CMSG_DATA(c);
 		}
@@ -290,7 +291,8 @@ static void receive(void *ctx, int events)
 			.from = { .src = s->in_addr[i].sin_addr,
 				  .src_port = ntohs(s->in_addr[i].sin_port),
 				  .dst = s->conf.address,
-				  .dst_port = s->conf.port },
+				  .dst_port = s->conf.port,
+				  .is_unnamed = true },
 		};
 		read_control(s, &s->in[i].msg_hdr, &dgram);
 		s->conf.handle(s->conf.ctx, &dgram);

@@ -192,6 +192,18 @@ def test_xhad_drops_and_logs_requests_from_inside(internet, run_daemon, peer, ca
         "home-address": internet.home, "care-of": internet.inside_address}
 
 
+def test_an_inside_interface_ends_no_binding_at_a_reload_or_a_restart(internet, run_daemon, peer):
+    """By which interface its request came in is nothing that a binding remembers."""
+    xhad = run_daemon(internet.xha, "xhad",
+                      internet.xhad_conf | {"inside": {"interfaces": ["dmz1"]}})
+    peer(internet.roamer, internet.roamer_address, internet.home, internet.agent).register()
+    xhad.reload()
+    assert xhad.binding(internet.home)["care-of-address"] == internet.roamer_address
+    xhad.kill()
+    xhad.start()
+    assert xhad.binding(internet.home)["care-of-address"] == internet.roamer_address
+
+
 def test_xhad_answers_everyone_where_no_inside_is_configured(internet, xhad, peer):
     peer(internet.inside, internet.inside_address, internet.home, internet.agent).register()
 
