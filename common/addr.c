@@ -82,6 +82,16 @@ bool addr_prefix_contains(struct addr_prefix p, struct in_addr a)
 	return ((addr_host(a) ^ addr_host(p.addr)) & mask_host(p.len)) == 0;
 }
 
+bool addr_prefix_eq(struct addr_prefix p, struct addr_prefix q)
+{
+	return p.len == q.len && addr_eq(p.addr, q.addr);
+}
+
+bool addr_prefix_covers(struct addr_prefix p, struct addr_prefix q)
+{
+	return p.len <= q.len && addr_prefix_contains(p, q.addr);
+}
+
 bool addr_prefix_overlaps(struct addr_prefix p, struct addr_prefix q)
 {
 	return addr_prefix_contains(p.len < q.len ? p : q, p.len < q.len ? q.addr : p.addr);

@@ -71,7 +71,10 @@ int addr_prefix_parse(const char *text, struct addr_prefix *ret);
 /** The prefix of this length that the address is in. */
 struct addr_prefix addr_prefix_of(struct in_addr a, uint8_t len);
 
+bool addr_prefix_eq(struct addr_prefix p, struct addr_prefix q);
 bool addr_prefix_contains(struct addr_prefix p, struct in_addr a);
+/** Does p contain every address of q? It does if they are the same. */
+bool addr_prefix_covers(struct addr_prefix p, struct addr_prefix q);
 bool addr_prefix_overlaps(struct addr_prefix p, struct addr_prefix q);
 
 /** The subnet-directed broadcast address; the all-ones address for /31 and /32, which have none. */

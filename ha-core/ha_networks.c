@@ -54,20 +54,14 @@ bool ha_networks_contain(const struct ha_networks *n, struct addr_prefix prefix)
 	size_t i;
 
 	for (i = 0; i < n->cnt; i++)
-		if (n->prefixes[i].len <= prefix.len &&
-		    addr_prefix_contains(n->prefixes[i], prefix.addr))
+		if (addr_prefix_covers(n->prefixes[i], prefix))
 			return true;
 	return false;
 }
 
-static bool same_prefix(struct addr_prefix a, struct addr_prefix b)
-{
-	return a.len == b.len && addr_eq(a.addr, b.addr);
-}
-
 static bool same_link(const struct ha_conf_home_network *a, const struct ha_conf_home_network *b)
 {
-	return same_prefix(a->prefix, b->prefix) && strcmp(a->interface, b->interface) == 0 &&
+	return addr_prefix_eq(a->prefix, b->prefix) && strcmp(a->interface, b->interface) == 0 &&
 	       a->gratuitous_arps == b->gratuitous_arps && a->advertise == b->advertise &&
 	       a->advertisement_interval_s == b->advertisement_interval_s &&
 	       a->advertisement_lifetime_s == b->advertisement_lifetime_s &&
@@ -103,7 +97,7 @@ static bool has(const struct ha_networks *n, struct addr_prefix prefix)
 	size_t i;
 
 	for (i = 0; i < n->cnt; i++)
-		if (same_prefix(n->prefixes[i], prefix))
+		if (addr_prefix_eq(n->prefixes[i], prefix))
 			return true;
 	return false;
 }

@@ -43,8 +43,7 @@ bool ihad_conf_is_private(struct addr_prefix p)
 	size_t i;
 
 	for (i = 0; i < sizeof(privates) / sizeof(*privates); i++)
-		if (addr_prefix_parse(privates[i], &q) == 0 && p.len >= q.len &&
-		    addr_prefix_contains(q, p.addr))
+		if (addr_prefix_parse(privates[i], &q) == 0 && addr_prefix_covers(q, p))
 			return true;
 	return false;
 }

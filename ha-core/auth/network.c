@@ -61,8 +61,7 @@ bool network_list_same(const struct network_list *a, const struct network_list *
 	if (a->cnt != b->cnt || a->implicit != b->implicit)
 		return false;
 	for (i = 0; i < a->cnt; i++)
-		if (!addr_eq(a->networks[i].prefix.addr, b->networks[i].prefix.addr) ||
-		    a->networks[i].prefix.len != b->networks[i].prefix.len)
+		if (!addr_prefix_eq(a->networks[i].prefix, b->networks[i].prefix))
 			return false;
 	return true;
 }

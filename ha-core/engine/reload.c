@@ -294,8 +294,7 @@ static bool loses_network(const struct engine_conf *old, const struct engine_con
 
 	for (i = 0; i < old->home_network_cnt; i++) {
 		for (k = 0; k < new->home_network_cnt; k++)
-			if (new->home_networks[k].len <= old->home_networks[i].len &&
-			    addr_prefix_contains(new->home_networks[k], old->home_networks[i].addr))
+			if (addr_prefix_covers(new->home_networks[k], old->home_networks[i]))
 				break;
 		if (k == new->home_network_cnt)
 			return true;

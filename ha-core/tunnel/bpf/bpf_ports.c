@@ -581,8 +581,7 @@ static int look_at_routes(struct bpf_ports *p)
 static bool may_change_mtu(const struct bpf_ports *p, const struct rtnl_route *route)
 {
 	return route->protocol != RTNL_PROTOCOL &&
-	       (route->mtu != 0 || (p->route_mtu != 0 && route->dst.len == p->route_dst.len &&
-				    addr_eq(route->dst.addr, p->route_dst.addr)));
+	       (route->mtu != 0 || (p->route_mtu != 0 && addr_prefix_eq(route->dst, p->route_dst)));
 }
 
 static int look(struct bpf_ports *p)

@@ -512,8 +512,7 @@ static bool is_routed(const struct tunnel_home_network *nets, size_t cnt, struct
 	size_t i;
 
 	for (i = 0; i < cnt; i++)
-		if (nets[i].interface[0] == '\0' && nets[i].prefix.len == prefix.len &&
-		    addr_eq(nets[i].prefix.addr, prefix.addr))
+		if (nets[i].interface[0] == '\0' && addr_prefix_eq(nets[i].prefix, prefix))
 			return true;
 	return false;
 }

@@ -76,6 +76,25 @@ static void unicast_is_what_a_host_can_own(void **state)
 	assert_false(addr_is_multicast(addr("240.0.0.0")));
 }
 
+static void a_prefix_covers_what_lies_in_it_whole_and_itself(void **state)
+{
+	(void)state;
+	assert_true(addr_prefix_covers(prefix("10.0.0.0/8"), prefix("10.50.0.0/16")));
+	assert_true(addr_prefix_covers(prefix("10.50.0.0/16"), prefix("10.50.0.0/16")));
+	assert_false(addr_prefix_covers(prefix("10.50.0.0/16"), prefix("10.0.0.0/8")));
+	assert_false(addr_prefix_covers(prefix("10.0.0.0/16"), prefix("10.0.0.0/8")));
+	assert_false(addr_prefix_covers(prefix("10.0.0.0/8"), prefix("11.0.0.0/16")));
+	assert_true(addr_prefix_covers(prefix("0.0.0.0/0"), prefix("255.255.255.255/32")));
+}
+
+static void prefixes_are_equal_in_address_and_length(void **state)
+{
+	(void)state;
+	assert_true(addr_prefix_eq(prefix("10.0.0.0/8"), prefix("10.0.0.0/8")));
+	assert_false(addr_prefix_eq(prefix("10.0.0.0/8"), prefix("10.0.0.0/16")));
+	assert_false(addr_prefix_eq(prefix("10.0.0.0/8"), prefix("11.0.0.0/8")));
+}
+
 static void a_prefix_contains_its_first_and_last_address(void **state)
 {
 	(void)state;
@@ -196,6 +215,8 @@ int main(void)
 		cmocka_unit_test(a_prefix_has_a_length_and_no_host_bits),
 		cmocka_unit_test(unicast_is_what_a_host_can_own),
 		cmocka_unit_test(a_prefix_contains_its_first_and_last_address),
+		cmocka_unit_test(a_prefix_covers_what_lies_in_it_whole_and_itself),
+		cmocka_unit_test(prefixes_are_equal_in_address_and_length),
 		cmocka_unit_test(prefixes_overlap_when_one_holds_the_other),
 		cmocka_unit_test(a_short_subnet_has_no_broadcast_address),
 		cmocka_unit_test(the_empty_set_contains_nothing),
