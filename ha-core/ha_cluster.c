@@ -355,7 +355,7 @@ static size_t reserve_of(const struct ha_cluster *hc)
 	return hc->lease_reserve < share ? hc->lease_reserve : share;
 }
 
-static size_t wants(void *ctx, struct addr_prefix *out_blocks, size_t max)
+static size_t wants(void *ctx, struct addr_prefix out_blocks[static CLUSTER_BLOCKS_MAX])
 {
 	static struct log_limit limit = { .burst = 1,
 					  .interval_ms = 60000,
@@ -363,14 +363,14 @@ static size_t wants(void *ctx, struct addr_prefix *out_blocks, size_t max)
 	const struct ha_cluster *hc = ctx;
 	const struct pool *pool = &hc->env.engine->pool;
 	const size_t reserve = reserve_of(hc), has = pool_free_cnt(pool);
-	uint32_t blocks[64];
+	uint32_t blocks[CLUSTER_BLOCKS_MAX];
 	size_t cnt;
 
 	if (has >= reserve)
 		return 0;
 	cnt = (reserve - has + POOL_BLOCK_SIZE - 1) / POOL_BLOCK_SIZE;
-	cnt = cnt < max ? cnt : max;
-	cnt = pool_unclaimed(pool, blocks, cnt < 64 ? cnt : 64);
+	cnt = cnt < CLUSTER_BLOCKS_MAX ? cnt : CLUSTER_BLOCKS_MAX;
+	cnt = pool_unclaimed(pool, blocks, cnt);
 	put_blocks(blocks, cnt, out_blocks);
 	if (cnt == 0 && has == 0)
 		log_write_limited(&limit, loop_now(hc->env.loop)->mono_ms, LOG_LEVEL_WARNING,
@@ -446,11 +446,12 @@ static void on_rest(void *ctx)
 	}
 }
 
-static size_t has(void *ctx, uint32_t *pos, struct addr_prefix *out_blocks, size_t max)
+static size_t has(void *ctx, uint32_t *pos,
+		  struct addr_prefix out_blocks[static CLUSTER_BLOCKS_MAX])
 {
 	const struct ha_cluster *hc = ctx;
-	uint32_t blocks[64];
-	size_t cnt = pool_ours(&hc->env.engine->pool, pos, blocks, max < 64 ? max : 64);
+	uint32_t blocks[CLUSTER_BLOCKS_MAX];
+	size_t cnt = pool_ours(&hc->env.engine->pool, pos, blocks, CLUSTER_BLOCKS_MAX);
 
 	put_blocks(blocks, cnt, out_blocks);
 	return cnt;

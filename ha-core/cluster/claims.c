@@ -25,9 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCKS_MAX 64 /* asked for at once */
-#define SCAN_CNT   "512"
-#define RETRY_MS   1000
+#define SCAN_CNT "512"
+#define RETRY_MS 1000
 
 /* KEYS blocks; ARGV host, blocks ...; returns for each whether it is the host's now */
 static const char claim_script[] =
@@ -49,7 +48,7 @@ struct claims {
 	uint64_t new_ms;        /* ... for a block that we have not had */
 	uint32_t pos;           /* RENEW: hooks.has()'s */
 	char cursor[24];        /* LEARN: HSCAN's */
-	struct addr_prefix asked[BLOCKS_MAX];
+	struct addr_prefix asked[CLUSTER_BLOCKS_MAX];
 	size_t asked_cnt;
 };
 
@@ -89,10 +88,10 @@ static struct redis_arg text_arg(const char *text)
 /* cl->asked is what for. */
 static void claim(struct claims *cl)
 {
-	struct addr_text texts[BLOCKS_MAX];
-	struct redis_arg args[5 + BLOCKS_MAX] = { text_arg("EVAL"), text_arg(claim_script),
-						  text_arg("1"), text_arg(cl->key),
-						  text_arg(cl->conf->name) };
+	struct addr_text texts[CLUSTER_BLOCKS_MAX];
+	struct redis_arg args[5 + CLUSTER_BLOCKS_MAX] = { text_arg("EVAL"), text_arg(claim_script),
+							  text_arg("1"), text_arg(cl->key),
+							  text_arg(cl->conf->name) };
 	size_t i;
 
 	for (i = 0; i < cl->asked_cnt; i++) {
@@ -150,7 +149,7 @@ void claims_work(struct claims *cl)
 	if (cl->must_restart)
 		begin(cl);
 	if (cl->step == RENEW) {
-		cl->asked_cnt = cl->hooks->has(cl->hooks->ctx, &cl->pos, cl->asked, BLOCKS_MAX);
+		cl->asked_cnt = cl->hooks->has(cl->hooks->ctx, &cl->pos, cl->asked);
 		if (cl->asked_cnt > 0)
 			claim(cl);
 		else
@@ -160,7 +159,7 @@ void claims_work(struct claims *cl)
 		learn(cl);
 	if (cl->step != CLAIM || cl->is_asking || now_ms(cl) < cl->new_ms)
 		return;
-	cl->asked_cnt = cl->hooks->wants(cl->hooks->ctx, cl->asked, BLOCKS_MAX);
+	cl->asked_cnt = cl->hooks->wants(cl->hooks->ctx, cl->asked);
 	if (cl->asked_cnt > 0)
 		claim(cl);
 }

@@ -21,6 +21,7 @@
 #define CLUSTER_NAME_MAX   64
 #define CLUSTER_SERVER_MAX 8
 #define CLUSTER_PEER_MAX   16
+#define CLUSTER_BLOCKS_MAX 64   /* of addresses, asked for at once */
 #define CLUSTER_SILENT_MS  3000 /* a host that has said nothing for so long */
 #define CLUSTER_EPOCH_LEN  16   /* hex digits */
 #define CLUSTER_SERVER_LEN 40   /* hex digits of a server's replication id */
@@ -73,9 +74,10 @@ struct cluster_hooks {
 	/** Whose a block of addresses is; what is not ours is not to be given from any more. */
 	void (*claimed)(void *ctx, struct addr_prefix block, bool ours);
 	/** Blocks that this host has need of. @return how many; 0: of none */
-	size_t (*wants)(void *ctx, struct addr_prefix *out_blocks, size_t max);
+	size_t (*wants)(void *ctx, struct addr_prefix out_blocks[static CLUSTER_BLOCKS_MAX]);
 	/** Those that it has. @param pos  begins as 0. @return 0: that was all */
-	size_t (*has)(void *ctx, uint32_t *pos, struct addr_prefix *out_blocks, size_t max);
+	size_t (*has)(void *ctx, uint32_t *pos,
+		      struct addr_prefix out_blocks[static CLUSTER_BLOCKS_MAX]);
 	/** The oldest `cnt` of cluster_hold()'s are over. @param shared  as it was hoped for */
 	void (*held)(void *ctx, size_t cnt, bool shared);
 	void *ctx;
