@@ -8,6 +8,7 @@
  *	turns [NODES]
  */
 #include "ha-core/engine/reload.h"
+#include "test/unit/ha-core/engine/idle_hooks.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,14 +39,6 @@ static void check(int rc, const char *what)
 	exit(1);
 }
 
-static int changed(void *ctx, struct binding_key key, const struct binding *first)
-{
-	(void)ctx;
-	(void)key;
-	(void)first;
-	return 0;
-}
-
 static uint32_t random_number(void *ctx)
 {
 	(void)ctx;
@@ -60,7 +53,7 @@ static struct in_addr home_of(uint32_t i)
 /* Of a thousand nodes so many, from the first one on, have another key; so many are others. */
 static void open_engine(struct engine *e, uint32_t nodes, uint32_t rekeyed, uint32_t replaced)
 {
-	const struct engine_hooks hooks = { .changed = changed, .random = random_number };
+	const struct engine_hooks hooks = { .changed = idle_changed, .random = random_number };
 	const struct engine_conf conf = {
 		.home_agent = addr_from_host(0x0a000002),
 		.home_networks = &home_net,

@@ -11,6 +11,7 @@
 #include "ha-core/ha_ctl.h"
 #include "ha-core/store/journal.h"
 #include "ha-core/tunnel/encap.h"
+#include "test/unit/ha-core/engine/idle_hooks.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -35,20 +36,6 @@ static struct {
 } a;
 
 static const struct ha_policy no_policy;
-
-static int changed(void *ctx, struct binding_key key, const struct binding *first)
-{
-	(void)ctx;
-	(void)key;
-	(void)first;
-	return 0;
-}
-
-static uint32_t no_random(void *ctx)
-{
-	(void)ctx;
-	return 4;
-}
 
 static void touched(void *ctx, const struct sa_peer *node)
 {
@@ -151,8 +138,8 @@ void asked_open(void)
 	FUZZ_CHECK(a.loop);
 	a.guard = loop_timer_new(a.loop, on_guard, NULL);
 	FUZZ_CHECK(engine_init(&a.engine, &ec, 16, &no_policy, NULL,
-			       &(struct engine_hooks){ .changed = changed,
-						       .random = no_random,
+			       &(struct engine_hooks){ .changed = idle_changed,
+						       .random = idle_random,
 						       .touched = touched },
 			       loop_now(a.loop)) == 0);
 	conf.address = ec.home_agent;

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "test/unit/common/addr_of.h"
+#include "test/unit/ha-core/engine/idle_hooks.h"
 
 #define GUARD_MS 20000 /* a test in which nothing is answered for so long has failed */
 #define KEY      "a key that nobody may ever see"
@@ -55,12 +56,6 @@ static int changed(void *ctx, struct binding_key key, const struct binding *firs
 	assert_null(first);
 	f->changes++;
 	return 0;
-}
-
-static uint32_t no_random(void *ctx)
-{
-	(void)ctx;
-	return 4;
 }
 
 static void add_status(void *ctx, struct ctl_reply *r)
@@ -106,7 +101,7 @@ static int setup(void **state)
 	f.guard = loop_timer_new(f.loop, on_guard, &f);
 	loop_timer_start(f.guard, GUARD_MS, 0);
 	assert_int_equal(engine_init(&f.engine, &conf, 4096, NULL, NULL,
-				     &(struct engine_hooks){ changed, no_random, &f },
+				     &(struct engine_hooks){ changed, idle_random, &f },
 				     loop_now(f.loop)),
 			 0);
 	assert_int_equal(ha_ctl_open(&env, f.path, NULL, &f.ctl), 0);

@@ -8,6 +8,7 @@
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
 #include "test/alloc/alloc_drill.h"
+#include "test/unit/ha-core/engine/idle_hooks.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -55,20 +56,6 @@ static bool holds(bool is, const char *what)
 }
 
 /* --- a home agent with something to tell --- */
-
-static int changed(void *ctx, struct binding_key key, const struct binding *first)
-{
-	(void)ctx;
-	(void)key;
-	(void)first;
-	return 0;
-}
-
-static uint32_t no_random(void *ctx)
-{
-	(void)ctx;
-	return 4;
-}
 
 static struct conf_section section(void *ctx, size_t i)
 {
@@ -127,7 +114,8 @@ static bool start(struct fixture *f)
 	f->guard = loop_timer_new(f->loop, on_guard, f);
 	loop_timer_start(f->guard, GUARD_MS, 0);
 	if (engine_init(&f->engine, &engine, EXTRA_ROOTS, NULL, NULL,
-			&(struct engine_hooks){ changed, no_random, f }, loop_now(f->loop)) < 0)
+			&(struct engine_hooks){ idle_changed, idle_random, f },
+			loop_now(f->loop)) < 0)
 		return false;
 	for (i = 0; i < NODES; i++)
 		if (!add_node(f, i))

@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "test/unit/common/workdir.h"
+#include "test/unit/ha-core/engine/idle_hooks.h"
 
 #define HOME_AGENT 0x0a000002u
 #define HOME       0x0a320000u
@@ -149,14 +150,6 @@ static void a_faulty_configuration_is_refused_without_memory_for_its_faults(void
 static const struct ha_policy no_policy;
 static struct addr_prefix home_net;
 
-static int changed(void *ctx, struct binding_key key, const struct binding *first)
-{
-	(void)ctx;
-	(void)key;
-	(void)first;
-	return 0;
-}
-
 static uint32_t next_random(void *ctx)
 {
 	(void)ctx;
@@ -165,7 +158,7 @@ static uint32_t next_random(void *ctx)
 
 static bool open_engine(struct engine *e)
 {
-	const struct engine_hooks hooks = { .changed = changed, .random = next_random };
+	const struct engine_hooks hooks = { .changed = idle_changed, .random = next_random };
 	const struct clock now = { .mono_ms = 1000000, .ntp = 0xe8fe6f8000000000u };
 	const struct engine_conf conf = {
 		.home_agent = addr_from_host(HOME_AGENT),

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "test/unit/common/addr_of.h"
+#include "test/unit/ha-core/engine/idle_hooks.h"
 
 #define NOW_MS 5000000
 
@@ -29,20 +30,6 @@ struct fixture {
 	const struct mib_group *groups[32];
 	unsigned int pages; /* made */
 };
-
-static int changed(void *ctx, struct binding_key key, const struct binding *first)
-{
-	(void)ctx;
-	(void)key;
-	(void)first;
-	return 0;
-}
-
-static uint32_t no_random(void *ctx)
-{
-	(void)ctx;
-	return 4;
-}
 
 static uint64_t row_key(const struct snmp_page *p, size_t i)
 {
@@ -83,10 +70,11 @@ static int setup(void **state)
 	size_t i, cnt = 0;
 
 	memset(&f, 0, sizeof(f));
-	assert_int_equal(engine_init(&f.engine, &conf, 64, &policy, NULL,
-				     &(struct engine_hooks){ changed, no_random, NULL, NULL, NULL },
-				     &now),
-			 0);
+	assert_int_equal(
+		engine_init(&f.engine, &conf, 64, &policy, NULL,
+			    &(struct engine_hooks){ idle_changed, idle_random, NULL, NULL, NULL },
+			    &now),
+		0);
 	f.source = (struct snmp_source){
 		.engine = &f.engine, .name = "ihad", .device = "ihad0", .port = 434
 	};
