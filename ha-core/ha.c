@@ -18,6 +18,7 @@
 #include "ha-core/ha_cluster.h"
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
+#include "ha-core/ha_engine.h"
 #include "ha-core/ha_log.h"
 #include "ha-core/ha_networks.h"
 #include "ha-core/ha_reload.h"
@@ -48,8 +49,6 @@
 #define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
 #define RANDOM_STOCK       64   /* numbers fetched at once: 256 octets never come short */
 #define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
-#define ADD_FETCH_STEPS    4    /* of sa_peer_fetch(): a new node has no association yet */
-#define ADD_FETCH_AHEAD    8    /* nodes between two steps */
 
 struct ha {
 	const struct ha_daemon *daemon;
@@ -134,67 +133,6 @@ static void free_read_conf(struct ha *ha)
 	free_conf(ha->daemon, ha->conf == ha->started ? NULL : ha->conf, ha->daemon_conf);
 }
 
-static uint8_t encap_mode_of(enum ha_conf_encap encap)
-{
-	switch (encap) {
-	case HA_CONF_ENCAP_MINIMAL:
-		return ENCAP_MINIMAL;
-	case HA_CONF_ENCAP_GRE:
-		return ENCAP_GRE;
-	case HA_CONF_ENCAP_IPIP:
-		break;
-	}
-	return ENCAP_IPIP;
-}
-
-static enum engine_reverse reverse_of(enum ha_conf_reverse reverse)
-{
-	switch (reverse) {
-	case HA_CONF_REVERSE_REQUIRED:
-		return ENGINE_REVERSE_REQUIRED;
-	case HA_CONF_REVERSE_DISABLED:
-		return ENGINE_REVERSE_DISABLED;
-	case HA_CONF_REVERSE_OPTIONAL:
-		break;
-	}
-	return ENGINE_REVERSE_OPTIONAL;
-}
-
-static struct engine_conf engine_conf_of(const struct ha *ha, const struct ha_conf *conf)
-{
-	struct engine_conf ec = {
-		.home_agent = conf->address,
-		.home_networks = ha->networks.prefixes,
-		.home_network_cnt = ha->networks.cnt,
-		.max_lifetime_s = conf->registration.max_lifetime_s,
-		.udp_max_lifetime_s = conf->nat.max_lifetime_s,
-		.max_bindings = conf->registration.max_simultaneous_bindings,
-		.reverse = reverse_of(conf->tunnel.reverse_tunnel),
-		.nat_enabled = conf->nat.enabled,
-		.nat_forced = conf->nat.forced,
-		.keepalive_s = conf->nat.keepalive_s,
-		.revocation = { .enabled = conf->revocation.enabled,
-				.required = conf->revocation.required,
-				.inform = conf->revocation.inform,
-				.on_move = conf->revocation.on_move,
-				.max_outstanding = conf->revocation.max_outstanding },
-		.redirect = conf->redirect,
-		.redirect_drawn = conf->redirect_layout == HA_CONF_LAYOUT_DRAWN,
-		.strict_reserved = conf->registration.strict_reserved_bits,
-		.message_strings = conf->registration.message_strings,
-		.max_denials_per_node_s = conf->registration.max_denials_per_node_s,
-		.max_denials_s = conf->registration.max_denials_s,
-		.max_denial_percent = conf->registration.max_denial_percent,
-	};
-	size_t i;
-
-	if (ec.udp_max_lifetime_s == 0)
-		ec.udp_max_lifetime_s = ec.max_lifetime_s;
-	for (i = 0; i < conf->tunnel.encapsulation_cnt; i++)
-		ec.encap[ec.encap_cnt++] = encap_mode_of(conf->tunnel.encapsulation[i]);
-	return ec;
-}
-
 /* Whoever got an address of a network that waits for a restart could not register. */
 static bool is_served(const struct ha *ha, const struct ha_conf *conf, size_t i)
 {
@@ -217,88 +155,6 @@ static int add_pools(const struct ha *ha, struct engine *e, const struct ha_conf
 		pool_reserve(&e->pool, addr_prefix_broadcast(conf->home_networks[i].prefix));
 	}
 	pool_reserve(&e->pool, conf->address);
-	return 0;
-}
-
-static int add_networks(struct engine *e, const struct ha_conf_node *node)
-{
-	bool implicit = node->mobile_network_mode == HA_CONF_NETWORKS_IMPLICIT;
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; i < node->mobile_networks.cnt && rc == 0; i++)
-		rc = engine_add_network(e, node->home_addr, node->nai,
-					node->mobile_networks.prefixes[i], implicit);
-	return rc;
-}
-
-static int add_previous_key(struct engine *e, const struct ha_conf_node *node)
-{
-	int64_t until_s;
-
-	if (!node->previous_key || ha_conf_time(node->previous_key_until, &until_s) < 0)
-		return 0;
-	return engine_add_previous_key(e, node->home_addr, node->nai, node->spi, node->previous_key,
-				       node->previous_key_len, clock_ntp_from_unix(until_s, 0));
-}
-
-/* While one node is added, the places of those that follow come closer, a step at a time. */
-static void fetch_ahead(const struct engine *e, const struct ha_conf *conf, size_t i)
-{
-	unsigned int step;
-	size_t k;
-
-	for (step = 0; step < ADD_FETCH_STEPS; step++) {
-		k = i + (size_t)(ADD_FETCH_STEPS - step) * ADD_FETCH_AHEAD;
-		if (k < conf->mobile_node_cnt)
-			sa_peer_fetch(&e->nodes, conf->mobile_nodes[k].home_addr, step);
-	}
-}
-
-static int add_associations(struct engine *e, const struct ha_conf *conf)
-{
-	const uint64_t tolerance = REPLAY_SECONDS(conf->registration.timestamp_tolerance_s);
-	const struct ha_conf_foreign_agent *fa;
-	const struct ha_conf_node *node;
-	size_t i;
-	int rc;
-
-	for (i = 0; i < conf->mobile_node_cnt; i++) {
-		node = &conf->mobile_nodes[i];
-		fetch_ahead(e, conf, i);
-		rc = engine_add_node(e, node->home_addr, node->nai, node->spi, node->algorithm,
-				     node->key, node->key_len,
-				     node->replay == HA_CONF_REPLAY_NONCE ? REPLAY_NONCE
-									  : REPLAY_TIMESTAMP,
-				     tolerance);
-		if (rc == 0)
-			rc = add_previous_key(e, node);
-		if (rc == 0)
-			rc = engine_limit_services(e, node->home_addr, node->nai,
-						   (const char *const *)node->services,
-						   node->service_cnt, node->service_required);
-		if (rc == 0)
-			rc = add_networks(e, node);
-		if (rc < 0) {
-			log_error("cannot add a mobile node",
-				  "event=association-failed home-address=%s spi=%u algorithm=%s "
-				  "error=\"%s\"",
-				  addr_text(node->home_addr).s, node->spi,
-				  mac_name(node->algorithm), err_text(rc));
-			return rc;
-		}
-	}
-	for (i = 0; i < conf->foreign_agent_cnt; i++) {
-		fa = &conf->foreign_agents[i];
-		rc = engine_add_foreign_agent(e, fa->address, fa->spi, fa->algorithm, fa->key,
-					      fa->key_len);
-		if (rc < 0) {
-			log_error("cannot add a foreign agent",
-				  "event=association-failed address=%s spi=%u error=\"%s\"",
-				  addr_text(fa->address).s, fa->spi, err_text(rc));
-			return rc;
-		}
-	}
 	return 0;
 }
 
@@ -440,7 +296,7 @@ static void remember_outstanding(void *ctx, const struct outstanding *o, bool is
 static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *conf,
 		       const void *daemon_conf)
 {
-	const struct engine_conf ec = engine_conf_of(ha, conf);
+	const struct engine_conf ec = ha_engine_conf(conf, &ha->networks);
 	const struct engine_hooks hooks = {
 		.changed = tell_data_path,
 		.route = tell_route,
@@ -462,7 +318,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 		return rc;
 	rc = add_pools(ha, e, conf);
 	if (rc == 0)
-		rc = add_associations(e, conf);
+		rc = ha_engine_associate(e, conf);
 	if (rc < 0)
 		engine_done(e);
 	return rc;
@@ -928,7 +784,9 @@ static void nodes_change(void *ctx, bool begins)
 
 static struct engine_conf settings_of(void *ctx, const struct ha_conf *conf)
 {
-	return engine_conf_of(ctx, conf);
+	const struct ha *ha = ctx;
+
+	return ha_engine_conf(conf, &ha->networks);
 }
 
 static void adopt_conf(void *ctx, struct ha_conf *conf, void *daemon_conf)
