@@ -259,6 +259,19 @@ def desk(campus, peer):
 
 
 @pytest.fixture
+def server(campus, correspondent):
+    """Who sits on the intranet and answers what the node sends."""
+    return correspondent(campus.server, campus.server_address)
+
+
+@pytest.fixture
+def registered(ihad, desk):
+    """The node has a binding; what the home agent tunnels to it is received here."""
+    desk.register()
+    return desk.listen_ipip()
+
+
+@pytest.fixture
 def company(net, run_daemon, workdir, bindir, things):
     """
     The company with both home agents running (.ihad, .xhad) and the laptop's cable out.

@@ -18,17 +18,6 @@ from fixtures.wait import until
 
 
 @pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
-@pytest.fixture
-def registered(ihad, desk):
-    desk.register()
-    return desk.listen_ipip()
-
-
-@pytest.fixture
 def raw(campus, things):
     """Any IPv4 packet at all from the desk: raw.sendto(packet, (destination, 0))."""
     things.append(campus.desk.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))

@@ -13,17 +13,6 @@ from fixtures.programs import Counting
 from fixtures.wait import until
 
 
-@pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
-@pytest.fixture
-def registered(ihad, desk):
-    desk.register()
-    return desk.listen_ipip()
-
-
 def to_server(campus, payload=b"out", home=None, **ip):
     return mip.udp_packet(home or campus.home, 6000, campus.server_address, 7000, payload, **ip)
 

@@ -492,11 +492,6 @@ def says_why(daemon, event):
     return daemon.status()["no-fast-path"] == f"{what}: {error}"
 
 
-@pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
 def test_no_bpf_file_system(campus, tier, run_daemon, desk, server, workdir):
     ihad = run_daemon(campus.ha, "ihad", conf_of(campus, tier, bpffs=f"{workdir}/elsewhere/ihad"))
     event = serves_on_tun(ihad, desk, server, campus)

@@ -28,11 +28,6 @@ UNIFIED = "/sys/fs/cgroup"                      # version 2
 
 
 @pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
-@pytest.fixture
 def away(ihad, desk):   # pylint: disable=unused-argument
     desk.register()
     desk.listen_ipip()

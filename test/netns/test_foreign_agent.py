@@ -64,11 +64,6 @@ def guest(campus, branch, peer):
                 source=campus.other_home, via=branch.address)
 
 
-@pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
 def talk(server, node, home):
     """A datagram from the visited link to the server, and one back."""
     node.send(b"out", (server.address, server.port))

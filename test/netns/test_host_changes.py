@@ -7,11 +7,6 @@ import pytest
 
 
 @pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
-@pytest.fixture
 def away(ihad, desk):
     desk.register()
     desk.listen_ipip()

@@ -56,11 +56,6 @@ def router(campus, run_daemon, desk):
     return desk.listen_ipip()
 
 
-@pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
 def from_behind(source=BEHIND, payload=b"out"):
     return mip.udp_packet(source, 6000, *SERVER, payload)
 

@@ -16,11 +16,6 @@ from fixtures.wait import until
 
 
 @pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
-@pytest.fixture
 def trip(campus, desk, server):
     """trip(text): a packet to the node, and one from it."""
 

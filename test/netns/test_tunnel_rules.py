@@ -16,17 +16,6 @@ from fixtures.wait import until
 
 
 @pytest.fixture
-def server(campus, correspondent):
-    return correspondent(campus.server, campus.server_address)
-
-
-@pytest.fixture
-def registered(ihad, desk):
-    desk.register()
-    return desk.listen_ipip()
-
-
-@pytest.fixture
 def raw(things):
     """raw(host).sendto(packet, (destination, 0)): any IPv4 packet at all from a host."""
 
