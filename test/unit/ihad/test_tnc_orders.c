@@ -21,6 +21,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/ha-core/engine/idle_hooks.h"
+
 #ifdef SANITIZED
 #define ORDER_LEN 4
 #else
@@ -89,25 +91,11 @@ static bool is_listed(uint32_t source)
 	return false;
 }
 
-static int hook_changed(void *ctx, struct binding_key key, const struct binding *first)
-{
-	(void)ctx;
-	(void)key;
-	(void)first;
-	return 0;
-}
-
-static uint32_t hook_random(void *ctx)
-{
-	(void)ctx;
-	return 1;
-}
-
 static void open_engine(struct engine *e, const struct ihad_conf *conf)
 {
 	static const struct ha_policy policy = { .admits = ihad_policy_admits,
 						 .extend_reply = ihad_policy_extend_reply };
-	const struct engine_hooks hooks = { .changed = hook_changed, .random = hook_random };
+	const struct engine_hooks hooks = { .changed = idle_changed, .random = idle_random };
 	const struct engine_conf ec = {
 		.home_agent = addr_from_host(HOME_AGENT),
 		.home_networks = &home_net,

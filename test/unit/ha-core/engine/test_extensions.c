@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/ha-core/engine/idle_hooks.h"
+
 #define HOME_AGENT  0x0a000002u /* 10.0.0.2 */
 #define HOME        0x0a320007u /* 10.50.0.7 */
 #define CARE_OF     0xc6336401u /* 198.51.100.1 */
@@ -82,23 +84,9 @@ static struct clock now;
 static struct mac *mac;
 static uint32_t serial;
 
-static int hook_changed(void *ctx, struct binding_key key, const struct binding *first)
-{
-	(void)ctx;
-	(void)key;
-	(void)first;
-	return 0;
-}
-
-static uint32_t hook_random(void *ctx)
-{
-	(void)ctx;
-	return 1;
-}
-
 static int open_engine(void **state)
 {
-	const struct engine_hooks hooks = { .changed = hook_changed, .random = hook_random };
+	const struct engine_hooks hooks = { .changed = idle_changed, .random = idle_random };
 	const struct engine_conf conf = {
 		.home_agent = addr_from_host(HOME_AGENT),
 		.home_networks = &home_net,

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "test/unit/ha-core/engine/idle_hooks.h"
+
 #define HOME_AGENT  0x0a000002u
 #define HOME        0x0a320007u
 #define CARE_OF     0xc0000201u
@@ -51,14 +53,6 @@ void *__wrap_realloc(void *p, size_t size)
 	return __real_realloc(p, size);
 }
 
-static int hook_changed(void *ctx, struct binding_key key, const struct binding *first)
-{
-	(void)ctx;
-	(void)key;
-	(void)first;
-	return 0;
-}
-
 static uint32_t hook_random(void *ctx)
 {
 	static uint32_t n;
@@ -69,7 +63,7 @@ static uint32_t hook_random(void *ctx)
 
 static int open_with(enum replay_style style)
 {
-	const struct engine_hooks hooks = { .changed = hook_changed, .random = hook_random };
+	const struct engine_hooks hooks = { .changed = idle_changed, .random = hook_random };
 	const struct engine_conf conf = {
 		.home_agent = addr_from_host(HOME_AGENT),
 		.home_networks = &home_net,
