@@ -67,7 +67,7 @@ struct ha {
 	struct loop_timer *revocations; /* runs while one is outstanding */
 
 	struct ha_networks networks;
-	struct ha_networks networks_before; /* while a reload changes over from them */
+	struct ha_networks networks_before; /* while a reload changes over from them; else none */
 	struct tunnel_filter filter;
 	struct tunnel *tunnel;
 	struct home_link *home_link;
@@ -133,20 +133,13 @@ static void free_read_conf(struct ha *ha)
 	free_conf(ha->daemon, ha->conf == ha->started ? NULL : ha->conf, ha->daemon_conf);
 }
 
-/* Whoever got an address of a network that waits for a restart could not register. */
-static bool is_served(const struct ha *ha, const struct ha_conf *conf, size_t i)
-{
-	return ha_networks_same_links(ha->started, conf) ||
-	       ha_networks_contain(&ha->networks, conf->home_networks[i].prefix);
-}
-
-static int add_pools(const struct ha *ha, struct engine *e, const struct ha_conf *conf)
+static int add_pools(struct engine *e, const struct ha_conf *conf)
 {
 	size_t i;
 	int rc;
 
 	for (i = 0; i < conf->home_network_cnt; i++) {
-		if (!conf->home_networks[i].has_dynamic_pool || !is_served(ha, conf, i))
+		if (!conf->home_networks[i].has_dynamic_pool)
 			continue;
 		rc = pool_add(&e->pool, conf->home_networks[i].dynamic_pool);
 		if (rc < 0)
@@ -181,6 +174,16 @@ static int tell_data_path(void *ctx, struct binding_key key, const struct bindin
 			  "event=home-link-failed home-address=%s error=\"%s\"",
 			  addr_text(key.home_addr).s, err_text(rc));
 	return rc;
+}
+
+/* A binding that a reload leaves alone, though its home network may be another link from now on. */
+static void tell_kept(void *ctx, struct binding_key key)
+{
+	struct ha *ha = ctx;
+
+	if (ha->networks_before.cnt > 0 &&
+	    ha_networks_moved(&ha->networks_before, &ha->networks, key.home_addr))
+		(void)tell_data_path(ha, key, binding_find(&ha->engine.cache, key));
 }
 
 static int tell_route(void *ctx, struct addr_prefix network, struct in_addr home_addr, bool on)
@@ -302,6 +305,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 		.route = tell_route,
 		.renewed = tell_renewal,
 		.ended = tell_end,
+		.kept = tell_kept,
 		.random = random_number,
 		.send = send_message,
 		.revoke = wake_revocations,
@@ -316,7 +320,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 			 &now);
 	if (rc < 0)
 		return rc;
-	rc = add_pools(ha, e, conf);
+	rc = add_pools(e, conf);
 	if (rc == 0)
 		rc = ha_engine_associate(e, conf);
 	if (rc < 0)
@@ -726,6 +730,35 @@ static void set_home_link_offer(struct ha *ha)
 	home_link_set_offer(ha->home_link, &offer);
 }
 
+static struct home_link_network home_link_network_of(const struct ha_conf_home_network *n)
+{
+	struct home_link_network net = {
+		.prefix = n->prefix,
+		.gratuitous_arps = n->gratuitous_arps,
+		.advertise = n->advertise,
+		.default_router = n->advertise_default_router,
+		.prefix_lengths = n->advertise_prefix_length,
+		.interval_s = n->advertisement_interval_s,
+		.lifetime_s = n->advertisement_lifetime_s,
+	};
+
+	memcpy(net.interface, n->interface, sizeof(net.interface));
+	if (net.lifetime_s == 0) /* RFC 1256 §4.1 */
+		net.lifetime_s = (uint16_t)(3 * (net.interval_s ? net.interval_s : 600));
+	return net;
+}
+
+/* One for each home network, virtual ones too. NULL: no memory. */
+static struct home_link_network *home_link_networks_of(const struct ha_conf *conf)
+{
+	struct home_link_network *networks = calloc(conf->home_network_cnt, sizeof(*networks));
+	size_t i;
+
+	for (i = 0; networks && i < conf->home_network_cnt; i++)
+		networks[i] = home_link_network_of(&conf->home_networks[i]);
+	return networks;
+}
+
 /* --- reload: what ha_reload.c asks of us --- */
 
 static int read_again(void *ctx, struct ha_conf **ret_conf, void **ret_daemon_conf)
@@ -742,30 +775,36 @@ static int build_again(void *ctx, struct engine *fresh, const struct ha_conf *co
 }
 
 /*
- * The home networks of the file, from here on, unless they wait for a restart. A route that the
- * host refuses refuses the file: it would be told that a network is served whose packets are lost,
+ * The home networks of the file, from here on. A route that the host refuses, or a link that cannot
+ * be served, refuses the file: it would be told that a network is served whose packets are lost,
  * and nothing else has changed yet.
  */
 static int change_networks(void *ctx, const struct ha_conf *conf)
 {
+	struct home_link_network *links = home_link_networks_of(conf);
+	struct ha_networks fresh = { 0 };
 	struct ha *ha = ctx;
-	struct ha_networks fresh;
-	int rc;
+	int rc = links ? ha_networks_copy(conf, &fresh) : -ENOMEM;
 
-	if (!ha_networks_same_links(ha->started, conf))
-		return 0;
-	rc = ha_networks_copy(conf, &fresh);
+	if (rc == 0)
+		rc = home_link_prepare(ha->home_link, links, fresh.cnt);
 	if (rc < 0)
-		return rc;
+		goto out;
 	rc = tunnel_set_home_networks(ha->tunnel, fresh.tunnel, fresh.cnt);
 	if (rc < 0) {
-		ha_networks_done(&fresh);
-		return rc;
+		home_link_cancel(ha->home_link);
+		goto out;
 	}
+	ha_networks_log(&ha->networks, &fresh);
+	home_link_change(ha->home_link, links, fresh.cnt);
+	reg_socket_set_broadcasts(ha->socket, fresh.broadcasts, fresh.cnt);
 	ha->networks_before = ha->networks;
 	ha->networks = fresh;
-	ha_networks_log(&ha->networks_before, &ha->networks);
-	return 0;
+	fresh = (struct ha_networks){ 0 };
+out:
+	ha_networks_done(&fresh);
+	free(links);
+	return rc;
 }
 
 static void discard_conf(void *ctx, struct ha_conf *conf, void *daemon_conf)
@@ -793,7 +832,6 @@ static void adopt_conf(void *ctx, struct ha_conf *conf, void *daemon_conf)
 {
 	struct ha *ha = ctx;
 
-	ha_networks_done(&ha->networks_before);
 	free_read_conf(ha);
 	ha->conf = conf;
 	ha->daemon_conf = daemon_conf;
@@ -809,6 +847,7 @@ static void reload_done(void *ctx, int result)
 {
 	struct ha *ha = ctx;
 
+	ha_networks_done(&ha->networks_before);
 	if (result < 0)
 		snmp_feed_source(ha->snmp)->reloads_refused++;
 	else if (ha->daemon->warn)
@@ -1016,31 +1055,12 @@ static int open_tunnel(struct ha *ha)
 	return tunnel_open(&conf, &ha->tunnel); /* it has logged what was refused */
 }
 
-static struct home_link_network home_link_network_of(const struct ha_conf_home_network *n)
-{
-	struct home_link_network net = {
-		.prefix = n->prefix,
-		.gratuitous_arps = n->gratuitous_arps,
-		.advertise = n->advertise,
-		.default_router = n->advertise_default_router,
-		.prefix_lengths = n->advertise_prefix_length,
-		.interval_s = n->advertisement_interval_s,
-		.lifetime_s = n->advertisement_lifetime_s,
-	};
-
-	memcpy(net.interface, n->interface, sizeof(net.interface));
-	if (net.lifetime_s == 0) /* RFC 1256 §4.1 */
-		net.lifetime_s = (uint16_t)(3 * (net.interval_s ? net.interval_s : 600));
-	return net;
-}
-
 static int open_home_links(struct ha *ha)
 {
-	const size_t cnt = ha->conf->home_network_cnt;
-	struct home_link_network *networks = calloc(cnt, sizeof(*networks));
+	struct home_link_network *networks = home_link_networks_of(ha->conf);
 	const struct home_link_conf conf = {
 		.networks = networks,
-		.network_cnt = cnt,
+		.network_cnt = ha->conf->home_network_cnt,
 		.home_agent = ha->conf->address,
 		.port = ha->conf->port,
 		.expected_nodes = ha->conf->mobile_node_cnt,
@@ -1051,13 +1071,10 @@ static int open_home_links(struct ha *ha)
 		.loop = ha->loop,
 		.random = random_number,
 	};
-	size_t i;
 	int rc;
 
 	if (!networks)
 		return -ENOMEM;
-	for (i = 0; i < cnt; i++)
-		networks[i] = home_link_network_of(&ha->conf->home_networks[i]);
 	rc = home_link_open(&conf, &ha->home_link); /* it has logged what was refused */
 	free(networks);
 	return rc;
@@ -1228,6 +1245,7 @@ static void close_all(struct ha *ha)
 	loop_signal_free(ha->sigint);
 	loop_signal_free(ha->sigterm);
 	loop_free(ha->loop);
+	ha_networks_done(&ha->networks_before);
 	ha_networks_done(&ha->networks);
 	free_read_conf(ha);
 	ha_conf_free(ha->started);

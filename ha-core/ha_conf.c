@@ -393,9 +393,8 @@ const struct conf_key ha_conf_rows[] = {
 	{ "home-networks", CONF_MAPPINGS, FIELD2(home_networks, home_network_cnt), .min = 1,
 	  .required = true, .rows = home_network_rows,
 	  .element_size = sizeof(struct ha_conf_home_network),
-	  .doc = "The networks that home addresses are of; at least one. A reload takes those that "
-		 "come and go; where one with an interface comes, goes or changes, all wait for a "
-		 "restart, but for pools." },
+	  .doc = "The networks that home addresses are of; at least one. A reload takes them as "
+		 "they are: bindings of one that is gone end." },
 	{ "mobile-nodes", CONF_MAPPINGS, FIELD2(mobile_nodes, mobile_node_cnt),
 	  .rows = mobile_node_rows, .element_size = sizeof(struct ha_conf_node),
 	  .doc = "The nodes served, one element a security association." },
@@ -1677,16 +1676,6 @@ static void sum_node(struct ha_conf_digest *d, const struct ha_conf_node *node)
 		sum_prefix(d, node->mobile_networks.prefixes[i]);
 }
 
-/* A link that is not as it was makes networks wait, and their pools; then it is, and they come. */
-static void sum_link(struct ha_conf_digest *d, const struct ha_conf_home_network *net)
-{
-	sum_text(d, net->interface);
-	sum_number(d, (uint64_t)net->gratuitous_arps << 8 | net->advertise << 2 |
-			      net->advertise_default_router << 1 | net->advertise_prefix_length);
-	sum_number(d,
-		   (uint64_t)net->advertisement_interval_s << 32 | net->advertisement_lifetime_s);
-}
-
 void ha_conf_sum(const struct ha_conf *conf, struct ha_conf_digest *digest)
 {
 	const struct ha_conf_foreign_agent *fa;
@@ -1699,7 +1688,6 @@ void ha_conf_sum(const struct ha_conf *conf, struct ha_conf_digest *digest)
 		sum_prefix(digest, conf->home_networks[i].prefix);
 		sum_number(digest, conf->home_networks[i].has_dynamic_pool);
 		sum_prefix(digest, conf->home_networks[i].dynamic_pool);
-		sum_link(digest, &conf->home_networks[i]);
 	}
 	sum_number(digest, conf->mobile_node_cnt);
 	for (i = 0; i < conf->mobile_node_cnt; i++)

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The home networks in force. ha.c makes them from the first file and lends them to the engine, the
- * registration sockets and the data path; at a reload it makes the next, lets the data path change
- * over, then the engine, and frees those of before when nobody points to them any more.
+ * registration sockets and the data path; at a reload it makes the next, lets the data path and the
+ * home links change over, then the engine, and frees those of before when the reload is done.
  *
- * A virtual network is a route and a pool, and can come and go; no interface has its broadcast
- * address, so there is nothing to listen on. One with an interface has sockets, an ARP table and
- * advertisements besides (io/home_link.c), laid down once. So a file that changes one of those
- * leaves all home networks as they are until a restart: which of the others could be taken alone
- * depends on what overlaps, and half a list is no list that an operator has written.
+ * Until then both are known: what was laid down for one home address (a route, a claim on a link) is
+ * by the network that it was of, and the bindings are looked through one by one.
  */
 #include "ha-core/ha_networks.h"
 
@@ -49,71 +46,67 @@ void ha_networks_done(struct ha_networks *n)
 	*n = (struct ha_networks){ 0 };
 }
 
-bool ha_networks_contain(const struct ha_networks *n, struct addr_prefix prefix)
+static const struct tunnel_home_network *network_of(const struct ha_networks *n,
+						    struct in_addr addr)
 {
 	size_t i;
 
 	for (i = 0; i < n->cnt; i++)
-		if (addr_prefix_covers(n->prefixes[i], prefix))
-			return true;
-	return false;
+		if (addr_prefix_contains(n->prefixes[i], addr))
+			return &n->tunnel[i];
+	return NULL;
 }
 
-static bool same_link(const struct ha_conf_home_network *a, const struct ha_conf_home_network *b)
+bool ha_networks_moved(const struct ha_networks *before, const struct ha_networks *n,
+		       struct in_addr home_addr)
 {
-	return addr_prefix_eq(a->prefix, b->prefix) && strcmp(a->interface, b->interface) == 0 &&
-	       a->gratuitous_arps == b->gratuitous_arps && a->advertise == b->advertise &&
-	       a->advertisement_interval_s == b->advertisement_interval_s &&
-	       a->advertisement_lifetime_s == b->advertisement_lifetime_s &&
-	       a->advertise_default_router == b->advertise_default_router &&
-	       a->advertise_prefix_length == b->advertise_prefix_length;
+	const struct tunnel_home_network *from = network_of(before, home_addr);
+	const struct tunnel_home_network *to = network_of(n, home_addr);
+
+	if (!from || !to)
+		return from != to;
+	return (from->interface[0] != '\0' || to->interface[0] != '\0') &&
+	       !tunnel_home_network_eq(from, to);
 }
 
-static bool has_links_of(const struct ha_conf *conf, const struct ha_conf *other)
-{
-	const struct ha_conf_home_network *link;
-	size_t i, k;
-
-	for (i = 0; i < other->home_network_cnt; i++) {
-		link = &other->home_networks[i];
-		if (link->interface[0] == '\0')
-			continue;
-		for (k = 0; k < conf->home_network_cnt; k++)
-			if (same_link(&conf->home_networks[k], link))
-				break;
-		if (k == conf->home_network_cnt)
-			return false;
-	}
-	return true;
-}
-
-bool ha_networks_same_links(const struct ha_conf *a, const struct ha_conf *b)
-{
-	return has_links_of(a, b) && has_links_of(b, a);
-}
-
-static bool has(const struct ha_networks *n, struct addr_prefix prefix)
+static const struct tunnel_home_network *find(const struct ha_networks *n,
+					      struct addr_prefix prefix)
 {
 	size_t i;
 
 	for (i = 0; i < n->cnt; i++)
 		if (addr_prefix_eq(n->prefixes[i], prefix))
-			return true;
-	return false;
+			return &n->tunnel[i];
+	return NULL;
+}
+
+static const char *interface_text(const struct tunnel_home_network *net)
+{
+	return net->interface[0] ? net->interface : "-";
 }
 
 void ha_networks_log(const struct ha_networks *before, const struct ha_networks *n)
 {
+	const struct tunnel_home_network *net, *was;
 	size_t i;
 
 	for (i = 0; i < before->cnt; i++)
-		if (!has(n, before->prefixes[i]))
+		if (!find(n, before->prefixes[i]))
 			log_info("a home network is served no more",
-				 "event=home-network-removed network=%s",
-				 addr_prefix_text(before->prefixes[i]).s);
-	for (i = 0; i < n->cnt; i++)
-		if (!has(before, n->prefixes[i]))
+				 "event=home-network-removed network=%s interface=%s",
+				 addr_prefix_text(before->prefixes[i]).s,
+				 interface_text(&before->tunnel[i]));
+	for (i = 0; i < n->cnt; i++) {
+		net = &n->tunnel[i];
+		was = find(before, net->prefix);
+		if (!was)
 			log_info("a home network is served from now on",
-				 "event=home-network-added network=%s",
-				 addr_prefix_text(n->prefixes[i]).s);
+				 "event=home-network-added network=%s interface=%s",
+				 addr_prefix_text(net->prefix).s, interface_text(net));
+		else if (!tunnel_home_network_eq(was, net))
+			log_info("a home network is another link from now on",
+				 "event=home-network-moved network=%s interface=%s before=%s",
+				 addr_prefix_text(net->prefix).s, interface_text(net),
+				 interface_text(was));
+	}
 }

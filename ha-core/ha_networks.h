@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * The home networks in force, in the forms in which the engine, the sockets and the data path want
- * them. A reload brings others (ha_reload.c); those that are links of this host are of one run.
+ * them. A reload brings others (ha_reload.c).
  */
 #ifndef HA_CORE_HA_NETWORKS_H
 #define HA_CORE_HA_NETWORKS_H
@@ -21,16 +21,14 @@ struct ha_networks {
 int ha_networks_copy(const struct ha_conf *conf, struct ha_networks *ret_n);
 void ha_networks_done(struct ha_networks *n);
 
-/** Is the whole of it within one of them? */
-bool ha_networks_contain(const struct ha_networks *n, struct addr_prefix prefix);
-
 /**
- * Have both the same networks with an interface, with the same settings, in whatever order? Pools
- * do not count. If not, all home networks of b wait for a restart.
+ * Is what was laid down for this home address on the host or on a link another thing in n? Not
+ * between two virtual networks: those are routed as a whole.
  */
-bool ha_networks_same_links(const struct ha_conf *a, const struct ha_conf *b);
+bool ha_networks_moved(const struct ha_networks *before, const struct ha_networks *n,
+		       struct in_addr home_addr);
 
-/** One line for each that is in one only: added, removed. */
+/** One line for each that is added, removed, or another link now. */
 void ha_networks_log(const struct ha_networks *before, const struct ha_networks *n);
 
 #endif

@@ -14,7 +14,6 @@
 #include "common/log.h"
 #include "common/task.h"
 #include "ha-core/engine/reload.h"
-#include "ha-core/ha_networks.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -86,7 +85,6 @@ static void warn_of_restart(struct ha_reload *r)
 	} rows[] = {
 		{ "home-agent.address", addr_eq(old->address, new->address) },
 		{ "home-agent.port", old->port == new->port },
-		{ "home-networks", ha_networks_same_links(old, new) },
 		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
 		{ "tunnel.interfaces",
 		  same_list(old->tunnel.interfaces, old->tunnel.interface_cnt,

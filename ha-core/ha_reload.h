@@ -26,8 +26,8 @@ struct ha_reload_env {
 	/** What was read and is not wanted. Takes NULL. */
 	void (*discard)(void *ctx, struct ha_conf *conf, void *daemon_conf);
 	/**
-	 * The home networks are those of the file, but for what waits for a restart; the engine has
-	 * them with the settings, next. Negative: nothing has changed, and the file is refused.
+	 * The home networks are those of the file; the engine has them with the settings, next.
+	 * Negative: nothing has changed, and the file is refused.
 	 */
 	int (*change_networks)(void *ctx, const struct ha_conf *conf);
 	/** The settings that follow from a file. */

@@ -87,6 +87,8 @@ struct engine_hooks {
 	void (*outstanding)(void *ctx, const struct outstanding *o, bool is_over);
 	/** A reload ends this binding; why is one word. May be NULL. */
 	void (*ended)(void *ctx, const struct binding *b, const char *why);
+	/** A reload has looked at the key's bindings, and keeps one or more. May be NULL. */
+	void (*kept)(void *ctx, struct binding_key key);
 	/** A binding lasts longer now, or shorter, and is otherwise as it was. May be NULL. */
 	void (*renewed)(void *ctx, struct binding_key key);
 };

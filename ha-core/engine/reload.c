@@ -362,25 +362,37 @@ static const char *why_ended(const struct engine *e, const struct binding *b)
 	return engine_still_admits(e, b) ? NULL : "source-not-admitted";
 }
 
+/* All bindings of one key. */
+static void review(struct engine_reload *r, struct engine *e, struct binding *b)
+{
+	const struct binding_key key = b->key;
+	struct binding *sibling;
+	bool is_kept = false;
+	const char *why;
+
+	for (; b; b = sibling) {
+		sibling = b->sibling;
+		why = why_ended(e, b);
+		if (why)
+			end(r, e, b, why);
+		else
+			is_kept = true;
+	}
+	if (is_kept && e->hooks.kept)
+		e->hooks.kept(e->hooks.ctx, key);
+}
+
 bool engine_reload_some(struct engine_reload *r, struct engine *e, size_t max_cnt)
 {
 	const struct hash *t = &e->cache.by_key;
 	struct hash_link *link, *next;
-	struct binding *b, *sibling;
-	const char *why;
 
 	max_cnt = change_some(r, e, max_cnt);
 	max_cnt = review_leases(r, e, max_cnt);
 	for (; max_cnt > 0 && r->bucket <= t->last; max_cnt--, r->bucket++)
 		for (link = hash_link_bucket(t, r->bucket); link; link = next) {
 			next = link->next;
-			b = hash_entry(link, struct binding, link);
-			for (; b; b = sibling) {
-				sibling = b->sibling;
-				why = why_ended(e, b);
-				if (why)
-					end(r, e, b, why);
-			}
+			review(r, e, hash_entry(link, struct binding, link));
 		}
 	return r->bucket <= t->last;
 }

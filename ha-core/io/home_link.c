@@ -19,6 +19,10 @@
  * A claim is what the link believes of one home address: that it is with us, while the node is
  * away, or for the few seconds of the retransmissions that it is with the node again. There is one
  * at most for each address, so that a late retransmission never contradicts a newer truth.
+ *
+ * A reload brings links and takes some away. Those that come are opened beforehand, silent, so that
+ * one that cannot be is known while nothing has changed. One that goes takes its leave and is
+ * closed; it lives on, in no list, until the last of its claims is dropped or is another link's.
  */
 #include "ha-core/io/home_link.h"
 
@@ -70,6 +74,7 @@ struct solicitor {
 };
 
 struct link {
+	struct link *next;
 	struct home_link *owner;
 	struct home_link_network net;
 	unsigned int index; /* 0: the link is not there, or no Ethernet */
@@ -77,6 +82,8 @@ struct link {
 	int fd;
 	int groups_fd; /* holds memberships, nothing else */
 	struct loop_fd *watch;
+	size_t claim_cnt;
+	bool is_gone; /* by a reload; its claims still point here */
 
 	struct sighting sightings[SIGHTINGS];
 	size_t sighting_next;
@@ -104,8 +111,8 @@ struct home_link {
 	struct home_link_conf conf;
 	struct rtnl *rtnl;
 	struct link *links;
-	size_t link_cnt;
-	uint16_t sequence; /* of the next advertisement: an agent counts all it sends (§2.3.2) */
+	struct link *coming; /* that a reload brings, if it is carried out */
+	uint16_t sequence;   /* of the next advertisement: an agent counts all it sends (§2.3.2) */
 	struct hash claims;
 	struct claim *first, *last;
 	struct loop_timer *claim_timer;
@@ -158,12 +165,11 @@ static int send_arp(struct link *l, const struct arp *arp)
 
 static struct link *link_of(struct home_link *hl, struct in_addr addr)
 {
-	size_t i;
+	struct link *l = hl ? hl->links : NULL;
 
-	for (i = 0; hl && i < hl->link_cnt; i++)
-		if (addr_prefix_contains(hl->links[i].net.prefix, addr))
-			return &hl->links[i];
-	return NULL;
+	while (l && !addr_prefix_contains(l->net.prefix, addr))
+		l = l->next;
+	return l;
 }
 
 /* --- claims --- */
@@ -178,21 +184,6 @@ static struct claim *claim_find(const struct home_link *hl, struct in_addr addr)
 	return n ? hash_entry(n, struct claim, by_addr) : NULL;
 }
 
-static struct claim *claim_get(struct home_link *hl, struct link *l, struct in_addr addr)
-{
-	struct claim *c = claim_find(hl, addr);
-
-	if (c)
-		return c;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	c->link = l;
-	c->addr = addr;
-	hash_put(&hl->claims, &c->by_addr, hash_u64(&hl->claims, addr.s_addr));
-	return c;
-}
-
 static void unqueue(struct home_link *hl, struct claim *c)
 {
 	if (c->left == 0)
@@ -202,10 +193,44 @@ static void unqueue(struct home_link *hl, struct claim *c)
 	c->left = 0;
 }
 
+/* @param l  NULL: none any more */
+static void claim_set_link(struct claim *c, struct link *l)
+{
+	struct link *before = c->link;
+
+	c->link = l;
+	if (l)
+		l->claim_cnt++;
+	if (before && --before->claim_cnt == 0 && before->is_gone)
+		free(before);
+}
+
+/* What another link has been told about the address is not known to the neighbours on this one. */
+static struct claim *claim_get(struct home_link *hl, struct link *l, struct in_addr addr)
+{
+	struct claim *c = claim_find(hl, addr);
+
+	if (c && c->link != l) {
+		unqueue(hl, c);
+		claim_set_link(c, l);
+		c->is_away = false;
+	}
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	claim_set_link(c, l);
+	c->addr = addr;
+	hash_put(&hl->claims, &c->by_addr, hash_u64(&hl->claims, addr.s_addr));
+	return c;
+}
+
 static void claim_free(struct home_link *hl, struct claim *c)
 {
 	unqueue(hl, c);
 	hash_del(&hl->claims, &c->by_addr);
+	claim_set_link(c, NULL);
 	free(c);
 }
 
@@ -274,8 +299,10 @@ int home_link_away(struct home_link *hl, struct in_addr home_addr)
 	struct link *l = link_of(hl, home_addr);
 	struct claim *c;
 
-	if (!l)
+	if (!l) {
+		home_link_gone(hl, home_addr); /* its network was a link before a reload */
 		return 0;
+	}
 	c = claim_get(hl, l, home_addr);
 	if (!c)
 		return -ENOMEM;
@@ -288,7 +315,7 @@ int home_link_away(struct home_link *hl, struct in_addr home_addr)
 
 void home_link_gone(struct home_link *hl, struct in_addr home_addr)
 {
-	struct claim *c = link_of(hl, home_addr) ? claim_find(hl, home_addr) : NULL;
+	struct claim *c = hl && hl->claims.cnt > 0 ? claim_find(hl, home_addr) : NULL;
 
 	if (c && c->is_away)
 		claim_free(hl, c);
@@ -419,6 +446,54 @@ static void on_advert_due(void *ctx)
 
 	(void)advertise(l, NULL, l->net.lifetime_s); /* the next may go */
 	plan_advert(l);
+}
+
+/* So that the link's switches and filters let solicitations through to us (RFC 5944 §2.3). */
+static void join_groups(struct link *l)
+{
+	static const uint32_t groups[] = { INADDR_ALLRTRS_GROUP, MOBILE_AGENTS };
+	struct ip_mreqn mreq = { .imr_ifindex = (int)l->index };
+	size_t i;
+
+	l->groups_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	for (i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		mreq.imr_multiaddr = addr_from_host(groups[i]);
+		if (setsockopt(l->groups_fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mreq, sizeof(mreq)) <
+		    0)
+			log_warning("cannot join a group: solicitations may not be heard",
+				    "event=group-refused interface=%s group=%s error=\"%s\"",
+				    l->net.interface, addr_text(mreq.imr_multiaddr).s,
+				    err_text(-errno));
+	}
+}
+
+static void leave_groups(struct link *l)
+{
+	if (l->groups_fd >= 0)
+		(void)close(l->groups_fd);
+	l->groups_fd = -1;
+}
+
+static void start_advertising(struct link *l)
+{
+	if (l->index == 0 || !l->net.advertise)
+		return;
+	join_groups(l);
+	l->initial_left = MAX_INITIAL_ADVERTISEMENTS;
+	if (l->net.interval_s > 0)
+		on_advert_due(l);
+}
+
+/* Lifetime 0: so that nobody waits for us (RFC 1256 §4.3). */
+static void stop_advertising(struct link *l)
+{
+	if (l->index != 0 && l->net.advertise)
+		(void)advertise(l, NULL, 0);
+	loop_timer_stop(l->advert_timer);
+	loop_timer_stop(l->answer_timer);
+	l->solicitor_cnt = 0;
+	l->answer_all = false;
+	leave_groups(l);
 }
 
 static void on_answer_due(void *ctx)
@@ -639,32 +714,12 @@ static void unplug(struct link *l)
 	l->watch = loop_fd_free(l->watch);
 	if (l->fd >= 0)
 		(void)close(l->fd);
-	if (l->groups_fd >= 0)
-		(void)close(l->groups_fd);
-	l->fd = l->groups_fd = -1;
+	l->fd = -1;
+	leave_groups(l);
 	l->index = 0;
 }
 
-/* So that the link's switches and filters let solicitations through to us (RFC 5944 §2.3). */
-static void join_groups(struct link *l)
-{
-	static const uint32_t groups[] = { INADDR_ALLRTRS_GROUP, MOBILE_AGENTS };
-	struct ip_mreqn mreq = { .imr_ifindex = (int)l->index };
-	size_t i;
-
-	l->groups_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	for (i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-		mreq.imr_multiaddr = addr_from_host(groups[i]);
-		if (setsockopt(l->groups_fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mreq, sizeof(mreq)) <
-		    0)
-			log_warning("cannot join a group: solicitations may not be heard",
-				    "event=group-refused interface=%s group=%s error=\"%s\"",
-				    l->net.interface, addr_text(mreq.imr_multiaddr).s,
-				    err_text(-errno));
-	}
-}
-
-/* @retval -ENODEV  the link is not there (now) */
+/* It is heard from here on, and says nothing yet. @retval -ENODEV  it is not there (now) */
 static int plug_in(struct link *l, unsigned int index)
 {
 	const struct sockaddr_ll sll = {
@@ -697,65 +752,145 @@ static int plug_in(struct link *l, unsigned int index)
 		return rc;
 	}
 	l->index = index;
-	if (!l->net.advertise)
-		return 0;
-	join_groups(l);
-	l->initial_left = MAX_INITIAL_ADVERTISEMENTS;
-	if (l->net.interval_s > 0)
-		on_advert_due(l);
 	return 0;
+}
+
+/*
+ * 0: it is not there. Not if_nametoindex(): the kernel then looks for a module of that name, once a
+ * second while a link is away. @retval -errno  nobody can tell
+ */
+static int index_of(const struct link *l, unsigned int *ret_index)
+{
+	struct rtnl_link link = { 0 };
+	int rc = rtnl_link_get(l->owner->rtnl, l->net.interface, &link);
+
+	if (rc == 0 || rc == -ENODEV)
+		*ret_index = link.index;
+	return rc == -ENODEV ? 0 : rc;
 }
 
 void home_link_tick(struct home_link *hl)
 {
 	unsigned int index;
 	struct link *l;
-	size_t i;
 
-	for (i = 0; hl && i < hl->link_cnt; i++) {
-		l = &hl->links[i];
-		index = if_nametoindex(l->net.interface);
-		if (index == l->tried || (index == 0 && errno != ENODEV))
-			continue; /* as before, or nobody can tell: no descriptor is left */
+	for (l = hl ? hl->links : NULL; l; l = l->next) {
+		if (index_of(l, &index) < 0 || index == l->tried)
+			continue; /* as before, or nobody can tell */
 		if (l->index != 0)
 			log_warning("a home link is gone: nodes are not represented there",
 				    "event=home-link-lost interface=%s", l->net.interface);
 		unplug(l);
-		if (plug_in(l, index) == 0)
-			log_info("a home link is back", "event=home-link-back interface=%s",
-				 l->net.interface);
+		if (plug_in(l, index) < 0)
+			continue;
+		log_info("a home link is back", "event=home-link-back interface=%s",
+			 l->net.interface);
+		start_advertising(l);
 	}
 }
 
-static int open_link(struct home_link *hl, struct link *l, const struct home_link_network *net)
+static struct link *link_free(struct link *l)
 {
+	unplug(l);
+	l->advert_timer = loop_timer_free(l->advert_timer);
+	l->answer_timer = loop_timer_free(l->answer_timer);
+	l->is_gone = true;
+	if (l->claim_cnt == 0)
+		free(l);
+	return NULL;
+}
+
+static void links_free(struct link **list)
+{
+	struct link *l;
+
+	while ((l = *list)) {
+		*list = l->next;
+		(void)link_free(l);
+	}
+}
+
+/* @param event  of the log: what fails if it cannot be served */
+static int open_link(struct home_link *hl, struct link *l, const char *event)
+{
+	unsigned int index = 0;
 	int rc;
 
-	*l = (struct link){ .owner = hl, .net = *net, .fd = -1, .groups_fd = -1 };
 	l->advert_timer = loop_timer_new(hl->conf.loop, on_advert_due, l);
 	l->answer_timer = loop_timer_new(hl->conf.loop, on_answer_due, l);
 	if (!l->advert_timer || !l->answer_timer)
 		return -ENOMEM;
-	rc = plug_in(l, if_nametoindex(net->interface));
+	rc = index_of(l, &index);
+	if (rc == 0)
+		rc = plug_in(l, index);
 	if (rc == -EPFNOSUPPORT) {
 		log_warning("a home link is no Ethernet: no ARP and no advertisements there",
-			    "event=home-link-unsupported interface=%s", net->interface);
+			    "event=home-link-unsupported interface=%s", l->net.interface);
 		return 0;
 	}
 	if (rc < 0)
-		log_error("cannot serve a home link",
-			  "event=start-failed interface=%s error=\"%s%s\"", net->interface,
-			  err_text(rc),
+		log_error("cannot serve a home link", "event=%s interface=%s error=\"%s%s\"", event,
+			  l->net.interface, err_text(rc),
 			  rc == -EPERM || rc == -EACCES
 				  ? "; packet sockets need CAP_NET_RAW: start as root or by systemd"
 				  : "");
 	return rc;
 }
 
+static bool is_link(const struct link *l, const struct home_link_network *net)
+{
+	return addr_prefix_eq(l->net.prefix, net->prefix) &&
+	       strcmp(l->net.interface, net->interface) == 0;
+}
+
+static const struct link *link_find(const struct link *list, const struct home_link_network *net)
+{
+	while (list && !is_link(list, net))
+		list = list->next;
+	return list;
+}
+
+/* Opens, silent, those of the networks that are links and in no list yet. All or none. */
+static int open_coming(struct home_link *hl, const struct home_link_network *networks, size_t cnt,
+		       const char *event)
+{
+	struct link **end = &hl->coming, *l;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < cnt && rc == 0; i++) {
+		if (networks[i].interface[0] == '\0' || link_find(hl->links, &networks[i]))
+			continue;
+		l = calloc(1, sizeof(*l));
+		if (!l) {
+			rc = -ENOMEM;
+			break;
+		}
+		*l = (struct link){ .owner = hl, .net = networks[i], .fd = -1, .groups_fd = -1 };
+		*end = l;
+		end = &l->next;
+		rc = open_link(hl, l, event);
+	}
+	if (rc < 0)
+		links_free(&hl->coming);
+	return rc;
+}
+
+static void take_coming(struct home_link *hl)
+{
+	struct link **end = &hl->links, *l = hl->coming;
+
+	while (*end)
+		end = &(*end)->next;
+	*end = l;
+	hl->coming = NULL;
+	for (; l; l = l->next)
+		start_advertising(l);
+}
+
 int home_link_open(const struct home_link_conf *conf, struct home_link **ret_hl)
 {
 	struct home_link *hl = calloc(1, sizeof(*hl));
-	size_t i;
 	int rc;
 
 	if (!hl)
@@ -763,18 +898,17 @@ int home_link_open(const struct home_link_conf *conf, struct home_link **ret_hl)
 	hl->conf = *conf;
 	hl->conf.networks = NULL;
 	hl->is_passive = conf->is_passive;
-	hl->links = calloc(conf->network_cnt + 1, sizeof(*hl->links));
 	hl->claim_timer = loop_timer_new(conf->loop, on_claims_due, hl);
-	rc = hl->links && hl->claim_timer ? rtnl_open(&hl->rtnl) : -ENOMEM;
+	rc = hl->claim_timer ? rtnl_open(&hl->rtnl) : -ENOMEM;
 	if (rc == 0)
 		rc = hash_init(&hl->claims, conf->expected_nodes);
-	for (i = 0; rc == 0 && i < conf->network_cnt; i++)
-		if (conf->networks[i].interface[0] != '\0')
-			rc = open_link(hl, &hl->links[hl->link_cnt++], &conf->networks[i]);
+	if (rc == 0)
+		rc = open_coming(hl, conf->networks, conf->network_cnt, "start-failed");
 	if (rc < 0) {
 		home_link_close(hl);
 		return rc;
 	}
+	take_coming(hl);
 	*ret_hl = hl;
 	return 0;
 }
@@ -787,32 +921,94 @@ struct home_link *home_link_close(struct home_link *hl)
 
 	if (!hl)
 		return NULL;
-	for (i = 0; hl->links && i < hl->link_cnt; i++) {
-		l = &hl->links[i];
-		if (l->net.advertise && l->index != 0)
-			(void)advertise(l, NULL,
-					0); /* RFC 1256 §4.3: so that nobody waits for us */
-		unplug(l);
-		loop_timer_free(l->advert_timer);
-		loop_timer_free(l->answer_timer);
-	}
+	for (l = hl->links; l; l = l->next)
+		stop_advertising(l);
 	for (i = 0; hl->claims.buckets && i <= hl->claims.last; i++)
 		for (n = hash_bucket(&hl->claims, i); n; n = next) {
 			next = n->next;
+			claim_set_link(hash_entry(n, struct claim, by_addr), NULL);
 			free(hash_entry(n, struct claim, by_addr));
 		}
+	links_free(&hl->links);
+	links_free(&hl->coming);
 	hash_done(&hl->claims);
 	loop_timer_free(hl->claim_timer);
 	rtnl_close(hl->rtnl);
-	free(hl->links);
 	free(hl);
 	return NULL;
+}
+
+/* --- reload --- */
+
+static bool says_the_same(const struct home_link_network *a, const struct home_link_network *b)
+{
+	return a->default_router == b->default_router && a->prefix_lengths == b->prefix_lengths &&
+	       a->interval_s == b->interval_s && a->lifetime_s == b->lifetime_s;
+}
+
+/* A link that stays. What its advertisements say from now on is said at once, if any are due. */
+static void change_settings(struct link *l, const struct home_link_network *net)
+{
+	const struct home_link_network before = l->net;
+
+	if (before.advertise && !net->advertise)
+		stop_advertising(l);
+	l->net = *net;
+	if (!before.advertise) {
+		start_advertising(l);
+	} else if (net->advertise && !says_the_same(&before, net)) {
+		loop_timer_stop(l->advert_timer);
+		if (l->index != 0 && net->interval_s > 0)
+			on_advert_due(l);
+	}
+}
+
+static const struct home_link_network *network_find(const struct link *l,
+						    const struct home_link_network *networks,
+						    size_t cnt)
+{
+	size_t i;
+
+	for (i = 0; i < cnt; i++)
+		if (is_link(l, &networks[i]))
+			return &networks[i];
+	return NULL;
+}
+
+int home_link_prepare(struct home_link *hl, const struct home_link_network *networks, size_t cnt)
+{
+	return open_coming(hl, networks, cnt, "home-link-refused");
+}
+
+void home_link_cancel(struct home_link *hl)
+{
+	links_free(&hl->coming);
+}
+
+void home_link_change(struct home_link *hl, const struct home_link_network *networks, size_t cnt)
+{
+	const struct home_link_network *net;
+	struct link **at, *l;
+
+	for (at = &hl->links; (l = *at);) {
+		net = network_find(l, networks, cnt);
+		if (net) {
+			change_settings(l, net);
+			at = &l->next;
+			continue;
+		}
+		*at = l->next;
+		stop_advertising(l);
+		(void)link_free(l);
+	}
+	take_coming(hl);
 }
 
 void home_link_set_active(struct home_link *hl, bool active)
 {
 	struct hash_node *n;
 	struct claim *c;
+	struct link *l;
 	size_t i;
 
 	if (!hl || hl->is_passive == !active)
@@ -820,12 +1016,11 @@ void home_link_set_active(struct home_link *hl, bool active)
 	hl->is_passive = !active;
 	if (!active)
 		return;
-	for (i = 0; i < hl->link_cnt; i++) {
-		if (hl->links[i].index == 0 || !hl->links[i].net.advertise ||
-		    hl->links[i].net.interval_s == 0)
+	for (l = hl->links; l; l = l->next) {
+		if (l->index == 0 || !l->net.advertise || l->net.interval_s == 0)
 			continue;
-		hl->links[i].initial_left = MAX_INITIAL_ADVERTISEMENTS;
-		on_advert_due(&hl->links[i]);
+		l->initial_left = MAX_INITIAL_ADVERTISEMENTS;
+		on_advert_due(l);
 	}
 	/* Due at once, a batch a turn: the link is to hear of thousands. */
 	for (i = 0; hl->claims.buckets && i <= hl->claims.mask; i++)

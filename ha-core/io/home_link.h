@@ -60,13 +60,29 @@ struct home_link *home_link_close(struct home_link *hl);
  */
 void home_link_set_active(struct home_link *hl, bool active);
 
+/**
+ * A reload has other networks. Opens the links that it brings; they say nothing yet, and nothing
+ * has changed: home_link_change() or home_link_cancel() is next, in the same turn of the loop.
+ * @retval -errno  logged; there is nothing to cancel
+ */
+int home_link_prepare(struct home_link *hl, const struct home_link_network *networks, size_t cnt);
+void home_link_cancel(struct home_link *hl);
+/**
+ * The networks are these from now on, the same that were prepared. A link is the same if prefix and
+ * interface are: its settings change, and nothing else. On one that is gone we take our leave
+ * (Lifetime 0) and answer no more; on one that has come advertisements begin, and the nodes that
+ * are away are represented there from home_link_away() on, which is to be called for each.
+ */
+void home_link_change(struct home_link *hl, const struct home_link_network *networks, size_t cnt);
+
 void home_link_set_offer(struct home_link *hl, const struct home_link_offer *offer);
 
 /** Once a second: looks whether a home link was taken away or came back. */
 void home_link_tick(struct home_link *hl);
 
 /**
- * The node has a binding. If it had none: gratuitous ARP, and from now on proxy ARP.
+ * The node has a binding. If it had none, or none on this link: gratuitous ARP, and from now on
+ * proxy ARP.
  * @retval -ENOMEM  nothing has changed
  */
 int home_link_away(struct home_link *hl, struct in_addr home_addr);

@@ -39,8 +39,9 @@ struct interface_name {
 /* One of ours, and what its callback needs. */
 struct endpoint {
 	struct reg_socket *owner;
-	struct loop_fd *watch;
+	struct loop_fd *watch; /* NULL: this place is free */
 	int fd;
+	struct in_addr address;
 	unsigned int full_batches; /* in a row */
 };
 
@@ -63,7 +64,6 @@ struct kept {
 struct reg_socket {
 	struct reg_socket_conf conf;
 	struct endpoint endpoints[SOCKETS_MAX]; /* the first is the unicast one */
-	size_t endpoint_cnt;
 	struct interface_name names[INTERFACE_MEMORY];
 
 	struct slot *slots; /* REG_SOCKET_BATCH of them */
@@ -308,13 +308,15 @@ static int add_endpoint(struct reg_socket *s, struct in_addr address, bool share
 		.sin_addr = address,
 		.sin_port = htons(s->conf.port),
 	};
-	struct endpoint *ep = &s->endpoints[s->endpoint_cnt];
 	const int on = 1, size = RECEIVE_BUFFER, pmtu = IP_PMTUDISC_DONT;
+	struct endpoint *ep = s->endpoints;
 	int rc;
 
-	if (s->endpoint_cnt == SOCKETS_MAX)
+	while (ep < s->endpoints + SOCKETS_MAX && ep->watch)
+		ep++;
+	if (ep == s->endpoints + SOCKETS_MAX)
 		return ERR_TOO_MANY;
-	ep->owner = s;
+	*ep = (struct endpoint){ .owner = s, .address = address };
 	ep->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (ep->fd < 0)
 		return -errno;
@@ -338,31 +340,70 @@ static int add_endpoint(struct reg_socket *s, struct in_addr address, bool share
 		close(ep->fd);
 		return -ENOMEM;
 	}
-	s->endpoint_cnt++;
 	return 0;
+}
+
+static void close_endpoint(struct endpoint *ep)
+{
+	if (!ep->watch)
+		return;
+	ep->watch = loop_fd_free(ep->watch);
+	(void)close(ep->fd);
+}
+
+static bool is_listed(struct in_addr address, const struct in_addr *list, size_t cnt)
+{
+	size_t i;
+
+	for (i = 0; i < cnt; i++)
+		if (addr_eq(address, list[i]))
+			return true;
+	return false;
+}
+
+static bool is_open(const struct reg_socket *s, struct in_addr address)
+{
+	const struct endpoint *ep;
+
+	for (ep = s->endpoints; ep < s->endpoints + SOCKETS_MAX; ep++)
+		if (ep->watch && addr_eq(ep->address, address))
+			return true;
+	return false;
+}
+
+void reg_socket_set_broadcasts(struct reg_socket *s, const struct in_addr *broadcasts, size_t cnt)
+{
+	const struct in_addr all_ones = { .s_addr = INADDR_BROADCAST };
+	struct endpoint *ep;
+	size_t i;
+
+	for (ep = s->endpoints + 1; ep < s->endpoints + SOCKETS_MAX; ep++)
+		if (!addr_eq(ep->address, all_ones) && !is_listed(ep->address, broadcasts, cnt))
+			close_endpoint(ep);
+	/* A virtual home network has no broadcast address; there bind() refuses, rightly. */
+	for (i = 0; i < cnt; i++)
+		if (!is_open(s, broadcasts[i]))
+			(void)add_endpoint(s, broadcasts[i], true);
 }
 
 int reg_socket_open(const struct reg_socket_conf *conf, struct reg_socket **ret_socket)
 {
 	const struct in_addr all_ones = { .s_addr = INADDR_BROADCAST };
 	struct reg_socket *s = calloc(1, sizeof(*s));
-	size_t i;
 	int rc;
 
 	if (!s)
 		return -ENOMEM;
 	s->conf = *conf;
+	s->conf.broadcasts = NULL; /* the caller's may go */
 	s->slots = calloc(REG_SOCKET_BATCH, sizeof(*s->slots));
 	rc = s->slots ? add_endpoint(s, conf->address, false) : -ENOMEM;
 	if (rc < 0) {
 		reg_socket_close(s);
 		return rc;
 	}
-	/* A virtual home network has no broadcast address; there bind() refuses, rightly. */
-	for (i = 0; i < conf->broadcast_cnt; i++)
-		if (!addr_eq(conf->broadcasts[i], conf->address))
-			(void)add_endpoint(s, conf->broadcasts[i], true);
 	(void)add_endpoint(s, all_ones, true);
+	reg_socket_set_broadcasts(s, conf->broadcasts, conf->broadcast_cnt);
 	*ret_socket = s;
 	return 0;
 }
@@ -373,10 +414,8 @@ struct reg_socket *reg_socket_close(struct reg_socket *s)
 
 	if (!s)
 		return NULL;
-	for (i = 0; i < s->endpoint_cnt; i++) {
-		loop_fd_free(s->endpoints[i].watch);
-		close(s->endpoints[i].fd);
-	}
+	for (i = 0; i < SOCKETS_MAX; i++)
+		close_endpoint(&s->endpoints[i]);
 	reg_socket_release(s, SIZE_MAX, false);
 	free(s->slots);
 	free(s);

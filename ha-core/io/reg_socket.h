@@ -70,6 +70,12 @@ struct reg_socket_conf {
 int reg_socket_open(const struct reg_socket_conf *conf, struct reg_socket **ret_socket);
 struct reg_socket *reg_socket_close(struct reg_socket *s);
 
+/**
+ * Listens on these subnet broadcasts from now on, where they are ours, and on no others. Not from
+ * within a handler.
+ */
+void reg_socket_set_broadcasts(struct reg_socket *s, const struct in_addr *broadcasts, size_t cnt);
+
 /** Queues a reply to where a request came from. The octets are copied. */
 void reg_socket_reply(struct reg_socket *s, const struct reg_origin *to, const uint8_t *reply,
 		      size_t len);

@@ -369,6 +369,23 @@ int tunnel_route(struct tunnel *t, struct addr_prefix network, bool on)
 	return tunnel_tun.route(t->base, network, on);
 }
 
+bool tunnel_home_network_eq(const struct tunnel_home_network *a,
+			    const struct tunnel_home_network *b)
+{
+	return addr_prefix_eq(a->prefix, b->prefix) && strcmp(a->interface, b->interface) == 0;
+}
+
+bool tunnel_home_network_find(const struct tunnel_home_network *networks, size_t cnt,
+			      const struct tunnel_home_network *net)
+{
+	size_t i;
+
+	for (i = 0; i < cnt; i++)
+		if (tunnel_home_network_eq(&networks[i], net))
+			return true;
+	return false;
+}
+
 int tunnel_set_home_networks(struct tunnel *t, const struct tunnel_home_network *networks,
 			     size_t cnt)
 {

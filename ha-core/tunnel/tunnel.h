@@ -55,6 +55,12 @@ struct tunnel_home_network {
 	char interface[IF_NAMESIZE]; /* "": virtual, the whole prefix is routed to the tunnels */
 };
 
+bool tunnel_home_network_eq(const struct tunnel_home_network *a,
+			    const struct tunnel_home_network *b);
+/** Is it among them? */
+bool tunnel_home_network_find(const struct tunnel_home_network *networks, size_t cnt,
+			      const struct tunnel_home_network *net);
+
 /** tunnel.data-path */
 enum tunnel_choice { TUNNEL_AUTO, TUNNEL_XDP, TUNNEL_TC, TUNNEL_KERNEL, TUNNEL_TUN };
 
@@ -148,8 +154,9 @@ int tunnel_del(struct tunnel *t, struct binding_key key);
 int tunnel_route(struct tunnel *t, struct addr_prefix network, bool on);
 
 /**
- * The home networks are these from now on; those with an interface are the same as before. All or
- * nothing. What was home there has its bindings ended by the caller.
+ * The home networks are these from now on. All or nothing. What was home in one that is gone has
+ * its bindings ended by the caller; a binding whose network is another link now, or is none any
+ * more or has become one, is put again.
  * @param networks  kept by reference, instead of those of before
  * @retval -errno  logged, with what was refused and the remedy; those of before hold
  */

@@ -127,7 +127,7 @@ def home(campus, net, capture, run_daemon, peer):
     h = SimpleNamespace(lan=lan, neighbour=neighbour, node=node, campus=campus,
                         wire=Wire(neighbour, NEIGHBOUR_MAC, capture),
                         node_wire=Wire(node, NODE_MAC, capture),
-                        sa=topology.SA)
+                        sa=topology.SA, agent=campus.agent)
     campus.ihad_conf["mobile-nodes"] += [topology.node(HOME), topology.node("10.60.0.8")]
 
     def serve(wait=True, agent=campus.agent, **settings):
@@ -427,6 +427,242 @@ def test_neither_advertises_nor_answers_if_told_not_to(home):
     ihad.wait_counter("proxy-arps-sent", 1)
     ihad.stop()
     assert home.node_wire.adverts() == []
+
+
+# --- by a reload ---
+
+LINK = {"prefix": "10.60.0.0/24", "interface": "lan0"}
+SERVED = "configuration reloaded\n"
+
+
+def having(conf, *networks, **settings):
+    """With these home networks beside the virtual one, and the nodes that are at home in them."""
+    prefixes = ("10.50.", *(n["prefix"][:6] for n in networks))
+    return conf | settings | {
+        "home-networks": [conf["home-networks"][0], *networks],
+        "mobile-nodes": [n for n in conf["mobile-nodes"]
+                         if n.get("home-address", "10.50.").startswith(prefixes)]}
+
+
+@pytest.fixture
+def reload(home, run_daemon):
+    """reload(network, ...): has ihad serve these from now on; the first time, starts it."""
+    conf = home.campus.ihad_conf
+
+    def run_with(*networks, answer=SERVED, **settings):
+        if not hasattr(home, "ihad"):
+            home.ihad = run_daemon(home.campus.ha, "ihad", having(conf, *networks, **settings))
+            return home.ihad
+        home.ihad.write_config(having(home.ihad.conf | {"mobile-nodes": conf["mobile-nodes"]},
+                                      *networks))
+        done = home.ihad.hactl("reload", check=False, json_output=False)
+        assert done.stdout == answer, done.stderr
+        return home.ihad
+
+    return run_with
+
+
+def is_answered(home, wire=None, who=HOME):
+    """Does anybody answer ARP for it by the time that he answers for another node?"""
+    wire = wire or home.wire
+    wire.clear()
+    wire.send(who_has(who, wire.mac, NEIGHBOUR))
+    wire.send(who_has("10.60.0.8", wire.mac, NEIGHBOUR))
+    until(lambda: wire.arps_about("10.60.0.8"), "the answer for another node")
+    return any(f[20:22] == b"\0\2" for f in wire.arps_about(who))
+
+
+@pytest.mark.parametrize("tier", ["tun", "tc", "xdp", "kernel"])
+def test_a_link_that_a_reload_brings_is_served(home, reload, net, desk, correspondent, tier):
+    if tier in ("tc", "xdp"):
+        net.prepare_for_bpf()
+    settings = {"data-path": tier} | ({"mss-clamp": "udp"} if tier == "kernel" else {})
+    ihad = reload(tunnel=settings)
+    desk.register()
+    reload(LINK)
+    assert ihad.wait_event("home-network-added")[0]["interface"] == "lan0"
+    assert len(ihad.events("rp-filter-loosened")) == 1
+    _, _, advert = until(home.wire.adverts, "an advertisement")[0]
+    assert (advert.sequence, advert.lifetime) == (0, 1800)
+    node = home.away().listen_ipip()
+    node.register()
+    home.away("10.60.0.8").register()
+    until(lambda: home.wire.arps_about() == [G1] * 3, "announcements")
+    assert is_answered(home)
+    host = correspondent(home.neighbour, NEIGHBOUR)
+    for _ in range(3):
+        host.send(b"hello", (HOME, 7000))
+        assert node.receive_ipip()[1].data == b"hello"
+        node.send_ipip(mip.udp_packet(HOME, 7000, NEIGHBOUR, 7000, b"hello back"))
+        assert host.receive() == (b"hello back", (HOME, 7000))
+    assert ihad.status()["data-path"] == tier
+    assert ihad.binding(home.campus.home), "that of before goes on"
+
+
+def test_a_link_that_is_gone_is_left(home, reload, desk, peer):
+    """Its nodes are told where that was agreed; the link is, by the last advertisement."""
+    ihad = reload(LINK)
+    desk.register()
+    told = peer(home.campus.desk, home.campus.desk_address, HOME, "0.0.0.0", port=mip.PORT)
+    node = home.away()
+    request = node.build(extensions=mip.revocation_support())
+    node.send(request)
+    assert node.reply(request).code in (0, 1)
+    until(lambda: len(home.wire.arps_about()) == 3, "all announcements")
+    assert HOME in home.campus.ha.ip_show("route", "show", "dev", "ihad0")
+    home.wire.clear()
+    reload()
+    (ended,) = ihad.wait_event("binding-ended")
+    assert (ended["home-address"], ended["reason"]) == (HOME, "mobile-node-gone")
+    assert ihad.wait_event("home-network-removed")[0]["interface"] == "lan0"
+    message = mip.parse_revocation(told.receive(mip.REVOCATION)[0])
+    assert message.home == HOME and message.is_authentic(topology.SA)
+    until(lambda: home.wire.adverts(), "a farewell")
+    assert [a.lifetime for *_, a in home.wire.adverts()] == [0]
+    assert HOME not in home.campus.ha.ip_show("route", "show", "dev", "ihad0")
+    assert [b["home-address"] for b in ihad.bindings()] == [home.campus.home]
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    home.wire.solicit("192.0.2.10")
+
+    # It comes back, and the agent has not been away (RFC 5944 §2.3.2).
+    last = home.wire.adverts()[-1][2].sequence
+    reload(LINK)
+    until(lambda: len(home.wire.adverts()) == 2, "an advertisement")
+    assert home.wire.adverts()[-1][2].sequence == last + 1
+    assert home.wire.arps_about() == [], "neither announced nor answered"
+    home.away("10.60.0.8").register()
+    assert not is_answered(home), "its binding is gone"
+
+
+@pytest.fixture
+def other_wire(home, net, capture):
+    """A second link of the agent's: lan1, and a neighbour there."""
+    host = net.host("elsewhere")
+    net.link(home.campus.ha, "lan1", "10.60.0.2/24", host, "eth0", None)
+    for h, interface, mac in ((home.campus.ha, "lan1", AGENT_MAC), (host, "eth0", NEIGHBOUR_MAC)):
+        h.ip(f"link set {interface} address {mac.hex(':')}")
+    return Wire(host, NEIGHBOUR_MAC, capture)
+
+
+def test_a_network_that_moves_to_another_interface_takes_its_bindings_along(home, reload, desk,
+                                                                            other_wire):
+    ihad = reload(LINK)
+    desk.register()
+    home.away().register()
+    home.away("10.60.0.8").register()
+    until(lambda: len(home.wire.arps_about()) == 3, "all announcements")
+    home.wire.clear()
+    reload(LINK | {"interface": "lan1"})
+    (moved,) = ihad.wait_event("home-network-moved")
+    assert (moved["network"], moved["interface"], moved["before"]) == (
+        LINK["prefix"], "lan1", "lan0")
+    until(lambda: other_wire.arps_about() == [G1] * 3, "announcements on the other link")
+    until(home.wire.adverts, "a farewell")
+    assert [a.lifetime for *_, a in home.wire.adverts()] == [0]
+    assert [a.lifetime for *_, a in other_wire.adverts()] == [1800]
+    assert is_answered(home, other_wire)
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    assert is_answered(home, other_wire)
+    assert home.wire.arps_about() == [], "no more on the link of before"
+    assert len(ihad.bindings()) == 3 and ihad.events("binding-ended") == []
+    assert "dev ihad0" in home.campus.ha.ip_show("route", "get", HOME)
+    home.away().deregister()
+    assert not is_answered(home, other_wire)
+
+
+def test_a_virtual_network_becomes_a_link_and_a_virtual_one_again(home, reload, correspondent):
+    """Its bindings stay."""
+    virtual = {"prefix": LINK["prefix"]}
+    home.campus.ha.ip(f"addr del {AGENT}/24 dev lan0")
+    ihad = reload(virtual)
+    node = home.away().listen_ipip()
+    node.register()
+    home.away("10.60.0.8").register()
+    home.campus.ha.ip(f"addr add {AGENT}/24 dev lan0")
+    reload(LINK)
+    until(lambda: home.wire.arps_about() == [G1] * 3, "announcements")
+    assert is_answered(home)
+    host = correspondent(home.neighbour, NEIGHBOUR)
+    host.send(b"hello", (HOME, 7000))
+    assert node.receive_ipip()[1].data == b"hello"
+
+    home.campus.ha.ip(f"addr del {AGENT}/24 dev lan0")
+    reload(virtual)
+    home.campus.ha.ip(f"addr add {AGENT}/32 dev lan0")
+    routes = home.campus.ha.ip_show("route", "show", "dev", "ihad0")
+    assert LINK["prefix"] in routes and HOME not in routes
+    home.wire.clear()
+    home.wire.send(who_has(HOME, NEIGHBOUR_MAC, NEIGHBOUR))
+    reply = until(lambda: ihad.counters()["gratuitous-arps-sent"] == 6, "no more of them")
+    assert reply and home.wire.arps_about() == []
+    assert len(ihad.bindings()) == 2
+
+
+def test_settings_of_a_link_change_and_nothing_else_of_it(home, reload):
+    ihad = reload(LINK)
+    home.away().register()
+    home.away("10.60.0.8").register()
+    until(lambda: len(home.wire.arps_about("10.60.0.8")) == 3, "all announcements")
+    home.wire.clear()
+    reload(LINK | {"advertise": False, "gratuitous-arps": 1})
+    until(home.wire.adverts, "a farewell")
+    home.node_wire.solicit("192.0.2.10")
+    assert is_answered(home)
+    reload(LINK | {"advertisement-interval": 1, "gratuitous-arps": 1})
+    until(lambda: len(home.node_wire.adverts()) >= 5, "advertisements")
+    lifetimes = [a.lifetime for *_, a in home.node_wire.adverts()][:5]
+    assert lifetimes == [1800, 0, 3, 3, 3]
+    assert [a.sequence for *_, a in home.node_wire.adverts()][:5] == [0, 1, 2, 3, 4]
+    assert ihad.counter("solicitations-received") == 0
+    reload(LINK | {"advertise-prefix-length": False, "gratuitous-arps": 1})
+    until(lambda: home.node_wire.adverts()[-1][2].prefix_lengths is None, "said at once")
+    assert is_answered(home)
+    assert ihad.counter("gratuitous-arps-sent") == 6
+    home.away().deregister()
+    home.away().register()
+    assert ihad.counter("gratuitous-arps-sent") == 7
+
+
+def test_a_link_that_is_not_there_refuses_the_file(home, reload, desk, other_wire):
+    ihad = reload(LINK)
+    desk.register()
+    home.away().register()
+    home.away("10.60.0.8").register()
+    until(home.wire.adverts, "an advertisement")
+    others = ({"prefix": "10.61.0.0/24", "interface": "lan1"},
+              {"prefix": "10.62.0.0/24", "interface": "nobody"}, {"prefix": "10.63.0.0/16"})
+    reload(*others, answer="")
+    assert ihad.wait_event("home-link-refused")[0]["interface"] == "nobody"
+    assert ihad.wait_event("reload-failed")
+    assert is_answered(home)
+    assert [a.lifetime for *_, a in home.wire.adverts()] == [], "nobody goes"
+    assert other_wire.adverts() == [] and len(ihad.bindings()) == 3
+    home.campus.ha.ip("route add 10.63.0.0/16 via 10.0.0.1")
+    reload(others[0], others[2], answer="")
+    assert ihad.wait_event("data-path-refused")
+    assert is_answered(home) and other_wire.adverts() == []
+    groups = home.campus.ha.ip_show("maddress", "show", "dev", "lan1")
+    assert "224.0.0.11" not in groups
+    reload(LINK, others[0])
+    until(other_wire.adverts, "an advertisement")
+
+
+def test_broadcasts_of_a_link_that_a_reload_brings(home, reload, correspondent):
+    """For nodes that are away and ask for them, and to the home agent from nodes that look for one."""
+    reload()
+    reload(LINK)
+    node = home.away().listen_ipip()
+    node.register(flags=mip.B | mip.D | mip.T)
+    host = correspondent(home.neighbour, NEIGHBOUR)
+    host.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    host.send(b"to all", ("10.60.0.255", 7000))
+    assert node.receive_ipip()[1].data == b"to all"
+    sockets = home.campus.ha.run(["ss", "-Hlnu"]).stdout
+    assert "10.60.0.255:434" in sockets
+    reload()
+    sockets = home.campus.ha.run(["ss", "-Hlnu"]).stdout
+    assert "10.60.0.255:434" not in sockets and f"{home.agent}:434" in sockets
+    assert "255.255.255.255:434" in sockets
 
 
 def test_tshark_reads_every_frame_the_same_way(home, workdir):

@@ -138,34 +138,6 @@ def test_a_route_that_the_host_refuses_refuses_all_of_it(campus, run_daemon, pee
     carries(node, server)
 
 
-def test_while_a_home_link_waits_for_a_restart_all_home_networks_do(campus, run_daemon, net,
-                                                                   peer, desk):
-    net.link(campus.ha, "lan0", "10.60.0.2/24", net.host("lan"), "eth0", None)
-    conf = campus.ihad_conf
-    link = {"prefix": "10.60.0.0/24", "interface": "lan0"}
-    conf["home-networks"].append(link)
-    conf["mobile-nodes"].append(topology.node(None, nai=GUEST))
-    ihad = run_daemon(campus.ha, "ihad", conf)
-    desk.register()
-    waiting = with_new(ihad.conf)
-    waiting["home-networks"] = [
-        {"prefix": "10.50.0.0/16"}, link | {"advertise": False},
-        {"prefix": NEW, "dynamic-pool": "10.51.129.0/24"}]
-    ihad.write_config(waiting)
-    assert ihad.hactl("reload", json_output=False) == (
-        "configuration reloaded, and in force; after a restart: home-networks\n")
-    assert routes(campus) == {"10.50.0.0/16"} and ihad.binding(campus.home)
-    guest = peer(campus.desk, "10.1.0.11", "0.0.0.0", campus.agent)
-    assert ask(guest).code == 130, "no address of a network that is not served"
-    assert ihad.events("home-network-added") == []
-
-    waiting["home-networks"][1] = link
-    ihad.write_config(waiting)
-    assert ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
-    assert routes(campus) == {"10.50.0.0/16", NEW}
-    assert ask(guest).home.startswith("10.51.129.")
-
-
 def test_a_route_that_is_taken_away_comes_back_as_those_of_the_first_file_do(campus, ihad):
     ihad.write_config(with_new(ihad.conf))
     ihad.reload()

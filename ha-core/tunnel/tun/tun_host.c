@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The host's side of the "tun" tier; tunnel_tun.c calls it. Everything here happens at start, at
- * the end, and when a node of a physical home link leaves or comes home.
+ * the end, at a reload, and when a node of a physical home link leaves or comes home.
  *
  * The device carries no address: the home agent's own lives where the administrator put it, and
  * is the preferred source of our routes, so that what begins on this host has it as its source.
@@ -49,9 +49,10 @@ struct tun_host {
 	struct rtnl *rtnl;
 	int fd;
 	unsigned int index;
-	uint64_t lost, lost_seen; /* since we started; what this device said last */
-	bool forwarding_is_ours;  /* it was off when we came */
-	char note[PATH_MAX];      /* of that */
+	uint64_t lost, lost_seen;   /* since we started; what this device said last */
+	bool forwarding_is_ours;    /* it was off when we came */
+	char note[PATH_MAX];        /* of that */
+	struct addr_set were_links; /* home networks: single addresses may have routes still */
 };
 
 static void note_in(struct tun_host *h)
@@ -354,24 +355,34 @@ static int route_network(struct tun_host *h, struct addr_prefix prefix)
 				     : rtnl_error(h->rtnl));
 }
 
-static int lay_down_network(struct tun_host *h, const struct tunnel_home_network *net)
+static int find_home_link(struct tun_host *h, const char *interface)
 {
 	struct rtnl_link link;
 	char what[80];
+	int err = rtnl_link_get(h->rtnl, interface, &link);
+
+	if (err >= 0)
+		return 0;
+	(void)snprintf(what, sizeof(what), "find the home link %s", interface);
+	return refuse(h->conf, what, err, "home-networks: interface must name a link of this host");
+}
+
+static void settle_home_link(const char *interface)
+{
+	loosen_strict_filter(interface);
+	warn_of_kernel_proxy(interface);
+}
+
+static int lay_down_network(struct tun_host *h, const struct tunnel_home_network *net)
+{
 	int err;
 
-	if (net->interface[0] != '\0') {
-		err = rtnl_link_get(h->rtnl, net->interface, &link);
-		if (err < 0) {
-			(void)snprintf(what, sizeof(what), "find the home link %s", net->interface);
-			return refuse(h->conf, what, err,
-				      "home-networks: interface must name a link of this host");
-		}
-		loosen_strict_filter(net->interface);
-		warn_of_kernel_proxy(net->interface);
-		return 0;
-	}
-	return route_network(h, net->prefix);
+	if (net->interface[0] == '\0')
+		return route_network(h, net->prefix);
+	err = find_home_link(h, net->interface);
+	if (err == 0)
+		settle_home_link(net->interface);
+	return err;
 }
 
 int tun_host_open(const struct tunnel_conf *conf, struct tun_host **ret_h)
@@ -467,6 +478,7 @@ struct tun_host *tun_host_close(struct tun_host *h)
 	if (h->fd >= 0)
 		(void)close(h->fd); /* the device goes with it */
 	h->rtnl = rtnl_close(h->rtnl);
+	addr_set_done(&h->were_links);
 	free(h);
 	return NULL;
 }
@@ -489,14 +501,16 @@ static bool is_on_home_link(const struct tun_host *h, struct in_addr home_addr)
 
 int tun_host_put(struct tun_host *h, struct in_addr home_addr)
 {
-	if (!is_on_home_link(h, home_addr))
-		return 0;
-	return put_route(h, (struct addr_prefix){ home_addr, 32 });
+	const struct addr_prefix host = { home_addr, 32 };
+
+	if (is_on_home_link(h, home_addr))
+		return put_route(h, host);
+	return addr_set_contains(&h->were_links, home_addr) ? del_route(h, host) : 0;
 }
 
 int tun_host_del(struct tun_host *h, struct in_addr home_addr)
 {
-	if (!is_on_home_link(h, home_addr))
+	if (!is_on_home_link(h, home_addr) && !addr_set_contains(&h->were_links, home_addr))
 		return 0;
 	return del_route(h, (struct addr_prefix){ home_addr, 32 });
 }
@@ -506,18 +520,7 @@ int tun_host_route(struct tun_host *h, struct addr_prefix network, bool on)
 	return on ? put_route(h, network) : del_route(h, network);
 }
 
-/* Only a virtual network is routed as a whole. */
-static bool is_routed(const struct tunnel_home_network *nets, size_t cnt, struct addr_prefix prefix)
-{
-	size_t i;
-
-	for (i = 0; i < cnt; i++)
-		if (nets[i].interface[0] == '\0' && addr_prefix_eq(nets[i].prefix, prefix))
-			return true;
-	return false;
-}
-
-/* Of `cnt` networks those that are not among the others. */
+/* Only a virtual network is routed as a whole. Of `cnt` networks those not among the others. */
 static void unroute_networks(struct tun_host *h, const struct tunnel_home_network *nets, size_t cnt,
 			     const struct tunnel_home_network *others, size_t other_cnt)
 {
@@ -525,7 +528,8 @@ static void unroute_networks(struct tun_host *h, const struct tunnel_home_networ
 	int err;
 
 	for (i = 0; i < cnt; i++) {
-		if (nets[i].interface[0] != '\0' || is_routed(others, other_cnt, nets[i].prefix))
+		if (nets[i].interface[0] != '\0' ||
+		    tunnel_home_network_find(others, other_cnt, &nets[i]))
 			continue;
 		err = del_route(h, nets[i].prefix);
 		if (err < 0)
@@ -536,6 +540,19 @@ static void unroute_networks(struct tun_host *h, const struct tunnel_home_networ
 	}
 }
 
+/* Before a network stops being a link: without memory for that, it cannot. */
+static int note_links(struct tun_host *h, const struct tunnel_home_network *networks, size_t cnt)
+{
+	const struct tunnel_home_network *net = h->conf->home_networks;
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < h->conf->home_network_cnt && err == 0; i++, net++)
+		if (net->interface[0] != '\0' && !tunnel_home_network_find(networks, cnt, net))
+			err = addr_set_add(&h->were_links, net->prefix);
+	return err;
+}
+
 int tun_host_set_networks(struct tun_host *h, const struct tunnel_home_network *networks,
 			  size_t cnt)
 {
@@ -544,16 +561,23 @@ int tun_host_set_networks(struct tun_host *h, const struct tunnel_home_network *
 	size_t i;
 	int err;
 
+	err = note_links(h, networks, cnt);
+	if (err < 0)
+		return err;
 	for (i = 0; i < cnt; i++) {
-		if (networks[i].interface[0] != '\0' ||
-		    is_routed(before, before_cnt, networks[i].prefix))
+		if (tunnel_home_network_find(before, before_cnt, &networks[i]))
 			continue;
-		err = route_network(h, networks[i].prefix);
+		err = networks[i].interface[0] == '\0' ? route_network(h, networks[i].prefix)
+						       : find_home_link(h, networks[i].interface);
 		if (err < 0) {
 			unroute_networks(h, networks, i, before, before_cnt);
 			return err;
 		}
 	}
+	for (i = 0; i < cnt; i++)
+		if (networks[i].interface[0] != '\0' &&
+		    !tunnel_home_network_find(before, before_cnt, &networks[i]))
+			settle_home_link(networks[i].interface);
 	unroute_networks(h, before, before_cnt, networks, cnt);
 	return 0;
 }

@@ -34,7 +34,8 @@ int tun_host_route(struct tun_host *h, struct addr_prefix network, bool on);
 
 /**
  * Lays the routes of virtual home networks that conf does not have yet, then takes away those that
- * only conf has. conf is the caller's to change.
+ * only conf has; home links that come have to be there. conf is the caller's to change, and to put
+ * again home addresses whose network is a link no more, or has become one.
  * @retval -errno  logged; all is as it was
  */
 int tun_host_set_networks(struct tun_host *h, const struct tunnel_home_network *networks,

@@ -151,8 +151,9 @@ struct raw_in {
 
 /* A physical home link; what is broadcast there. */
 struct link_in {
+	struct link_in *next;
 	struct tunnel_dp *dp;
-	struct addr_prefix net;
+	struct tunnel_home_network net;
 	int fd;
 	struct loop_fd *watch;
 };
@@ -172,7 +173,6 @@ struct tunnel_dp {
 	struct out_queue out;
 	struct raw_in icmp;    /* errors from inside the tunnels */
 	struct link_in *links; /* owned */
-	size_t link_cnt;
 	struct broadcast_nodes broadcast_nodes;
 	struct icmp_limit broadcast_limit;
 	struct soft_state soft;
@@ -643,7 +643,7 @@ static void on_link(void *ctx, int events)
 			continue;
 		if (len < 0) /* no more; or the link is down, and that has been taken note of */
 			break;
-		broadcast(dp, link->net, packet, (size_t)len);
+		broadcast(dp, link->net.prefix, packet, (size_t)len);
 	}
 	out_flush(dp);
 }
@@ -1336,46 +1336,84 @@ static int open_icmp(struct tunnel_dp *dp)
 	return 0;
 }
 
-/* One socket for each physical home link. */
-static int open_links(struct tunnel_dp *dp)
+static struct link_in *link_close(struct link_in *link)
 {
-	const struct tunnel_home_network *net = dp->conf.home_networks;
+	(void)loop_fd_free(link->watch);
+	if (link->fd >= 0)
+		(void)close(link->fd);
+	free(link);
+	return NULL;
+}
+
+static int link_open(struct tunnel_dp *dp, const struct tunnel_home_network *net,
+		     struct link_in **ret_link)
+{
+	struct link_in *link = calloc(1, sizeof(*link));
+	int err;
+
+	if (!link)
+		return -ENOMEM;
+	*link = (struct link_in){ .dp = dp, .net = *net, .fd = -1 };
+	err = tun_link_open(net->interface, net->prefix, dp->conf.broadcast_limited, &link->fd);
+	if (err < 0) {
+		(void)link_close(link);
+		return refuse_socket(&dp->conf, "listen to a home link", err);
+	}
+	link->watch = loop_fd_new(dp->conf.loop, link->fd, LOOP_READ, on_link, link);
+	if (!link->watch) {
+		(void)link_close(link);
+		return -ENOMEM;
+	}
+	*ret_link = link;
+	return 0;
+}
+
+/* Closes those of the list that are none of these networks. */
+static void keep_links(struct link_in **list, const struct tunnel_home_network *networks,
+		       size_t cnt)
+{
+	struct link_in *link;
+
+	while ((link = *list)) {
+		if (tunnel_home_network_find(networks, cnt, &link->net)) {
+			list = &link->next;
+			continue;
+		}
+		*list = link->next;
+		(void)link_close(link);
+	}
+}
+
+/*
+ * One socket for each physical home link; those that are open stay. On failure there are no more
+ * than before.
+ */
+static int open_links(struct tunnel_dp *dp, const struct tunnel_home_network *networks, size_t cnt)
+{
+	const struct tunnel_home_network *before = dp->conf.home_networks;
 	struct link_in *link;
 	size_t i;
 	int err;
 
 	if (!dp->conf.broadcast_subnet)
 		return 0;
-	dp->links = calloc(dp->conf.home_network_cnt, sizeof(*dp->links));
-	if (!dp->links)
-		return -ENOMEM;
-	for (i = 0; i < dp->conf.home_network_cnt; i++, net++) {
-		if (net->interface[0] == '\0')
+	for (i = 0; i < cnt; i++) {
+		if (networks[i].interface[0] == '\0')
 			continue;
-		link = &dp->links[dp->link_cnt];
-		err = tun_link_open(net->interface, net->prefix, dp->conf.broadcast_limited,
-				    &link->fd);
-		if (err < 0)
-			return refuse_socket(&dp->conf, "listen to a home link", err);
-		link->dp = dp;
-		link->net = net->prefix;
-		dp->link_cnt++;
-		link->watch = loop_fd_new(dp->conf.loop, link->fd, LOOP_READ, on_link, link);
-		if (!link->watch)
-			return -ENOMEM;
+		for (link = dp->links; link; link = link->next)
+			if (tunnel_home_network_eq(&link->net, &networks[i]))
+				break;
+		if (link)
+			continue;
+		err = link_open(dp, &networks[i], &link);
+		if (err < 0) {
+			keep_links(&dp->links, before, dp->conf.home_network_cnt);
+			return err;
+		}
+		link->next = dp->links;
+		dp->links = link;
 	}
 	return 0;
-}
-
-static void close_links(struct tunnel_dp *dp)
-{
-	size_t i;
-
-	for (i = 0; i < dp->link_cnt; i++) {
-		(void)loop_fd_free(dp->links[i].watch);
-		(void)close(dp->links[i].fd);
-	}
-	free(dp->links);
 }
 
 static int allocate_slots(struct tunnel_dp *dp)
@@ -1435,7 +1473,7 @@ static void tun_close(struct tunnel_dp *dp)
 	dp->icmp.watch = loop_fd_free(dp->icmp.watch);
 	if (dp->icmp.fd >= 0)
 		(void)close(dp->icmp.fd);
-	close_links(dp);
+	keep_links(&dp->links, NULL, 0);
 	soft_state_done(&dp->soft);
 	fragments_done(&dp->fragments);
 	dp->host = tun_host_close(dp->host);
@@ -1495,7 +1533,7 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	if (err == 0)
 		err = tun_watch_open(&dp->conf, dp->host, on_device, dp, &dp->guard);
 	if (err == 0)
-		err = open_links(dp);
+		err = open_links(dp, dp->conf.home_networks, dp->conf.home_network_cnt);
 	if (err < 0) {
 		tun_close(dp);
 		return err;
@@ -1540,14 +1578,19 @@ static int tun_route(struct tunnel_dp *dp, struct addr_prefix network, bool on)
 	return tun_host_route(dp->host, network, on);
 }
 
-/* The sockets on home links stay: those networks are the same. */
 static int tun_set_home_networks(struct tunnel_dp *dp, const struct tunnel_home_network *networks,
 				 size_t cnt)
 {
-	int err = tun_host_set_networks(dp->host, networks, cnt);
+	int err = open_links(dp, networks, cnt);
 
 	if (err < 0)
 		return err;
+	err = tun_host_set_networks(dp->host, networks, cnt);
+	if (err < 0)
+		keep_links(&dp->links, dp->conf.home_networks, dp->conf.home_network_cnt);
+	if (err < 0)
+		return err;
+	keep_links(&dp->links, networks, cnt);
 	dp->conf.home_networks = networks;
 	dp->conf.home_network_cnt = cnt;
 	return 0;

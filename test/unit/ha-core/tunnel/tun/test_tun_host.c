@@ -364,6 +364,63 @@ static void home_networks_change_all_or_none(void **state)
 	assert_int_equal(way_to("10.53.0.7"), 0);
 }
 
+/* As the tier does it, once that has worked. */
+static void set_networks(const struct tunnel_home_network *networks, size_t cnt)
+{
+	assert_int_equal(tun_host_set_networks(f.host, networks, cnt), 0);
+	f.conf.home_networks = networks;
+	f.conf.home_network_cnt = cnt;
+}
+
+static void a_link_that_comes_has_to_be_there_and_is_filtered_loosely(void **state)
+{
+	struct tunnel_home_network networks[] = { f.networks[0], f.networks[1] };
+
+	(void)state;
+	f.conf.home_network_cnt = 1;
+	open_host();
+	assert_int_equal(setting_write(HOME, "rp_filter", 1), 0);
+	(void)snprintf(networks[1].interface, sizeof(networks[1].interface), "nobody");
+	assert_int_equal(tun_host_set_networks(f.host, networks, 2), -ENODEV);
+	assert_int_equal(setting_read(HOME, "rp_filter", 7), 1);
+	set_networks(f.networks, 2);
+	assert_int_equal(setting_read(HOME, "rp_filter", 7), 2);
+	assert_int_equal(tun_host_put(f.host, addr("10.60.0.7")), 0);
+	assert_int_equal(way_to("10.60.0.7"), device());
+}
+
+static void a_node_that_ends_with_its_link_leaves_no_route(void **state)
+{
+	(void)state;
+	open_host();
+	assert_int_equal(tun_host_put(f.host, addr("10.60.0.7")), 0);
+	set_networks(f.networks, 1);
+	assert_int_equal(way_to("10.60.0.7"), device());
+	assert_int_equal(tun_host_del(f.host, addr("10.60.0.7")), 0);
+	assert_int_equal(way_to("10.60.0.7"), link_of(HOME).index);
+}
+
+/* The address that the host has on the link is a route that is in the way otherwise. */
+static void a_link_that_is_none_any_more_is_routed_as_a_whole(void **state)
+{
+	const struct tunnel_home_network whole[] = { { .prefix = prefix("10.60.0.0", 24) } };
+	struct rtnl_route single = { .dst = prefix("10.60.0.7", 32) };
+
+	(void)state;
+	open_host();
+	assert_int_equal(tun_host_put(f.host, addr("10.60.0.7")), 0);
+	assert_int_equal(tun_host_set_networks(f.host, whole, 1), -EEXIST);
+	assert_int_equal(way_to("10.50.0.7"), device());
+	(void)close(f.link);
+	f.link = open_device("other0");
+	set_networks(whole, 1);
+	assert_int_equal(way_to("10.60.0.8"), device());
+	assert_int_equal(tun_host_put(f.host, addr("10.60.0.7")), 0);
+	assert_int_equal(way_to("10.60.0.7"), device());
+	single.index = device();
+	assert_int_equal(rtnl_route_del(f.rtnl, &single), -ESRCH); /* the whole is enough */
+}
+
 static void what_this_host_takes_itself_is_local(void **state)
 {
 	(void)state;
@@ -558,6 +615,9 @@ int main(void)
 		TEST(virtual_home_networks_come_and_go),
 		TEST(a_home_network_that_is_wider_than_before_has_a_route_all_the_time),
 		TEST(home_networks_change_all_or_none),
+		TEST(a_link_that_comes_has_to_be_there_and_is_filtered_loosely),
+		TEST(a_node_that_ends_with_its_link_leaves_no_route),
+		TEST(a_link_that_is_none_any_more_is_routed_as_a_whole),
 		TEST(what_this_host_takes_itself_is_local),
 		TEST(routes_that_are_gone_are_put_back),
 		TEST(a_device_that_was_set_down_is_set_up),
