@@ -759,6 +759,87 @@ static struct home_link_network *home_link_networks_of(const struct ha_conf *con
 	return networks;
 }
 
+/* --- what of the configuration others want in their own words --- */
+
+/* Between hosts that share their state: keepalived has it here, or elsewhere. */
+static bool address_floats(const struct ha_conf *conf)
+{
+	return conf->state.replication.server_cnt > 0;
+}
+
+static enum tunnel_choice choice_of(enum ha_conf_data_path data_path)
+{
+	switch (data_path) {
+	case HA_CONF_DATA_PATH_XDP:
+		return TUNNEL_XDP;
+	case HA_CONF_DATA_PATH_TC:
+		return TUNNEL_TC;
+	case HA_CONF_DATA_PATH_KERNEL:
+		return TUNNEL_KERNEL;
+	case HA_CONF_DATA_PATH_TUN:
+		return TUNNEL_TUN;
+	case HA_CONF_DATA_PATH_AUTO:
+		break;
+	}
+	return TUNNEL_AUTO;
+}
+
+/* Its maps are laid out once: nodes that a reload brings should find room. */
+static uint32_t fast_nodes_of(const struct ha_conf *conf)
+{
+	size_t cnt = conf->mobile_node_cnt;
+
+	if (conf->tunnel.fast_path_nodes > 0)
+		return conf->tunnel.fast_path_nodes;
+	return (uint32_t)(cnt + cnt / 4 + 256);
+}
+
+static void on_keepalive(void *ctx, const struct binding *b, struct in_addr src, uint16_t port)
+{
+	const struct ha *ha = ctx;
+
+	ha_ctl_keepalive(ha->ctl, b, src, port);
+}
+
+static struct tunnel_conf tunnel_conf_of(struct ha *ha, const struct ha_conf *conf,
+					 const struct ha_networks *networks, const char *run_dir)
+{
+	const enum ha_conf_mss_clamp clamp = conf->tunnel.mss_clamp;
+
+	return (struct tunnel_conf){
+		.device = ha->daemon->device,
+		.home_agent = conf->address,
+		.address_floats = address_floats(conf),
+		.port = conf->port,
+		.home_networks = networks->tunnel,
+		.home_network_cnt = networks->cnt,
+		.mtu = conf->tunnel.mtu,
+		.filter = &ha->filter,
+		.clamp_udp = clamp != HA_CONF_MSS_CLAMP_OFF,
+		.clamp_plain = clamp == HA_CONF_MSS_CLAMP_ALL,
+		.broadcast_subnet = conf->tunnel.broadcasts != HA_CONF_BROADCASTS_OFF,
+		.broadcast_limited = conf->tunnel.broadcasts == HA_CONF_BROADCASTS_ALL,
+		.ecn_normal = conf->tunnel.ecn == HA_CONF_ECN_NORMAL,
+		.cache = &ha->engine.cache,
+		.networks = &ha->engine.networks,
+		.stats = &ha->engine.stats,
+		.loop = ha->loop,
+		.run_dir = run_dir,
+		.choice = choice_of(conf->tunnel.data_path),
+		.bpffs = conf->tunnel.bpffs,
+		.bpffs_way = ha->bpffs_fd >= 0 ? ha->bpffs_way : NULL,
+		.interfaces = (const char *const *)conf->tunnel.interfaces,
+		.interface_cnt = conf->tunnel.interface_cnt,
+		.fast_nodes = fast_nodes_of(conf),
+		.keep_forwarding = conf->tunnel.keep_forwarding,
+		.keepalive = on_keepalive,
+		.keepalive_ctx = ha,
+		.udp_checksums = conf->tunnel.udp_checksums,
+		.contacted = note_contact,
+		.contacted_ctx = ha,
+	};
+}
+
 /* --- reload: what ha_reload.c asks of us --- */
 
 static int read_again(void *ctx, struct ha_conf **ret_conf, void **ret_daemon_conf)
@@ -775,14 +856,15 @@ static int build_again(void *ctx, struct engine *fresh, const struct ha_conf *co
 }
 
 /*
- * The home networks of the file, from here on. A route that the host refuses, or a link that cannot
- * be served, refuses the file: it would be told that a network is served whose packets are lost,
- * and nothing else has changed yet.
+ * The home networks and the tunnels' settings of the file, from here on. A route that the host
+ * refuses, or a link that cannot be served, refuses the file: it would be told that a network is
+ * served whose packets are lost, and nothing else has changed yet.
  */
-static int change_networks(void *ctx, const struct ha_conf *conf)
+static int lay_down(void *ctx, const struct ha_conf *conf)
 {
 	struct home_link_network *links = home_link_networks_of(conf);
 	struct ha_networks fresh = { 0 };
+	struct tunnel_conf tunnel;
 	struct ha *ha = ctx;
 	int rc = links ? ha_networks_copy(conf, &fresh) : -ENOMEM;
 
@@ -790,7 +872,8 @@ static int change_networks(void *ctx, const struct ha_conf *conf)
 		rc = home_link_prepare(ha->home_link, links, fresh.cnt);
 	if (rc < 0)
 		goto out;
-	rc = tunnel_set_home_networks(ha->tunnel, fresh.tunnel, fresh.cnt);
+	tunnel = tunnel_conf_of(ha, conf, &fresh, NULL);
+	rc = tunnel_reload(ha->tunnel, &tunnel);
 	if (rc < 0) {
 		home_link_cancel(ha->home_link);
 		goto out;
@@ -872,7 +955,7 @@ static int open_reload(struct ha *ha)
 		.read = read_again,
 		.build = build_again,
 		.discard = discard_conf,
-		.change_networks = change_networks,
+		.lay_down = lay_down,
 		.settings = settings_of,
 		.nodes_change = nodes_change,
 		.adopt = adopt_conf,
@@ -929,12 +1012,6 @@ static struct conf_section conf_section(void *ctx, size_t section)
 
 /* --- start and end --- */
 
-/* Between hosts that share their state: keepalived has it here, or elsewhere. */
-static bool address_floats(const struct ha_conf *conf)
-{
-	return conf->state.replication.server_cnt > 0;
-}
-
 static int open_socket(struct ha *ha)
 {
 	const struct reg_socket_conf conf = {
@@ -973,40 +1050,6 @@ static int open_socket(struct ha *ha)
 	return rc;
 }
 
-static enum tunnel_choice choice_of(enum ha_conf_data_path data_path)
-{
-	switch (data_path) {
-	case HA_CONF_DATA_PATH_XDP:
-		return TUNNEL_XDP;
-	case HA_CONF_DATA_PATH_TC:
-		return TUNNEL_TC;
-	case HA_CONF_DATA_PATH_KERNEL:
-		return TUNNEL_KERNEL;
-	case HA_CONF_DATA_PATH_TUN:
-		return TUNNEL_TUN;
-	case HA_CONF_DATA_PATH_AUTO:
-		break;
-	}
-	return TUNNEL_AUTO;
-}
-
-/* Its maps are laid out once: nodes that a reload brings should find room. */
-static uint32_t fast_nodes_of(const struct ha_conf *conf)
-{
-	size_t cnt = conf->mobile_node_cnt;
-
-	if (conf->tunnel.fast_path_nodes > 0)
-		return conf->tunnel.fast_path_nodes;
-	return (uint32_t)(cnt + cnt / 4 + 256);
-}
-
-static void on_keepalive(void *ctx, const struct binding *b, struct in_addr src, uint16_t port)
-{
-	const struct ha *ha = ctx;
-
-	ha_ctl_keepalive(ha->ctl, b, src, port);
-}
-
 /* Where the control socket is; what else is there is gone with a reboot, too. */
 static const char *run_dir_of(const struct ha_conf *conf, char run_dir[RUN_DIR_SIZE])
 {
@@ -1017,40 +1060,9 @@ static const char *run_dir_of(const struct ha_conf *conf, char run_dir[RUN_DIR_S
 
 static int open_tunnel(struct ha *ha)
 {
-	const enum ha_conf_mss_clamp clamp = ha->conf->tunnel.mss_clamp;
 	char run_dir[RUN_DIR_SIZE];
-	const struct tunnel_conf conf = {
-		.device = ha->daemon->device,
-		.home_agent = ha->conf->address,
-		.address_floats = address_floats(ha->conf),
-		.port = ha->conf->port,
-		.home_networks = ha->networks.tunnel,
-		.home_network_cnt = ha->networks.cnt,
-		.mtu = ha->conf->tunnel.mtu,
-		.filter = &ha->filter,
-		.clamp_udp = clamp != HA_CONF_MSS_CLAMP_OFF,
-		.clamp_plain = clamp == HA_CONF_MSS_CLAMP_ALL,
-		.broadcast_subnet = ha->conf->tunnel.broadcasts != HA_CONF_BROADCASTS_OFF,
-		.broadcast_limited = ha->conf->tunnel.broadcasts == HA_CONF_BROADCASTS_ALL,
-		.ecn_normal = ha->conf->tunnel.ecn == HA_CONF_ECN_NORMAL,
-		.cache = &ha->engine.cache,
-		.networks = &ha->engine.networks,
-		.stats = &ha->engine.stats,
-		.loop = ha->loop,
-		.run_dir = run_dir_of(ha->conf, run_dir),
-		.choice = choice_of(ha->conf->tunnel.data_path),
-		.bpffs = ha->conf->tunnel.bpffs,
-		.bpffs_way = ha->bpffs_fd >= 0 ? ha->bpffs_way : NULL,
-		.interfaces = (const char *const *)ha->conf->tunnel.interfaces,
-		.interface_cnt = ha->conf->tunnel.interface_cnt,
-		.fast_nodes = fast_nodes_of(ha->conf),
-		.keep_forwarding = ha->conf->tunnel.keep_forwarding,
-		.keepalive = on_keepalive,
-		.keepalive_ctx = ha,
-		.udp_checksums = ha->conf->tunnel.udp_checksums,
-		.contacted = note_contact,
-		.contacted_ctx = ha,
-	};
+	const struct tunnel_conf conf =
+		tunnel_conf_of(ha, ha->conf, &ha->networks, run_dir_of(ha->conf, run_dir));
 
 	return tunnel_open(&conf, &ha->tunnel); /* it has logged what was refused */
 }

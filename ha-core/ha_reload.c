@@ -86,19 +86,9 @@ static void warn_of_restart(struct ha_reload *r)
 		{ "home-agent.address", addr_eq(old->address, new->address) },
 		{ "home-agent.port", old->port == new->port },
 		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
-		{ "tunnel.interfaces",
-		  same_list(old->tunnel.interfaces, old->tunnel.interface_cnt,
-			    new->tunnel.interfaces, new->tunnel.interface_cnt) },
 		{ "tunnel.bpffs", same_text(old->tunnel.bpffs, new->tunnel.bpffs) },
 		{ "tunnel.fast-path-nodes",
 		  old->tunnel.fast_path_nodes == new->tunnel.fast_path_nodes },
-		{ "tunnel.keep-forwarding",
-		  old->tunnel.keep_forwarding == new->tunnel.keep_forwarding },
-		{ "tunnel.udp-checksums", old->tunnel.udp_checksums == new->tunnel.udp_checksums },
-		{ "tunnel.mtu", old->tunnel.mtu == new->tunnel.mtu },
-		{ "tunnel.mss-clamp", old->tunnel.mss_clamp == new->tunnel.mss_clamp },
-		{ "tunnel.ecn", old->tunnel.ecn == new->tunnel.ecn },
-		{ "tunnel.broadcasts", old->tunnel.broadcasts == new->tunnel.broadcasts },
 		{ "state", same_text(old->state.directory, new->state.directory) &&
 				   old->state.sync == new->state.sync &&
 				   old->state.sync_interval_s == new->state.sync_interval_s &&
@@ -274,7 +264,7 @@ static void on_read_again(void *ctx)
 		free(r->fresh); /* it is not open */
 		r->fresh = NULL;
 	} else {
-		r->rc = r->env.change_networks(r->env.ctx, r->conf);
+		r->rc = r->env.lay_down(r->env.ctx, r->conf);
 	}
 	if (r->rc < 0) {
 		drop_conf(r);

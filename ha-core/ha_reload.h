@@ -26,10 +26,11 @@ struct ha_reload_env {
 	/** What was read and is not wanted. Takes NULL. */
 	void (*discard)(void *ctx, struct ha_conf *conf, void *daemon_conf);
 	/**
-	 * The home networks are those of the file; the engine has them with the settings, next.
+	 * Home networks and tunnels are as the file has them; the engine has the networks with its
+	 * settings, next.
 	 * Negative: nothing has changed, and the file is refused.
 	 */
-	int (*change_networks)(void *ctx, const struct ha_conf *conf);
+	int (*lay_down)(void *ctx, const struct ha_conf *conf);
 	/** The settings that follow from a file. */
 	struct engine_conf (*settings)(void *ctx, const struct ha_conf *conf);
 	/** From here on nodes of the engine change, come and go (true), until all have (false). */

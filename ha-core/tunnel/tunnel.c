@@ -386,15 +386,37 @@ bool tunnel_home_network_find(const struct tunnel_home_network *networks, size_t
 	return false;
 }
 
-int tunnel_set_home_networks(struct tunnel *t, const struct tunnel_home_network *networks,
-			     size_t cnt)
+void tunnel_conf_reload(struct tunnel_conf *conf, const struct tunnel_conf *from)
 {
-	int err = tunnel_tun.set_home_networks(t->base, networks, cnt);
+	conf->home_networks = from->home_networks;
+	conf->home_network_cnt = from->home_network_cnt;
+	conf->interfaces = from->interfaces;
+	conf->interface_cnt = from->interface_cnt;
+	conf->mtu = from->mtu;
+	conf->clamp_udp = from->clamp_udp;
+	conf->clamp_plain = from->clamp_plain;
+	conf->broadcast_subnet = from->broadcast_subnet;
+	conf->broadcast_limited = from->broadcast_limited;
+	conf->ecn_normal = from->ecn_normal;
+	conf->keep_forwarding = from->keep_forwarding;
+	conf->udp_checksums = from->udp_checksums;
+}
+
+int tunnel_reload(struct tunnel *t, const struct tunnel_conf *conf)
+{
+	const bool is_in_entries = t->conf.mtu != conf->mtu ||
+				   t->conf.clamp_udp != conf->clamp_udp ||
+				   t->conf.clamp_plain != conf->clamp_plain;
+	int err = tunnel_tun.reload(t->base, conf);
 
 	if (err < 0)
 		return err;
-	t->conf.home_networks = networks;
-	t->conf.home_network_cnt = cnt;
+	tunnel_conf_reload(&t->conf, conf);
+	if (!t->fast)
+		return 0;
+	t->fast_ops->settings_changed(t->fast);
+	if (is_in_entries)
+		on_lost(t);
 	return 0;
 }
 

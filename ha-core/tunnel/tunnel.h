@@ -154,14 +154,14 @@ int tunnel_del(struct tunnel *t, struct binding_key key);
 int tunnel_route(struct tunnel *t, struct addr_prefix network, bool on);
 
 /**
- * The home networks are these from now on. All or nothing. What was home in one that is gone has
- * its bindings ended by the caller; a binding whose network is another link now, or is none any
- * more or has become one, is put again.
- * @param networks  kept by reference, instead of those of before
- * @retval -errno  logged, with what was refused and the remedy; those of before hold
+ * Home networks and settings are those of conf from now on. All or nothing. What was home in a
+ * network that is gone has its bindings ended by the caller; a binding whose network is another
+ * link now, or is none any more or has become one, is put again.
+ * @param conf  of it home networks, interfaces, mtu, clamp_*, broadcast_*, ecn_normal,
+ *              keep_forwarding and udp_checksums; what it points to is kept by reference
+ * @retval -errno  logged, with what was refused and the remedy; what was before holds
  */
-int tunnel_set_home_networks(struct tunnel *t, const struct tunnel_home_network *networks,
-			     size_t cnt);
+int tunnel_reload(struct tunnel *t, const struct tunnel_conf *conf);
 
 /**
  * Every binding that is there has been put: what was kept forwarding without one ends now. Call
@@ -220,6 +220,9 @@ void tunnel_for_each_port(const struct tunnel *t,
 /** Opaque: the state of one tier. */
 struct tunnel_dp;
 
+/** Takes over what tunnel_reload() may change. */
+void tunnel_conf_reload(struct tunnel_conf *conf, const struct tunnel_conf *from);
+
 /** A fast tier cannot be opened, or has to go: for tunnel_why(). To log it is its own. */
 void tunnel_refuse(const struct tunnel_conf *conf, const char *what, const char *error);
 
@@ -258,9 +261,8 @@ struct tunnel_ops {
 	 * 5177). Idempotent. @retval -errno  also if somebody else routes the network on this host
 	 */
 	int (*route)(struct tunnel_dp *dp, struct addr_prefix network, bool on);
-	/** As tunnel_set_home_networks(). */
-	int (*set_home_networks)(struct tunnel_dp *dp, const struct tunnel_home_network *networks,
-				 size_t cnt);
+	/** As tunnel_reload(). */
+	int (*reload)(struct tunnel_dp *dp, const struct tunnel_conf *conf);
 	void (*udp_input)(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
 			  struct in_addr src, uint16_t src_port, struct in_addr dst);
 	struct tunnel_soft (*soft)(struct tunnel_dp *dp, struct in_addr peer);
@@ -277,6 +279,11 @@ struct tunnel_ops {
 	bool outlives; /* it goes on without us where conf->keep_forwarding says so */
 	void (*reconcile)(struct tunnel_dp *dp);
 	void (*filter_changed)(struct tunnel_dp *dp);
+	/**
+	 * Settings of conf that tunnel_reload() may change have; not those that are in what was
+	 * put, all of which is put again.
+	 */
+	void (*settings_changed)(struct tunnel_dp *dp);
 	/** NULL: this tier cannot tell; binding.fast_slot is not 0 where it has carried any. */
 	void (*add_count)(struct tunnel_dp *dp, const struct binding *b, struct binding_count *sum);
 	/**

@@ -8,6 +8,7 @@ the other tests, run with HA_DATA_PATH=tc and =xdp.
 import json
 import os
 import signal
+import socket
 import time
 from types import SimpleNamespace
 
@@ -402,6 +403,38 @@ def test_filters_and_hook_of_others_stay(fast, campus):
     assert attached(campus.ha) == set()
 
 
+def test_what_a_stop_leaves_is_as_the_last_reload_has_it(fast, campus):
+    for keep in (True, False):
+        fast.ihad.write_config(fast.ihad.conf | {
+            "tunnel": fast.ihad.conf["tunnel"] | {"keep-forwarding": keep}})
+        assert fast.ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
+        fast.ihad.stop()
+        assert bool(attached(campus.ha)) == keep
+        if keep:
+            fast.both_ways(3)
+            fast.ihad.start()
+
+
+def test_udp_checksums_follow_a_reload(fast, campus, capture):
+    fast.desk.register(extensions=mip.udp_tunnel_request(forced=True))
+    wire = capture(campus.desk, "eth0")
+    fast.server.socket.setsockopt(socket.SOL_SOCKET, 11, 1)     # SO_NO_CHECK: it has none itself
+
+    def sums():
+        wire.clear()
+        for _ in range(3):
+            fast.server.send(b"in udp", (campus.home, 6000))
+            assert fast.desk.receive_udp().data == b"in udp"
+        frames = [f for f in wire.frames() if f[12:14] == b"\x08\0" and b"in udp" in f]
+        return {f[40:42] != b"\0\0" for f in frames if f[23] == 17}
+
+    assert False in sums()
+    fast.ihad.write_config(fast.ihad.conf | {
+        "tunnel": fast.ihad.conf["tunnel"] | {"udp-checksums": True}})
+    assert fast.ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
+    assert sums() == {True}
+
+
 def test_kept_forwarding_goes_on_until_a_daemon_takes_it_away(fast, campus):
     fast.ihad.write_config(fast.ihad.conf | {
         "tunnel": fast.ihad.conf["tunnel"] | {"keep-forwarding": True}})
@@ -668,6 +701,20 @@ def test_only_the_interfaces_that_are_named(campus, run_daemon):
     assert "data-path-eth0" in status and "data-path-new0" not in status
     assert [e["interface"] for e in ihad.events("data-path-degraded")] == ["eth9"]
     assert attached(campus.ha, "new0") == set()
+
+
+def test_interfaces_that_are_named_follow_a_reload(fast, campus):
+    campus.ha.ip("link add new0 type veth peer name new1")
+    for names, is_on in ((["new0", "eth9"], False), (["eth0"], True), ([], True)):
+        fast.ihad.write_config(fast.ihad.conf | {
+            "tunnel": fast.ihad.conf["tunnel"] | {"interfaces": names}})
+        assert fast.ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
+        until(lambda: (fast.tier in attached(campus.ha),
+                       bool(attached(campus.ha, "new0"))) == (is_on, names != ["eth0"]),
+              f"interfaces are {names}")
+        fast.both_ways(2)
+    missing = [e["interface"] for e in fast.ihad.events("data-path-degraded")]
+    assert missing.count("eth9") == 1
 
 
 def test_auto_takes_xdp_only_where_redirected_packets_are_sent(campus, net, run_daemon):

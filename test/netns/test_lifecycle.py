@@ -180,14 +180,14 @@ def test_reload_keeps_bindings_and_replay_protection(campus, ihad, desk):
 def test_reload_compares_with_what_runs_not_with_the_last_file(campus, ihad):
     """A change that waits for the next start, and is taken back, waits for nothing."""
     ihad.write_config(ihad.conf | {"home-agent": {"address": "10.0.0.3"},
-                                   "tunnel": ihad.conf.get("tunnel", {}) | {"mss-clamp": "all"}})
+                                   "tunnel": ihad.conf.get("tunnel", {}) | {"fast-path-nodes": 9}})
     for count in (1, 2):                # it waits still, however often the file is read
         ihad.reload()
         event = ihad.wait_event("restart-needed", count)[-1]
-        assert event["keys"] == '"home-agent.address, tunnel.mss-clamp"'
+        assert event["keys"] == '"home-agent.address, tunnel.fast-path-nodes"'
     assert ihad.hactl("reload", json_output=False) == (
         "configuration reloaded, and in force; after a restart: home-agent.address, "
-        "tunnel.mss-clamp\n")
+        "tunnel.fast-path-nodes\n")
     ihad.write_config(ihad.conf)
     ihad.reload()
     ihad.reload()

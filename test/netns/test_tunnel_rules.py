@@ -79,6 +79,41 @@ def test_tcp_is_told_of_segments_that_fit_the_tunnel(campus, run_daemon, desk, r
     assert ihad.counter("mss-clamped") == (udp < 1460) * 2 + (plain < 1460) * 2
 
 
+@pytest.mark.parametrize("tier", ["tun", "tc", "xdp"])
+def test_settings_of_the_tunnels_follow_a_reload(net, campus, run_daemon, desk, server, raw, tcp,
+                                                 tier):
+    """They hold for the bindings that are there."""
+    if tier != "tun":
+        net.prepare_for_bpf()
+    ihad = run_daemon(campus.ha, "ihad", tunnel(campus.ihad_conf, **{"data-path": tier}))
+    desk.register()
+    desk.listen_ipip()
+    server.socket.setsockopt(socket.SOL_IP, socket.IP_TOS, 2)
+
+    def told():
+        return mss_both_ways(campus, desk, raw, tcp, desk.send_ipip,
+                             lambda: desk.receive_ipip()[1])
+
+    def mark():
+        server.send(b"marked", (campus.home, 6000))
+        while (packets := desk.receive_ipip())[1].protocol != 17:
+            pass
+        return packets[0].tos
+
+    def reload(**settings):
+        ihad.write_config(tunnel(ihad.conf, **ihad.conf["tunnel"], **settings))
+        assert ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
+
+    assert told() == (1460, 1460) and {mark() for _ in range(3)} == {0}
+    reload(**{"mss-clamp": "all", "mtu": 1400, "ecn": "normal"})
+    until(lambda: told() == (1340, 1340), "segments that fit")
+    assert {mark() for _ in range(3)} == {2}
+    reload()
+    until(lambda: told() == (1460, 1460), "segments as they come")
+    assert {mark() for _ in range(3)} == {0}
+    assert ihad.status()["data-path"] == tier and ihad.events("binding-ended") == []
+
+
 # --- the outer header ---
 
 def test_no_identification_comes_twice_while_fragments_may_live(campus, registered, server,
@@ -506,6 +541,23 @@ def test_broadcasts_by_category(campus, office, run_daemon, peer, category, forw
     while not heard or heard[-1].data != b"fence":
         heard.append(node.receive_ipip()[1])
     until(lambda: ihad.counter("broadcasts-to-nodes") == forwarded, "all are carried")
+
+
+def test_broadcasts_follow_a_reload(campus, office, run_daemon, peer):
+    ihad = run_daemon(campus.ha, "ihad", tunnel(campus.ihad_conf, broadcasts="off"))
+    node = peer(campus.desk, campus.desk_address, "10.60.0.10", campus.agent).listen_ipip()
+    node.register(flags=mip.B | mip.D | mip.T)
+    carried = 0
+    for category, forwarded in (("all", 2), ("subnet", 1), ("off", 0), ("subnet", 1)):
+        ihad.write_config(tunnel(ihad.conf, **ihad.conf["tunnel"] | {"broadcasts": category}))
+        assert ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
+        shout(office, "10.60.0.50", "255.255.255.255")
+        shout(office, "10.60.0.50", "10.60.0.255")
+        shout(office, "10.60.0.50", "10.60.0.10", b"fence")
+        while node.receive_ipip()[1].data != b"fence":
+            pass
+        carried += forwarded
+        ihad.wait_counter("broadcasts-to-nodes", carried)
 
 
 def test_what_belongs_to_the_link_stays_there(campus, office, run_daemon, peer, raw):

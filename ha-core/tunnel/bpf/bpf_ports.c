@@ -72,6 +72,7 @@ struct port {
 struct bpf_ports {
 	struct bpf_ports_conf conf;
 	char **interfaces; /* owned copies */
+	bool untold;       /* nobody has looked yet which of them are missing */
 	struct port *ports;
 	uint64_t *per_cpu; /* owned; an entry of ha_drops, to read into */
 	int cpu_cnt;       /* possible ones */
@@ -584,6 +585,26 @@ static bool may_change_mtu(const struct bpf_ports *p, const struct rtnl_route *r
 	       (route->mtu != 0 || (p->route_mtu != 0 && addr_prefix_eq(route->dst, p->route_dst)));
 }
 
+/* Those that the configuration names, and that are not there or not of a kind to attach to. */
+static void tell_missing(struct bpf_ports *p)
+{
+	const struct port *port;
+	size_t i;
+
+	p->untold = false;
+	for (i = 0; i < p->conf.interface_cnt; i++) {
+		for (port = p->ports; port; port = port->next)
+			if (strcmp(port->name, p->interfaces[i]) == 0)
+				break;
+		if (!port)
+			log_warning("an interface of tunnel.interfaces has no fast path",
+				    "event=data-path-degraded interface=%s data-path=tun "
+				    "why=\"there is no such Ethernet interface, or it is a port "
+				    "of another\"",
+				    p->interfaces[i]);
+	}
+}
+
 static int look(struct bpf_ports *p)
 {
 	struct port **at, *port;
@@ -604,9 +625,10 @@ static int look(struct bpf_ports *p)
 			continue;
 		}
 		detach(p, port);
-		log_info(
-			"an interface has no fast path any more: it is gone, or not one of its own",
-			"event=data-path-detached interface=%s", port->name);
+		log_info("an interface has no fast path any more: it is gone, not one of its own, "
+			 "or "
+			 "not asked for",
+			 "event=data-path-detached interface=%s", port->name);
 		(void)bpf_map_delete_elem(p->conf.drops_fd, &port->index);
 		*at = port->next;
 		free(port);
@@ -615,6 +637,8 @@ static int look(struct bpf_ports *p)
 	for (port = p->ports; port; port = port->next)
 		if (port->hook == HOOK_XDP)
 			settle_second(p, port, second);
+	if (p->untold)
+		tell_missing(p);
 	p->conf.looked(p->conf.ctx, p->route_mtu); /* we may be closed by it */
 	return 0;
 }
@@ -773,39 +797,36 @@ static unsigned int clean(const struct bpf_ports *p, const char *dir)
 
 /* --- all of them --- */
 
-static int copy_interfaces(struct bpf_ports *p)
+static void free_interfaces(struct bpf_ports *p)
 {
 	size_t i;
 
-	p->interfaces = calloc(p->conf.interface_cnt + 1, sizeof(*p->interfaces));
-	if (!p->interfaces)
-		return -ENOMEM;
-	for (i = 0; i < p->conf.interface_cnt; i++) {
-		p->interfaces[i] = strdup(p->conf.interfaces[i]);
-		if (!p->interfaces[i])
-			return -ENOMEM;
-	}
-	p->conf.interfaces = NULL; /* the caller's may go */
-	return 0;
+	for (i = 0; p->interfaces && i < p->conf.interface_cnt; i++)
+		free(p->interfaces[i]);
+	free(p->interfaces);
+	p->interfaces = NULL;
+	p->conf.interface_cnt = 0;
 }
 
-/* Those that the configuration names, and that are not there or not of a kind to attach to. */
-static void tell_missing(const struct bpf_ports *p)
+static int take_interfaces(struct bpf_ports *p, const char *const *interfaces, size_t cnt)
 {
-	const struct port *port;
-	size_t i;
+	struct bpf_ports copy = { .interfaces = calloc(cnt + 1, sizeof(*copy.interfaces)) };
 
-	for (i = 0; i < p->conf.interface_cnt; i++) {
-		for (port = p->ports; port; port = port->next)
-			if (strcmp(port->name, p->interfaces[i]) == 0)
-				break;
-		if (!port)
-			log_warning("an interface of tunnel.interfaces has no fast path",
-				    "event=data-path-degraded interface=%s data-path=tun "
-				    "why=\"there is no such Ethernet interface, or it is a port "
-				    "of another\"",
-				    p->interfaces[i]);
+	if (!copy.interfaces)
+		return -ENOMEM;
+	for (; copy.conf.interface_cnt < cnt; copy.conf.interface_cnt++) {
+		copy.interfaces[copy.conf.interface_cnt] =
+			strdup(interfaces[copy.conf.interface_cnt]);
+		if (!copy.interfaces[copy.conf.interface_cnt]) {
+			free_interfaces(&copy);
+			return -ENOMEM;
+		}
 	}
+	free_interfaces(p);
+	p->interfaces = copy.interfaces;
+	p->conf.interface_cnt = cnt;
+	p->untold = true;
+	return 0;
 }
 
 int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
@@ -817,10 +838,12 @@ int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 	if (!p)
 		return -ENOMEM;
 	p->conf = *conf;
+	p->conf.interfaces = NULL; /* the caller's may go */
+	p->conf.interface_cnt = 0;
 	p->routes_changed = true;
 	p->cpu_cnt = cpus > 0 ? cpus : 1;
 	p->per_cpu = calloc((size_t)p->cpu_cnt, sizeof(*p->per_cpu));
-	err = p->per_cpu ? copy_interfaces(p) : -ENOMEM;
+	err = p->per_cpu ? take_interfaces(p, conf->interfaces, conf->interface_cnt) : -ENOMEM;
 	if (err == 0)
 		err = rtnl_open(&p->rtnl);
 	if (err == 0)
@@ -853,16 +876,31 @@ int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p)
 		(void)bpf_ports_close(p, false);
 		return err;
 	}
-	tell_missing(p);
 	loop_timer_start(p->timer, PERIOD_MS, PERIOD_MS);
 	*ret_p = p;
+	return 0;
+}
+
+int bpf_ports_set_interfaces(struct bpf_ports *p, const char *const *interfaces, size_t cnt)
+{
+	size_t i = 0;
+	int err;
+
+	while (i < cnt && i < p->conf.interface_cnt && strcmp(p->interfaces[i], interfaces[i]) == 0)
+		i++;
+	if (i == cnt && i == p->conf.interface_cnt)
+		return 0;
+	err = take_interfaces(p, interfaces, cnt);
+	if (err < 0)
+		return err;
+	loop_timer_start(p->timer, 0, PERIOD_MS);
+	p->soon = true;
 	return 0;
 }
 
 struct bpf_ports *bpf_ports_close(struct bpf_ports *p, bool keep)
 {
 	struct port *port;
-	size_t i;
 
 	if (!p)
 		return NULL;
@@ -882,9 +920,7 @@ struct bpf_ports *bpf_ports_close(struct bpf_ports *p, bool keep)
 	(void)rtnl_monitor_close(p->policies);
 	(void)rtnl_monitor_close(p->features);
 	(void)rtnl_close(p->rtnl);
-	for (i = 0; p->interfaces && i < p->conf.interface_cnt; i++)
-		free(p->interfaces[i]);
-	free(p->interfaces);
+	free_interfaces(p);
 	free(p->per_cpu);
 	free(p);
 	return NULL;

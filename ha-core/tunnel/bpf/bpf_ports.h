@@ -38,6 +38,12 @@ struct bpf_ports;
  */
 int bpf_ports_open(const struct bpf_ports_conf *conf, struct bpf_ports **ret_p);
 
+/**
+ * Attaches to these interfaces from now on, and to no others.
+ * @param interfaces  copied @retval -ENOMEM  those of before stay
+ */
+int bpf_ports_set_interfaces(struct bpf_ports *p, const char *const *interfaces, size_t cnt);
+
 /** Detaches, unless keep. NULL is fine; returns NULL. */
 struct bpf_ports *bpf_ports_close(struct bpf_ports *p, bool keep);
 

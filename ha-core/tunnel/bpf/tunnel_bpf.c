@@ -802,6 +802,19 @@ static void bpf_filter_changed(struct tunnel_dp *dp)
 	renew_config(dp);
 }
 
+static void bpf_settings_changed(struct tunnel_dp *dp)
+{
+	const struct tunnel_conf *conf = dp->conf;
+
+	renew_config(dp);
+	if (dp->ports &&
+	    bpf_ports_set_interfaces(dp->ports, conf->interfaces, conf->interface_cnt) < 0)
+		log_error("the fast path stays on the interfaces that it is on",
+			  "event=data-path-degraded error=\"%s\" "
+			  "remedy=\"give it memory, and reload\"",
+			  err_text(-ENOMEM));
+}
+
 /* --- what was carried --- */
 
 static void bpf_add_count(struct tunnel_dp *dp, const struct binding *b, struct binding_count *sum)
@@ -907,6 +920,7 @@ const struct tunnel_ops tunnel_bpf = {
 	.clean = bpf_clean,
 	.reconcile = bpf_reconcile,
 	.filter_changed = bpf_filter_changed,
+	.settings_changed = bpf_settings_changed,
 	.upkeep = bpf_upkeep,
 	.add_count = bpf_add_count,
 	.count = bpf_count,

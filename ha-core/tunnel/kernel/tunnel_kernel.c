@@ -208,6 +208,11 @@ static void name_of(const struct tunnel_conf *conf, const char *suffix, char nam
 	(void)snprintf(name, IF_NAMESIZE, "%.9s%s", conf->device, suffix);
 }
 
+static uint32_t device_mtu(const struct tunnel_dp *dp, const struct kind *kind)
+{
+	return dp->conf->mtu - (uint32_t)encap_overhead(kind->mode, false);
+}
+
 /* Makes a device of this kind, and its sink before it can get a packet. */
 static int device_open(struct tunnel_dp *dp, size_t i)
 {
@@ -228,8 +233,7 @@ static int device_open(struct tunnel_dp *dp, size_t i)
 	if (err >= 0)
 		err = rtnl_link_get(dp->rtnl, device->name, &link);
 	if (err == 0)
-		err = rtnl_link_up(dp->rtnl, link.index,
-				   dp->conf->mtu - (uint32_t)encap_overhead(kind->mode, false), 0);
+		err = rtnl_link_up(dp->rtnl, link.index, device_mtu(dp, kind), 0);
 	if (err < 0) {
 		(void)rtnl_link_del(dp->rtnl, device->name);
 		return err;
@@ -596,21 +600,46 @@ static void kernel_reconcile(struct tunnel_dp *dp)
 	dp->conf->lost(dp->conf->learnt_ctx);
 }
 
-/* Without the rule no packet comes to us; without devices there would be no way, either. */
-static void kernel_filter_changed(struct tunnel_dp *dp)
+static const char *find_obstacle(const struct tunnel_conf *conf)
 {
-	bool filtered = !dp->conf->filter->pass_all;
+	if (!conf->filter->pass_all)
+		return "it cannot enforce forwarding.policy";
+	return conf->clamp_plain ? "it cannot lower the MSS in tunnels, as tunnel.mss-clamp asks"
+				 : NULL;
+}
 
-	if (filtered && !dp->obstacle) {
-		dp->obstacle = "it cannot enforce forwarding.policy";
+/* Without the rule no packet comes to us; without devices there would be no way, either. */
+static void obey(struct tunnel_dp *dp)
+{
+	const char *before = dp->obstacle;
+
+	dp->obstacle = find_obstacle(dp->conf);
+	if (dp->obstacle && !before) {
 		if (rule_off(dp) < 0)
 			(void)remove_all(dp->rtnl, dp->conf);
 		log_warning("the fast path is off: tun carries all traffic",
 			    "event=data-path-degraded data-path=tun why=\"%s\"", dp->obstacle);
-	} else if (!filtered && dp->obstacle) {
-		dp->obstacle = NULL;
+	} else if (before && !dp->obstacle) {
 		look_in(dp, 0);
 		log_notice("the fast path is on again", "event=data-path-restored");
+	}
+}
+
+/* The routes' own MTU is put with them, and is the lower one of the two. */
+static void kernel_settings_changed(struct tunnel_dp *dp)
+{
+	size_t i;
+	int err;
+
+	obey(dp);
+	for (i = 0; i < KIND_CNT; i++) {
+		if (dp->devices[i].index == 0)
+			continue;
+		err = rtnl_link_up(dp->rtnl, dp->devices[i].index, device_mtu(dp, &kinds[i]), 0);
+		if (err < 0) { /* made anew, it will have it */
+			dp->devices[i].index = 0;
+			look_in(dp, 0);
+		}
 	}
 }
 
@@ -676,7 +705,8 @@ const struct tunnel_ops tunnel_kernel = {
 	.del = kernel_del,
 	.clean = kernel_clean,
 	.reconcile = kernel_reconcile,
-	.filter_changed = kernel_filter_changed,
+	.filter_changed = obey,
+	.settings_changed = kernel_settings_changed,
 	.add_stats = kernel_add_stats,
 	.tier = kernel_tier,
 	.for_each_port = kernel_for_each_port,

@@ -154,6 +154,7 @@ struct link_in {
 	struct link_in *next;
 	struct tunnel_dp *dp;
 	struct tunnel_home_network net;
+	bool limited; /* 255.255.255.255, too */
 	int fd;
 	struct loop_fd *watch;
 };
@@ -1345,7 +1346,7 @@ static struct link_in *link_close(struct link_in *link)
 	return NULL;
 }
 
-static int link_open(struct tunnel_dp *dp, const struct tunnel_home_network *net,
+static int link_open(struct tunnel_dp *dp, const struct tunnel_home_network *net, bool limited,
 		     struct link_in **ret_link)
 {
 	struct link_in *link = calloc(1, sizeof(*link));
@@ -1353,8 +1354,8 @@ static int link_open(struct tunnel_dp *dp, const struct tunnel_home_network *net
 
 	if (!link)
 		return -ENOMEM;
-	*link = (struct link_in){ .dp = dp, .net = *net, .fd = -1 };
-	err = tun_link_open(net->interface, net->prefix, dp->conf.broadcast_limited, &link->fd);
+	*link = (struct link_in){ .dp = dp, .net = *net, .limited = limited, .fd = -1 };
+	err = tun_link_open(net->interface, net->prefix, limited, &link->fd);
 	if (err < 0) {
 		(void)link_close(link);
 		return refuse_socket(&dp->conf, "listen to a home link", err);
@@ -1368,14 +1369,19 @@ static int link_open(struct tunnel_dp *dp, const struct tunnel_home_network *net
 	return 0;
 }
 
-/* Closes those of the list that are none of these networks. */
-static void keep_links(struct link_in **list, const struct tunnel_home_network *networks,
-		       size_t cnt)
+static bool is_wanted(const struct link_in *link, const struct tunnel_conf *conf)
 {
-	struct link_in *link;
+	return conf->broadcast_subnet && link->limited == conf->broadcast_limited &&
+	       tunnel_home_network_find(conf->home_networks, conf->home_network_cnt, &link->net);
+}
+
+/* @param conf  NULL: none is wanted */
+static void close_unwanted_links(struct tunnel_dp *dp, const struct tunnel_conf *conf)
+{
+	struct link_in **list = &dp->links, *link;
 
 	while ((link = *list)) {
-		if (tunnel_home_network_find(networks, cnt, &link->net)) {
+		if (conf && is_wanted(link, conf)) {
 			list = &link->next;
 			continue;
 		}
@@ -1384,32 +1390,32 @@ static void keep_links(struct link_in **list, const struct tunnel_home_network *
 	}
 }
 
-/*
- * One socket for each physical home link; those that are open stay. On failure there are no more
- * than before.
- */
-static int open_links(struct tunnel_dp *dp, const struct tunnel_home_network *networks, size_t cnt)
+static bool has_link(const struct tunnel_dp *dp, const struct tunnel_home_network *net,
+		     bool limited)
 {
-	const struct tunnel_home_network *before = dp->conf.home_networks;
+	const struct link_in *link = dp->links;
+
+	while (link && (link->limited != limited || !tunnel_home_network_eq(&link->net, net)))
+		link = link->next;
+	return link;
+}
+
+/* One socket for each physical home link of conf; those that are open already stay. */
+static int open_links(struct tunnel_dp *dp, const struct tunnel_conf *conf)
+{
+	const struct tunnel_home_network *net = conf->home_networks;
 	struct link_in *link;
 	size_t i;
 	int err;
 
-	if (!dp->conf.broadcast_subnet)
+	if (!conf->broadcast_subnet)
 		return 0;
-	for (i = 0; i < cnt; i++) {
-		if (networks[i].interface[0] == '\0')
+	for (i = 0; i < conf->home_network_cnt; i++, net++) {
+		if (net->interface[0] == '\0' || has_link(dp, net, conf->broadcast_limited))
 			continue;
-		for (link = dp->links; link; link = link->next)
-			if (tunnel_home_network_eq(&link->net, &networks[i]))
-				break;
-		if (link)
-			continue;
-		err = link_open(dp, &networks[i], &link);
-		if (err < 0) {
-			keep_links(&dp->links, before, dp->conf.home_network_cnt);
+		err = link_open(dp, net, conf->broadcast_limited, &link);
+		if (err < 0)
 			return err;
-		}
 		link->next = dp->links;
 		dp->links = link;
 	}
@@ -1473,7 +1479,7 @@ static void tun_close(struct tunnel_dp *dp)
 	dp->icmp.watch = loop_fd_free(dp->icmp.watch);
 	if (dp->icmp.fd >= 0)
 		(void)close(dp->icmp.fd);
-	keep_links(&dp->links, NULL, 0);
+	close_unwanted_links(dp, NULL);
 	soft_state_done(&dp->soft);
 	fragments_done(&dp->fragments);
 	dp->host = tun_host_close(dp->host);
@@ -1533,7 +1539,7 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	if (err == 0)
 		err = tun_watch_open(&dp->conf, dp->host, on_device, dp, &dp->guard);
 	if (err == 0)
-		err = open_links(dp, dp->conf.home_networks, dp->conf.home_network_cnt);
+		err = open_links(dp, &dp->conf);
 	if (err < 0) {
 		tun_close(dp);
 		return err;
@@ -1578,22 +1584,16 @@ static int tun_route(struct tunnel_dp *dp, struct addr_prefix network, bool on)
 	return tun_host_route(dp->host, network, on);
 }
 
-static int tun_set_home_networks(struct tunnel_dp *dp, const struct tunnel_home_network *networks,
-				 size_t cnt)
+static int tun_reload(struct tunnel_dp *dp, const struct tunnel_conf *conf)
 {
-	int err = open_links(dp, networks, cnt);
+	int err = open_links(dp, conf);
 
-	if (err < 0)
-		return err;
-	err = tun_host_set_networks(dp->host, networks, cnt);
-	if (err < 0)
-		keep_links(&dp->links, dp->conf.home_networks, dp->conf.home_network_cnt);
-	if (err < 0)
-		return err;
-	keep_links(&dp->links, networks, cnt);
-	dp->conf.home_networks = networks;
-	dp->conf.home_network_cnt = cnt;
-	return 0;
+	if (err == 0)
+		err = tun_host_set_networks(dp->host, conf->home_networks, conf->home_network_cnt);
+	if (err == 0)
+		tunnel_conf_reload(&dp->conf, conf);
+	close_unwanted_links(dp, &dp->conf);
+	return err;
 }
 
 /* All that this tier has dropped: the counters are its own, a fast one's are added to copies. */
@@ -1644,7 +1644,7 @@ const struct tunnel_ops tunnel_tun = {
 	.put = tun_put,
 	.del = tun_del,
 	.route = tun_route,
-	.set_home_networks = tun_set_home_networks,
+	.reload = tun_reload,
 	.close = tun_close,
 	.clean = tun_host_clean,
 	.udp_input = tun_udp_input,
