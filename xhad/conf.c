@@ -11,6 +11,7 @@
 #include "xhad/conf.h"
 
 #include <net/if.h>
+#include <string.h>
 
 static const char *const policies[] = {
 	[XHAD_CONF_IPSEC_ONLY] = "ipsec-only", [XHAD_CONF_ANY] = "any", NULL
@@ -106,15 +107,28 @@ static void warn_of_data_path(const struct xhad_conf *own, const struct ha_conf 
 				  "is ipsec-only: tun will carry everything");
 }
 
+static bool is_among(const struct if_nameindex *i, const char *name)
+{
+	while (i->if_name && strcmp(i->if_name, name) != 0)
+		i++;
+	return i->if_name;
+}
+
+/* Not if_nametoindex(): for a name that there is not, the kernel first looks for a module. */
 const char *xhad_conf_missing_interface(const struct xhad_conf *own, size_t *at)
 {
-	while (*at < own->inside.interface_cnt) {
+	struct if_nameindex *there = own->inside.interface_cnt > 0 ? if_nameindex() : NULL;
+	const char *missing = NULL;
+
+	while (there && !missing && *at < own->inside.interface_cnt) {
 		const char *name = own->inside.interfaces[(*at)++];
 
-		if (if_nametoindex(name) == 0)
-			return name;
+		if (!is_among(there, name))
+			missing = name;
 	}
-	return NULL;
+	if (there)
+		if_freenameindex(there);
+	return missing;
 }
 
 bool xhad_conf_is_everywhere_inside(const struct xhad_conf *own)

@@ -558,6 +558,7 @@ def test_broadcasts_follow_a_reload(campus, office, run_daemon, peer):
             pass
         carried += forwarded
         ihad.wait_counter("broadcasts-to-nodes", carried)
+    assert ihad.counter("broadcasts-to-nodes") == carried
 
 
 def test_what_belongs_to_the_link_stays_there(campus, office, run_daemon, peer, raw):
