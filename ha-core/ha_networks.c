@@ -4,8 +4,8 @@
  * registration sockets and the data path; at a reload it makes the next, lets the data path and the
  * home links change over, then the engine, and frees those of before when the reload is done.
  *
- * Until then both are known: what was laid down for one home address (a route, a claim on a link) is
- * by the network that it was of, and the bindings are looked through one by one.
+ * Until then both are known: what was laid down for one home address (a route, a claim on a link)
+ * is by the network that it was of, and the bindings are looked through one by one.
  */
 #include "ha-core/ha_networks.h"
 

@@ -95,10 +95,6 @@ static void warn_of_restart(struct ha_reload *r)
 				   old->state.journal_size_mib == new->state.journal_size_mib },
 		{ "state.replication", same_replication(old, new) },
 		{ "control.socket", same_text(old->control.socket, new->control.socket) },
-		{ "snmp.enabled", old->snmp.enabled == new->snmp.enabled },
-		{ "snmp.agentx", same_text(old->snmp.agentx, new->snmp.agentx) },
-		{ "snmp.context", same_text(old->snmp.context, new->snmp.context) },
-		{ "snmp.default-context", old->snmp.default_context == new->snmp.default_context },
 		{ "control.group", same_text(old->control.group, new->control.group) },
 		{ "privileges", same_text(old->privileges.user, new->privileges.user) &&
 					old->privileges.system_call_filter ==

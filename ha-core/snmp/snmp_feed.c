@@ -43,7 +43,7 @@ struct snmp_feed {
 	uint64_t cluster_ms;   /* the next one not before */
 	struct snmp_source source;
 	char *name, *agentx, *context; /* owned: the child forgets the configuration */
-	bool default_context;
+	bool enabled, default_context;
 	void (*forget)(void *ctx);
 	bool (*is_busy)(void *ctx);
 	void *ctx;
@@ -116,6 +116,11 @@ static int start_child(struct snmp_feed *f)
 }
 #endif
 
+static const char *context_of(const struct snmp_feed_conf *conf)
+{
+	return conf->context ? conf->context : conf->name;
+}
+
 int snmp_feed_start(const struct snmp_feed_conf *conf, struct snmp_feed **ret_feed)
 {
 	struct snmp_feed *f = calloc(1, sizeof(*f));
@@ -126,13 +131,15 @@ int snmp_feed_start(const struct snmp_feed_conf *conf, struct snmp_feed **ret_fe
 	f->fd = -1;
 	f->name = strdup(conf->name);
 	f->agentx = strdup(conf->agentx);
-	f->context = strdup(conf->context ? conf->context : conf->name);
+	f->context = strdup(context_of(conf));
+	f->enabled = conf->enabled;
 	f->default_context = conf->default_context;
 	f->forget = conf->forget;
 	f->is_busy = conf->is_busy;
 	f->ctx = conf->ctx;
 	f->pause_ms = PAUSE_MIN_MS;
-	snmp_feed_reloaded(f, conf);
+	f->notifications = conf->notifications;
+	f->interval_s = conf->notification_interval_s;
 	f->page = malloc(sizeof(*f->page));
 	if (f->name && f->agentx && f->context && f->page)
 		rc = conf->enabled ? start_child(f) : 0;
@@ -285,8 +292,46 @@ struct snmp_source *snmp_feed_source(struct snmp_feed *f)
 	return &f->source;
 }
 
+static bool is_same_child(const struct snmp_feed *f, const struct snmp_feed_conf *conf)
+{
+	return f->enabled == conf->enabled && f->default_context == conf->default_context &&
+	       strcmp(f->agentx, conf->agentx) == 0 && strcmp(f->context, context_of(conf)) == 0;
+}
+
+/* It was told when it was started: another one takes its place. */
+static int change_child(struct snmp_feed *f, const struct snmp_feed_conf *conf)
+{
+	char *agentx = strdup(conf->agentx), *context = strdup(context_of(conf));
+
+	if (!agentx || !context) {
+		free(agentx);
+		free(context);
+		return -ENOMEM;
+	}
+	stop_child(f);
+	free(f->agentx);
+	free(f->context);
+	f->agentx = agentx;
+	f->context = context;
+	f->source.name = context;
+	f->enabled = conf->enabled;
+	f->default_context = conf->default_context;
+	f->link = conf->enabled ? SNMP_LINK_NO_MASTER : SNMP_LINK_NONE;
+	f->pause_ms = PAUSE_MIN_MS;
+	loop_timer_stop(f->restart);
+	if (f->enabled)
+		loop_timer_start(f->restart, 0, 0);
+	return 0;
+}
+
 void snmp_feed_reloaded(struct snmp_feed *f, const struct snmp_feed_conf *conf)
 {
+	int rc = is_same_child(f, conf) ? 0 : change_child(f, conf);
+
+	if (rc < 0)
+		log_error("the SNMP child is told of no change",
+			  "event=snmp-failed error=\"%s\" remedy=\"give it memory, and reload\"",
+			  err_text(rc));
 	f->notifications = conf->notifications;
 	f->interval_s = conf->notification_interval_s;
 }

@@ -714,6 +714,27 @@ def test_a_notification_names_its_home_agent(make_master, receiver, campus, run_
         assert [n[f"{HE}.1.1.1.0"] for n in receiver.notifications(what)] == [b"east", b"west"]
 
 
+def test_master_context_and_whether_at_all_follow_a_reload(campus, run_daemon, master):
+    def name(context):
+        answer = master.try_get(f"{HE}.1.1.1.0", community=context)
+        return answer and answer[1]
+
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf | {"snmp": {"enabled": False}})
+    assert ihad.status()["snmp"] == "disabled"
+    for settings in ({}, {"context": "xhad"}, {"default-context": False}):
+        ihad.write_config(with_snmp(ihad.conf, master, **settings))
+        assert ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
+        context = settings.get("context", "ihad")
+        until(lambda c=context: name(c) == c.encode(), "it answers")
+        until(lambda: ihad.status()["snmp"] == "connected", "and is done with registering")
+        assert (name("public") is not None) == settings.get("default-context", True)
+    ihad.write_config(ihad.conf | {"snmp": {"enabled": False}})
+    ihad.reload()
+    assert ihad.status()["snmp"] == "disabled"
+    until(lambda: name("ihad") is None, "nobody answers")
+    assert not ihad.events("snmp-child-gone") and not ihad.events("restart-needed")
+
+
 def test_two_with_one_context_are_told_of(agent, master, xhad_beside):
     until(lambda: agent.status()["snmp"] == "connected", "ihad is first")
     xhad = xhad_beside(context="ihad")

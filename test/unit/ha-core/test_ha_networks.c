@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Home networks: what a reload changes for one home address, and in which forms others have them. */
+/* Home networks: what a reload changes for one home address, and in which forms they are had. */
 #include "ha-core/ha_networks.h"
 
 #include <setjmp.h>
