@@ -196,6 +196,20 @@ def test_home_link_works_with_what_remains(campus, as_nobody):
     assert not as_nobody.events("home-link-failed")
 
 
+def test_a_home_link_that_a_reload_brings_works_with_what_remains(campus, as_nobody):
+    """Packet sockets and the settings of a link, once privileges are dropped and calls filtered."""
+    campus.ha.ip("link add lan0 type veth peer name lan1", "addr add 10.60.0.1/24 dev lan0",
+                 "link set lan0 up", "link set lan1 up")
+    campus.ha.sysctl({"net.ipv4.conf.lan0.rp_filter": 1})
+    ihad = as_nobody.start()
+    ihad.write_config(ihad.conf | {"home-networks": ihad.conf["home-networks"] + [
+        {"prefix": "10.60.0.0/24", "interface": "lan0", "advertisement-interval": 1}]})
+    os.chmod(ihad.config_path, 0o640)
+    assert ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
+    ihad.wait_counter("advertisements-sent", 2)
+    assert ihad.events("rp-filter-loosened")
+
+
 def test_snmp_child_keeps_no_capability(campus, run_daemon, workdir):
     campus.ihad_conf["snmp"] = {"enabled": True, "agentx": f"{workdir}/none"}
     ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
