@@ -764,9 +764,10 @@ static int index_of(const struct link *l, unsigned int *ret_index)
 	struct rtnl_link link = { 0 };
 	int rc = rtnl_link_get(l->owner->rtnl, l->net.interface, &link);
 
-	if (rc == 0 || rc == -ENODEV)
-		*ret_index = link.index;
-	return rc == -ENODEV ? 0 : rc;
+	if (rc < 0 && rc != -ENODEV)
+		return rc;
+	*ret_index = link.index;
+	return 0;
 }
 
 void home_link_tick(struct home_link *hl)
