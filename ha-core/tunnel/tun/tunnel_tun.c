@@ -1346,8 +1346,8 @@ static struct link_in *link_close(struct link_in *link)
 	return NULL;
 }
 
-static int link_open(struct tunnel_dp *dp, const struct tunnel_home_network *net, bool limited,
-		     struct link_in **ret_link)
+/* It is the first of dp->links then. */
+static int link_open(struct tunnel_dp *dp, const struct tunnel_home_network *net, bool limited)
 {
 	struct link_in *link = calloc(1, sizeof(*link));
 	int err;
@@ -1365,7 +1365,8 @@ static int link_open(struct tunnel_dp *dp, const struct tunnel_home_network *net
 		(void)link_close(link);
 		return -ENOMEM;
 	}
-	*ret_link = link;
+	link->next = dp->links;
+	dp->links = link;
 	return 0;
 }
 
@@ -1404,7 +1405,6 @@ static bool has_link(const struct tunnel_dp *dp, const struct tunnel_home_networ
 static int open_links(struct tunnel_dp *dp, const struct tunnel_conf *conf)
 {
 	const struct tunnel_home_network *net = conf->home_networks;
-	struct link_in *link;
 	size_t i;
 	int err;
 
@@ -1413,11 +1413,9 @@ static int open_links(struct tunnel_dp *dp, const struct tunnel_conf *conf)
 	for (i = 0; i < conf->home_network_cnt; i++, net++) {
 		if (net->interface[0] == '\0' || has_link(dp, net, conf->broadcast_limited))
 			continue;
-		err = link_open(dp, net, conf->broadcast_limited, &link);
+		err = link_open(dp, net, conf->broadcast_limited);
 		if (err < 0)
 			return err;
-		link->next = dp->links;
-		dp->links = link;
 	}
 	return 0;
 }
