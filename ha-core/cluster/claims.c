@@ -62,6 +62,8 @@ static bool is_refused(struct claims *cl, const struct redis_value *v)
 	cl->is_asking = false;
 	if (redis_error(v))
 		cl->not_before_ms = now_ms(cl) + RETRY_MS;
+	if (redis_is_wrong_type(v))
+		connection_give_up(cl->connection, redis_error(v)); /* who comes back mends it */
 	return redis_error(v);
 }
 

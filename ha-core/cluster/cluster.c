@@ -21,10 +21,11 @@
  * (replication id) has become another one. Nothing that a server forgets is lost while a home agent
  * knows it.
  *
- * What others write there can end that: a foreign entry in the stream, or a sequence that is gone,
- * and the next number is not above the stream's last one. Who sees it, reading or writing, takes
- * stream, sequence and epoch away; for all hosts that is a data set that has become another one,
- * and the snapshot is still there.
+ * What others write there can end that: a foreign entry in the stream, a sequence that is gone or
+ * no number, and the next number is not above the stream's last one. Who sees it, reading or
+ * writing, takes stream, sequence and epoch away; for all hosts that is a data set that has become
+ * another one, and the snapshot is still there. A key that has become something of another type is
+ * taken away by who comes next (mend_script), with the epoch: what was in it the hosts tell again.
  *
  * How the server is found and reached is connection.c's business: here it is there, or away. Once a
  * second we say there that we are alive. What is to be shared waits in a queue of nodes, not of
@@ -56,27 +57,35 @@
 #define HOLDS_MAX       1024
 #define RENEW_MS        5000 /* within it who is there has seen that the data are others */
 #define PEER_GONE_MS    (24 * 3600 * 1000u)
+#define LINES_BURST     10 /* lines of log, of a server that does nothing else */
+#define LINES_MS        60000
 #define ARGS_PER_RECORD 3
 #define ARGS_FIXED      10
 
 /* KEYS nodes, stream, sequence, epoch; ARGV length, instance, wall ms, key, rank, record ... */
 static const char push_script[] =
+	"local function refuse(reply)\n"
+	" local function says(words) return string.find(reply.err, words, 1, true) end\n"
+	" if says(' ID ') then\n"
+	"  redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])\n"
+	"  return redis.error_reply('ANEW stream or sequence is not as we left it')\n"
+	" end\n"
+	" if says('WRONGTYPE') or says('not an integer') or says('overflow') then\n"
+	"  return redis.error_reply('MEND a key is not as we left it')\n"
+	" end\n"
+	" return reply\n"
+	"end\n"
 	"local won = 0\n"
 	"for i = 4, #ARGV, 3 do\n"
-	" local old = redis.call('HGET', KEYS[1], ARGV[i])\n"
+	" local old = redis.pcall('HGET', KEYS[1], ARGV[i])\n"
+	" if type(old) == 'table' then return refuse(old) end\n"
 	" if not old or string.sub(old, 1, 32) < ARGV[i + 1] then\n"
 	"  local record = ARGV[i + 1] .. ARGV[i + 2]\n"
-	"  local number = redis.call('INCR', KEYS[3])\n"
+	"  local number = redis.pcall('INCR', KEYS[3])\n"
+	"  if type(number) == 'table' then return refuse(number) end\n"
 	"  local id = redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], number .. '-1',\n"
 	"   'h', ARGV[2], 't', ARGV[3], 'k', ARGV[i], 'v', record)\n"
-	"  if type(id) == 'table' then\n"
-	"   if not string.find(id.err, ' ID ', 1, true) and\n"
-	"      not string.find(id.err, 'WRONGTYPE', 1, true) then\n"
-	"    return id\n"
-	"   end\n"
-	"   redis.call('DEL', KEYS[2], KEYS[3], KEYS[4])\n"
-	"   return redis.error_reply('ANEW stream or sequence is not as we left it')\n"
-	"  end\n"
+	"  if type(id) == 'table' then return refuse(id) end\n"
 	"  redis.call('HSET', KEYS[1], ARGV[i], record)\n"
 	"  won = won + 1\n"
 	" end\n"
@@ -88,6 +97,30 @@ static const char anew_script[] = "if redis.call('GET', KEYS[3]) == ARGV[1] then
 				  " redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])\n"
 				  "end\n"
 				  "return 1\n";
+
+/*
+ * KEYS nodes, stream, sequence, epoch, hosts, blocks; returns which of them were not ours, and are
+ * gone now, with a comma between. Of numbers those are ours that Lua can count: up to 14 digits.
+ */
+static const char mend_script[] =
+	"local bad, names = {}, {}\n"
+	"local function look(i, command, pattern)\n"
+	" local v = redis.pcall(command, KEYS[i])\n"
+	" if type(v) == 'table' and v.err and string.find(v.err, 'WRONGTYPE', 1, true) or\n"
+	"    type(v) == 'string' and not string.find(v, pattern) then\n"
+	"  redis.call('DEL', KEYS[i])\n"
+	"  bad[i], names[#names + 1] = true, KEYS[i]\n"
+	" end\n"
+	"end\n"
+	"look(1, 'HLEN')\n"
+	"look(2, 'XLEN')\n"
+	"look(3, 'GET', '^[1-9]' .. string.rep('%d?', 13) .. '$')\n"
+	"look(4, 'GET', '^' .. string.rep('%x', 16) .. '$')\n"
+	"look(5, 'HLEN')\n"
+	"look(6, 'HLEN')\n"
+	"if bad[2] or bad[3] then redis.call('DEL', KEYS[2], KEYS[3]) end\n"
+	"if bad[1] or bad[2] or bad[3] or bad[6] then redis.call('DEL', KEYS[4]) end\n"
+	"return table.concat(names, ',')\n";
 
 /* A node that waits: by its key, for a reload may take the node itself away. */
 struct waiting {
@@ -378,8 +411,8 @@ static bool is_anew(const char *error)
 	return strncmp(error, "ANEW", 4) == 0;
 }
 
-/* @param id  of the entry, "none" if it is not known */
-static void tell_of_foreign(const struct cluster *c, const char *id)
+/* @param id  of the entry, "none" if it is none or not known */
+static void tell_of_foreign(const struct cluster *c, const char *key, const char *id)
 {
 	static struct log_limit limit = { .burst = 1,
 					  .interval_ms = 60000,
@@ -387,22 +420,23 @@ static void tell_of_foreign(const struct cluster *c, const char *id)
 
 	log_write_limited(&limit, now_ms(c), LOG_LEVEL_WARNING,
 			  "somebody else writes where the shared state is: it is begun anew",
-			  "event=cluster-foreign stream=%s entry=%s "
+			  "event=cluster-foreign key=%s entry=%s "
 			  "remedy=\"see who writes there\"",
-			  c->stream_key, log_value(id, strlen(id)).s);
+			  key, log_value(id, strlen(id)).s);
 }
 
 static void refused(struct cluster *c, struct batch *b, const char *error)
 {
-	/* It has become a replica, lost our script, our data or who we are: find out anew. */
+	/* It has become a replica, lost our script, our data or who we are, or has others' data. */
 	bool is_other = strncmp(error, "READONLY", 8) == 0 || strncmp(error, "NOSCRIPT", 8) == 0 ||
-			strncmp(error, "NOAUTH", 6) == 0 || is_anew(error);
+			strncmp(error, "NOAUTH", 6) == 0 || strncmp(error, "MEND", 4) == 0 ||
+			is_anew(error);
 
 	complain(c, error);
 	end_late_holds(c, UINT64_MAX);
 	requeue(c, b);
 	if (is_anew(error))
-		tell_of_foreign(c, "none");
+		tell_of_foreign(c, c->stream_key, "none");
 	if (is_other) {
 		go_away(c, error);
 		return;
@@ -616,9 +650,15 @@ static void apply(struct cluster *c, const struct redis_value *key, const struct
 
 static void start_scan(struct cluster *c, const char *why)
 {
-	log_info("the shared state is compared with ours as a whole",
-		 "event=cluster-scan reason=%s sequence=%llu newest=%llu", why,
-		 (unsigned long long)c->place.sequence, (unsigned long long)c->health.newest);
+	static struct log_limit limit = { .burst = LINES_BURST,
+					  .interval_ms = LINES_MS,
+					  .event = "cluster-scan" };
+
+	log_write_limited(&limit, now_ms(c), LOG_LEVEL_INFO,
+			  "the shared state is compared with ours as a whole",
+			  "event=cluster-scan reason=%s sequence=%llu newest=%llu", why,
+			  (unsigned long long)c->place.sequence,
+			  (unsigned long long)c->health.newest);
 	c->idle = 0;
 	c->must_scan = false;
 	c->is_scanning = true;
@@ -696,7 +736,7 @@ static bool is_foreign(struct cluster *c, const struct redis_value *entry)
 
 	if (part && strcmp(part, "-1") == 0)
 		return false;
-	tell_of_foreign(c, id ? id : "none");
+	tell_of_foreign(c, c->stream_key, id ? id : "none");
 	(void)redis_ask(connection_reader(c->connection), on_begun_anew, c, "EVAL", anew_script,
 			"3", c->stream_key, c->sequence_key, c->epoch_key, server_of(c)->epoch,
 			NULL);
@@ -747,6 +787,9 @@ static void ask_to_read(struct cluster *c)
 /* Of our nodes what is not shared yet, some a turn; only as fast as it goes. */
 static void on_sweep(void *ctx)
 {
+	static struct log_limit limit = { .burst = LINES_BURST,
+					  .interval_ms = LINES_MS,
+					  .event = "cluster-synchronised" };
 	struct cluster *c = ctx;
 
 	if (!c->is_sweeping || c->health.link == CLUSTER_AWAY)
@@ -760,9 +803,11 @@ static void on_sweep(void *ctx)
 	} else {
 		c->is_sweeping = false;
 		c->has_swept = true;
-		log_info("all that is known here is shared, or on its way",
-			 "event=cluster-synchronised sequence=%llu queued=%zu",
-			 (unsigned long long)c->place.sequence, c->queue_cnt + c->batch_nodes);
+		log_write_limited(&limit, now_ms(c), LOG_LEVEL_INFO,
+				  "all that is known here is shared, or on its way",
+				  "event=cluster-synchronised sequence=%llu queued=%zu",
+				  (unsigned long long)c->place.sequence,
+				  c->queue_cnt + c->batch_nodes);
 	}
 	cluster_flush(c);
 }
@@ -814,6 +859,9 @@ static void scan(struct cluster *c, const char *cursor)
 
 static void on_down(void *ctx, const char *why)
 {
+	static struct log_limit limit = { .burst = LINES_BURST,
+					  .interval_ms = LINES_MS,
+					  .event = "cluster-away" };
 	struct cluster *c = ctx;
 	bool was_there = c->health.link != CLUSTER_AWAY;
 
@@ -830,17 +878,40 @@ static void on_down(void *ctx, const char *why)
 	if (was_there)
 		c->health.outages++;
 	if (!c->has_complained)
-		log_error("the shared state cannot be reached: this host goes on by itself",
-			  "event=cluster-away server=%s:%u error=\"%s\" queued=%zu",
-			  addr_text(c->health.server.address).s, c->health.server.port,
-			  c->health.error, c->queue_cnt);
+		log_write_limited(&limit, now_ms(c), LOG_LEVEL_ERROR,
+				  "the shared state cannot be reached: this host goes on by itself",
+				  "event=cluster-away server=%s:%u error=\"%s\" queued=%zu",
+				  addr_text(c->health.server.address).s, c->health.server.port,
+				  c->health.error, c->queue_cnt);
 	c->has_complained = true;
 	if (c->caught_up)
 		finish_catching_up(c); /* there is nothing to be had */
 }
 
+static void on_mended(void *ctx, const struct redis_value *v)
+{
+	struct cluster *c = ctx;
+	const char *keys = redis_text(v, NULL);
+
+	if (redis_error(v))
+		complain(c, redis_error(v)); /* if it matters, what is asked next is refused, too */
+	else if (keys && keys[0])
+		tell_of_foreign(c, keys, "none");
+}
+
+static void prepare(void *ctx, struct redis *writer)
+{
+	struct cluster *c = ctx;
+
+	(void)redis_ask(writer, on_mended, c, "EVAL", mend_script, "6", c->nodes_key, c->stream_key,
+			c->sequence_key, c->epoch_key, c->hosts_key, c->blocks_key, NULL);
+}
+
 static void on_up(void *ctx)
 {
+	static struct log_limit limit = { .burst = LINES_BURST,
+					  .interval_ms = LINES_MS,
+					  .event = "cluster-reached" };
 	struct cluster *c = ctx;
 	const struct connection_server *server = server_of(c);
 	bool same_data = strcmp(server->epoch, c->place.epoch) == 0;
@@ -853,11 +924,11 @@ static void on_up(void *ctx)
 		c->health.peers[i].sequence = 0; /* of other data */
 	claims_restart(c->claims,
 		       c->place.epoch[0] && !(same_data && same_server) ? now_ms(c) + RENEW_MS : 0);
-	log_notice("the shared state is reached",
-		   "event=cluster-reached server=%s:%u sequence=%llu newest=%llu queued=%zu",
-		   addr_text(server->at.address).s, server->at.port,
-		   (unsigned long long)c->place.sequence, (unsigned long long)server->newest,
-		   c->queue_cnt);
+	log_write_limited(&limit, now_ms(c), LOG_LEVEL_NOTICE, "the shared state is reached",
+			  "event=cluster-reached server=%s:%u sequence=%llu newest=%llu queued=%zu",
+			  addr_text(server->at.address).s, server->at.port,
+			  (unsigned long long)c->place.sequence, (unsigned long long)server->newest,
+			  c->queue_cnt);
 	c->has_complained = false;
 	c->has_said = false;
 	c->heartbeat_ms = 0;
@@ -928,6 +999,10 @@ static void on_peers(void *ctx, const struct redis_value *v)
 	struct cluster *c = ctx;
 	size_t i;
 
+	if (redis_is_wrong_type(v)) {
+		go_away(c, redis_error(v)); /* it is mended when we come back, as below */
+		return;
+	}
 	for (i = 0; i + 1 < redis_cnt(v); i += 2) {
 		name = redis_text(redis_item(v, i), NULL);
 		said = redis_text(redis_item(v, i + 1), NULL);
@@ -954,9 +1029,14 @@ static void on_heartbeat_epoch(void *ctx, const struct redis_value *v)
 
 static void on_heartbeat_newest(void *ctx, const struct redis_value *v)
 {
+	const char *text = redis_text(v, NULL);
 	struct cluster *c = ctx;
 	uint64_t newest = redis_number(v);
 
+	if (redis_is_wrong_type(v) || (text && text[strspn(text, "0123456789")])) {
+		go_away(c, redis_error(v) ? redis_error(v) : "the sequence is no number");
+		return;
+	}
 	if (newest > c->health.newest)
 		c->health.newest = newest;
 	if (!c->caught_up || c->catch_up_to != UINT64_MAX)
@@ -1026,6 +1106,7 @@ static int open_connection(struct cluster *c)
 					      .epoch_key = c->epoch_key,
 					      .sequence_key = c->sequence_key,
 					      .script = push_script,
+					      .prepare = prepare,
 					      .up = on_up,
 					      .down = on_down,
 					      .ctx = c };

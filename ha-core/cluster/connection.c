@@ -155,8 +155,10 @@ static void shake_hands(struct connection *c)
 	if (redis_ask(c->reader, on_refusable, c, "AUTH", user, password, NULL) < 0 ||
 	    redis_ask(c->writer, on_refusable, c, "AUTH", user, password, NULL) < 0 ||
 	    redis_ask(c->writer, on_info, c, "INFO", "replication", NULL) < 0 ||
-	    redis_ask(c->writer, on_script, c, "SCRIPT", "LOAD", c->conf.script, NULL) < 0 ||
-	    redis_ask(c->writer, on_refusable, c, "SET", c->conf.epoch_key, epoch, "NX", NULL) <
+	    redis_ask(c->writer, on_script, c, "SCRIPT", "LOAD", c->conf.script, NULL) < 0)
+		return;
+	c->conf.prepare(c->conf.ctx, c->writer);
+	if (redis_ask(c->writer, on_refusable, c, "SET", c->conf.epoch_key, epoch, "NX", NULL) <
 		    0 ||
 	    redis_ask(c->writer, on_epoch, c, "GET", c->conf.epoch_key, NULL) < 0)
 		return;

@@ -25,6 +25,8 @@ struct connection_server {
 struct connection_conf {
 	const struct cluster_conf *cluster;            /* servers, credentials; kept by reference */
 	const char *epoch_key, *sequence_key, *script; /* kept by reference */
+	/** Before what is there is looked at: asks for it to be put in order. */
+	void (*prepare)(void *ctx, struct redis *writer);
 	/** Both are there, and the server is one that takes changes. */
 	void (*up)(void *ctx);
 	/**

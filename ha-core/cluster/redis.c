@@ -425,6 +425,13 @@ const char *redis_error(const struct redis_value *v)
 	return v && reply_of(v)->type == REDIS_REPLY_ERROR ? reply_of(v)->str : NULL;
 }
 
+bool redis_is_wrong_type(const struct redis_value *v)
+{
+	const char *error = redis_error(v);
+
+	return error && strstr(error, "WRONGTYPE"); /* a script may have words of its own before */
+}
+
 const char *redis_text(const struct redis_value *v, size_t *out_len)
 {
 	const redisReply *reply = reply_of(v);

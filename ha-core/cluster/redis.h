@@ -63,6 +63,8 @@ const char *redis_overdue(const struct redis *r, uint64_t now_ms);
 
 /** The server's sentence if it refused; NULL: it did not. */
 const char *redis_error(const struct redis_value *v);
+/** It refused because the key holds something of another type than the command is for. */
+bool redis_is_wrong_type(const struct redis_value *v);
 /** A string or status, terminated; NULL: it is none (or nil). */
 const char *redis_text(const struct redis_value *v, size_t *out_len);
 /** A number, or a string that is one; 0: neither. */

@@ -345,8 +345,10 @@ def test_what_a_server_forgets_the_hosts_tell_it_again(cluster, node, peer):
     ["XADD", "home-agent:ihad:stream", "18446744073709551615-18446744073709551615", "foo", "bar"],
     ["XADD", "home-agent:ihad:stream", "77-1", "foo", "bar"],
     ["SET", "home-agent:ihad:stream", "foo"],
-    ["DEL", "home-agent:ihad:sequence"]],
-    ids=["foreign", "last", "ours-by-its-number", "no-stream", "no-sequence"])
+    ["DEL", "home-agent:ihad:sequence"],
+    ["SET", "home-agent:ihad:sequence", "foo"],
+    ["SET", "home-agent:ihad:sequence", "9223372036854775807"]],
+    ids=["foreign", "last", "ours-by-its-number", "no-stream", "no-sequence", "no-number", "no-next"])
 def test_what_others_write_into_the_stream_is_gone_over(cluster, node, peer, fault):
     active, standby = cluster.pair()
     place = cluster.place
@@ -372,6 +374,55 @@ def test_what_others_write_into_the_stream_is_gone_over(cluster, node, peer, fau
         assert any(entry.endswith("-0") for entry in told)
     node.deregister()
     until(lambda: not any(b["home-address"] == node.home for b in standby.bindings()), "it goes on")
+
+
+KEYS = [f"home-agent:ihad:{name}" for name in
+        ("nodes", "stream", "sequence", "epoch", "hosts", "blocks")]
+MAKE_IT_A_LIST = "redis.call('DEL', KEYS[1]) return redis.call('RPUSH', KEYS[1], 'foo')"
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.rpartition(":")[2])
+def test_a_key_of_another_type_is_mended(cluster, node, key):
+    active, standby = cluster.pair()
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    claims = until(lambda: cluster.server.ask("HGETALL", "home-agent:ihad:blocks"), "blocks are claimed")
+    cluster.server.ask("EVAL", MAKE_IT_A_LIST, 1, key)
+    node.register(lifetime=500)
+    if key.endswith(":blocks"):                         # they are looked at when one comes back
+        cluster.server.ask("CLIENT", "KILL", "TYPE", "normal")
+    until(lambda: cluster.server.ask("TYPE", key) not in ("list", "none"), "it is ours again")
+    told = [e for d in (active, standby) for e in d.events("cluster-foreign")]
+    assert key in {e["key"] for e in told}
+    until(lambda: standby.binding(node.home)["lifetime"] == 500, "changes go on")
+    for daemon in (active, standby):
+        wait_following(daemon)
+        assert len(daemon.events("cluster-foreign")) <= 1
+    until(lambda: cluster.server.ask("HLEN", KEYS[0]) == 1, "the node's record is there")
+    until(lambda: cluster.server.ask("HLEN", KEYS[4]) == 2, "and both hosts")
+    until(lambda: sorted(cluster.server.ask("HGETALL", KEYS[5])) == sorted(claims), "and their blocks")
+    node.deregister()
+    until(lambda: not standby.bindings(), "it goes on")
+
+
+def test_what_lies_there_before_the_first_start_is_mended(cluster, node):
+    for key in KEYS:
+        cluster.server.ask("EVAL", MAKE_IT_A_LIST, 1, key)
+    active, standby = cluster.pair()
+    told = [e["key"] for d in (active, standby) for e in d.events("cluster-foreign")]
+    assert told == [",".join(KEYS)]
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+
+
+def test_who_writes_there_again_and_again_floods_no_log(cluster, node):
+    active, _ = cluster.pair()
+    for _ in range(12):
+        cluster.server.ask("SET", KEYS[4], "foo")
+        until(lambda: cluster.server.ask("TYPE", KEYS[4]) == "hash", "it is ours again")
+    for event in ("cluster-away", "cluster-reached"):
+        assert 5 <= len(active.events(event)) <= 11, event
+    node.register(lifetime=600)
 
 
 def test_what_is_refused_is_queued_once_however_often_all_is_compared(cluster, node):
