@@ -329,13 +329,22 @@ static void get_place(const struct ha_cluster *hc, struct cluster_place *out)
 
 /* --- addresses to give --- */
 
-static void claimed(void *ctx, struct addr_prefix block, bool ours)
+/*
+ * Of a block that was ours before this process began, what is free may just be coming back: a host
+ * that has not heard that its lease is over may be renewing it. That it did rest is not known any
+ * more, so it rests (anew).
+ */
+static void claimed(void *ctx, struct addr_prefix block, enum cluster_owner owner)
 {
 	struct ha_cluster *hc = ctx;
+	struct pool *pool = &hc->env.engine->pool;
+	const uint32_t number = addr_host(block.addr) >> POOL_BLOCK_BITS;
 
 	if (block.len != BLOCK_LEN)
 		return;
-	if (!pool_set_block(&hc->env.engine->pool, addr_host(block.addr) >> POOL_BLOCK_BITS, ours))
+	if (owner == CLUSTER_OURS_BEFORE)
+		pool_resume_block(pool, number);
+	else if (!pool_set_block(pool, number, owner == CLUSTER_OURS))
 		log_warning("addresses of this host are another one's: it gives no more of them",
 			    "event=cluster-block-lost block=%s", addr_prefix_text(block).s);
 }
@@ -355,6 +364,20 @@ static size_t reserve_of(const struct ha_cluster *hc)
 	return hc->lease_reserve < share ? hc->lease_reserve : share;
 }
 
+/* What rests comes back in seconds, unless there is a host that does not tell. */
+static size_t soon_rested(const struct ha_cluster *hc)
+{
+	const uint64_t now_ms = loop_now(hc->env.loop)->mono_ms;
+	struct cluster_health h;
+	size_t i;
+
+	cluster_get_health(hc->cluster, &h);
+	for (i = 0; i < h.peer_cnt; i++)
+		if (now_ms - h.peers[i].seen_ms > CLUSTER_SILENT_MS)
+			return 0;
+	return pool_resting_cnt(&hc->env.engine->pool);
+}
+
 static size_t wants(void *ctx, struct addr_prefix out_blocks[static CLUSTER_BLOCKS_MAX])
 {
 	static struct log_limit limit = { .burst = 1,
@@ -364,15 +387,18 @@ static size_t wants(void *ctx, struct addr_prefix out_blocks[static CLUSTER_BLOC
 	const struct pool *pool = &hc->env.engine->pool;
 	const size_t reserve = reserve_of(hc), has = pool_free_cnt(pool);
 	uint32_t blocks[CLUSTER_BLOCKS_MAX];
-	size_t cnt;
+	size_t cnt, soon;
 
 	if (has >= reserve)
 		return 0;
+	soon = soon_rested(hc);
 	cnt = (reserve - has + POOL_BLOCK_SIZE - 1) / POOL_BLOCK_SIZE;
 	cnt = cnt < CLUSTER_BLOCKS_MAX ? cnt : CLUSTER_BLOCKS_MAX;
+	if (has + soon >= reserve)
+		cnt = has == 0; /* for who comes until then */
 	cnt = pool_unclaimed(pool, blocks, cnt);
 	put_blocks(blocks, cnt, out_blocks);
-	if (cnt == 0 && has == 0)
+	if (cnt == 0 && has + soon == 0)
 		log_write_limited(&limit, loop_now(hc->env.loop)->mono_ms, LOG_LEVEL_WARNING,
 				  "every address is leased, or another host's to give",
 				  "event=cluster-blocks-gone remedy=\"larger dynamic pools\"");
@@ -791,13 +817,14 @@ int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env
 	with_ctx.ctx = hc;
 	cc = cluster_conf_of(hc, conf);
 	if (rc == 0)
+		rc = pool_divide(&env->engine->pool);
+	if (rc == 0)
 		rc = cluster_open(&cc, &with_ctx, &place, &hc->cluster);
 	if (rc < 0) {
 		(void)ha_cluster_close(hc);
 		return rc;
 	}
 	env->engine->is_shared = true;
-	pool_divide(&env->engine->pool);
 	start_pool(hc);
 	loop_timer_start(hc->rest, REST_MS, REST_MS);
 	log_info("state is shared with other hosts",

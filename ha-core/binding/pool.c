@@ -2,8 +2,8 @@
 /*
  * Dynamic home addresses: one bit for each address of a range, searched a word at a time from
  * where the last search ended, so that an address given back rests as long as it can. Of a divided
- * pool two more bits each say whose the address is to give; blocks that reach beyond a range are
- * whole to everybody else.
+ * pool four more bits each say whose the address is to give, and whether it rests; blocks that reach
+ * beyond a range are whole to everybody else.
  */
 #include "ha-core/binding/pool.h"
 
@@ -23,9 +23,21 @@ static void free_range(struct pool_range *range)
 {
 	free(range->bits);
 	free(range->ours);
-	free(range->others);
-	free(range->rests);
-	free(range->resting);
+}
+
+static int divide_range(struct pool_range *range)
+{
+	const size_t words = words_of(range);
+
+	if (range->ours)
+		return 0;
+	range->ours = calloc(4 * words, sizeof(*range->ours));
+	if (!range->ours)
+		return -ENOMEM;
+	range->others = range->ours + words;
+	range->rests = range->others + words;
+	range->resting = range->rests + words;
+	return 0;
 }
 
 int pool_add(struct pool *p, struct addr_prefix prefix)
@@ -41,15 +53,10 @@ int pool_add(struct pool *p, struct addr_prefix prefix)
 	range.cnt = (uint32_t)size;
 	range.free_cnt = p->is_divided ? 0 : range.cnt;
 	range.bits = calloc(words_of(&range), sizeof(*range.bits));
-	range.ours = calloc(words_of(&range), sizeof(*range.ours));
-	range.others = calloc(words_of(&range), sizeof(*range.others));
-	range.rests = calloc(words_of(&range), sizeof(*range.rests));
-	range.resting = calloc(words_of(&range), sizeof(*range.resting));
 	ranges = realloc(p->ranges, (p->cnt + 1) * sizeof(*ranges));
 	if (ranges)
 		p->ranges = ranges;
-	if (!ranges || !range.bits || !range.ours || !range.others || !range.rests ||
-	    !range.resting) {
+	if (!ranges || !range.bits || (p->is_divided && divide_range(&range) < 0)) {
 		free_range(&range);
 		return -ENOMEM;
 	}
@@ -79,7 +86,9 @@ void pool_done(struct pool *p)
 /* What is not to be given, of a word. */
 static uint64_t unavailable(const struct pool *p, const struct pool_range *range, size_t word)
 {
-	return range->bits[word] | (p->is_divided ? ~range->ours[word] : 0);
+	if (!p->is_divided)
+		return range->bits[word];
+	return range->ours ? range->bits[word] | ~range->ours[word] : UINT64_MAX;
 }
 
 static void count_free(const struct pool *p, struct pool_range *range)
@@ -114,7 +123,7 @@ void pool_take_over(struct pool *p, struct pool *old)
 	size_t i, k;
 
 	if (old->is_divided)
-		pool_divide(p);
+		(void)pool_divide(p);
 	for (i = 0; i < p->cnt; i++)
 		for (k = 0; k < old->cnt; k++)
 			if (p->ranges[i].first == old->ranges[k].first &&
@@ -138,7 +147,7 @@ static struct pool_range *range_of(const struct pool *p, struct in_addr addr, ui
 
 static bool bit_of(const uint64_t *bits, uint32_t i)
 {
-	return bits[i / WORD_BITS] >> (i % WORD_BITS) & 1;
+	return bits && bits[i / WORD_BITS] >> (i % WORD_BITS) & 1;
 }
 
 static void set_bit(uint64_t *bits, uint32_t i, bool on)
@@ -179,11 +188,11 @@ bool pool_contains(struct pool *p, struct in_addr addr)
 /* @return whether it did rest */
 static bool stop_resting(struct pool_range *range, uint32_t i)
 {
-	bool did = bit_of(range->rests, i) || bit_of(range->resting, i);
-
+	if (!bit_of(range->rests, i) && !bit_of(range->resting, i))
+		return false;
 	set_bit(range->rests, i, false);
 	set_bit(range->resting, i, false);
-	return did;
+	return true;
 }
 
 int pool_take_this(struct pool *p, struct in_addr addr)
@@ -267,13 +276,18 @@ size_t pool_size(const struct pool *p)
 
 /* --- a divided pool --- */
 
-void pool_divide(struct pool *p)
+int pool_divide(struct pool *p)
 {
 	size_t i;
+	int rc = 0;
 
 	p->is_divided = true;
-	for (i = 0; i < p->cnt; i++)
+	for (i = 0; i < p->cnt; i++) {
+		if (divide_range(&p->ranges[i]) < 0)
+			rc = -ENOMEM;
 		count_free(p, &p->ranges[i]);
+	}
+	return rc;
 }
 
 bool pool_is_ours(const struct pool *p, struct in_addr addr)
@@ -305,7 +319,7 @@ bool pool_set_block(struct pool *p, uint32_t block, bool ours)
 	size_t r;
 
 	for (r = 0; r < p->cnt; r++) {
-		if (!part_of(&p->ranges[r], block, &i, &to))
+		if (!p->ranges[r].ours || !part_of(&p->ranges[r], block, &i, &to))
 			continue;
 		was_ours |= bit_of(p->ranges[r].ours, i);
 		for (; i < to; i++) {
@@ -316,6 +330,26 @@ bool pool_set_block(struct pool *p, uint32_t block, bool ours)
 		}
 	}
 	return ours || !was_ours;
+}
+
+void pool_resume_block(struct pool *p, uint32_t block)
+{
+	struct pool_range *range;
+	uint32_t i, to;
+	size_t r;
+
+	for (r = 0; r < p->cnt; r++) {
+		range = &p->ranges[r];
+		if (!range->ours || !part_of(range, block, &i, &to) || bit_of(range->ours, i))
+			continue;
+		for (; i < to; i++) {
+			if (bit_of(range->bits, i))
+				continue;
+			set_bit(range->bits, i, true);
+			set_bit(range->rests, i, true);
+		}
+	}
+	(void)pool_set_block(p, block, true);
 }
 
 static uint32_t first_block(const struct pool_range *range)
@@ -347,6 +381,8 @@ size_t pool_unclaimed(const struct pool *p, uint32_t *out_blocks, size_t max)
 
 	for (r = 0; r < p->cnt; r++) {
 		range = &p->ranges[r];
+		if (!range->ours)
+			continue;
 		begin = range->cursor / POOL_BLOCK_SIZE;
 		for (n = 0; n < block_cnt(range) && cnt < max; n++) {
 			block = first_block(range) + (begin + n) % block_cnt(range);
@@ -383,7 +419,7 @@ void pool_rest_begins(struct pool *p)
 
 	for (r = 0; r < p->cnt; r++) {
 		range = &p->ranges[r];
-		for (i = 0; i < words_of(range); i++) {
+		for (i = 0; range->ours && i < words_of(range); i++) {
 			range->resting[i] |= range->rests[i];
 			range->rests[i] = 0;
 		}
@@ -397,7 +433,7 @@ void pool_rest_ends(struct pool *p)
 
 	for (r = 0; r < p->cnt; r++) {
 		range = &p->ranges[r];
-		for (i = 0; i < words_of(range); i++) {
+		for (i = 0; range->ours && i < words_of(range); i++) {
 			range->bits[i] &= ~range->resting[i] | range->rests[i];
 			range->resting[i] = 0;
 		}
@@ -407,11 +443,13 @@ void pool_rest_ends(struct pool *p)
 
 size_t pool_resting_cnt(const struct pool *p)
 {
+	const struct pool_range *range;
 	size_t r, i, cnt = 0;
 
-	for (r = 0; r < p->cnt; r++)
-		for (i = 0; i < words_of(&p->ranges[r]); i++)
-			cnt += (size_t)__builtin_popcountll(p->ranges[r].rests[i] |
-							    p->ranges[r].resting[i]);
+	for (r = 0; r < p->cnt; r++) {
+		range = &p->ranges[r];
+		for (i = 0; range->ours && i < words_of(range); i++)
+			cnt += (size_t)__builtin_popcountll(range->rests[i] | range->resting[i]);
+	}
 	return cnt;
 }

@@ -22,10 +22,11 @@ struct pool_range {
 	uint32_t cursor;   /* where the next search begins */
 	uint32_t free_cnt; /* could be given now */
 	uint64_t *bits;    /* owned; 1: taken */
-	uint64_t *ours;    /* owned; 1: ours to give. Counts once the pool is divided */
-	uint64_t *others;  /* owned; 1: another home agent's to give */
-	uint64_t *rests;   /* owned; 1: given back, and taken still */
-	uint64_t *resting; /* owned; ... since before pool_rest_begins() */
+	/* of a divided pool; NULL: it is not, or there was no memory for it, and nothing is ours */
+	uint64_t *ours;    /* owned, with those below; 1: ours to give */
+	uint64_t *others;  /* 1: another home agent's to give */
+	uint64_t *rests;   /* 1: given back, and taken still */
+	uint64_t *resting; /* ... since before pool_rest_begins() */
 };
 
 /** Zero-initialised is the empty pool, which is always exhausted. */
@@ -44,7 +45,8 @@ void pool_done(struct pool *p);
 
 /**
  * A pool is to be in use instead of another: ranges that both have go on with what is taken in
- * either. `old` gets theirs of before, and is to be done with.
+ * either. `old` gets theirs of before, and is to be done with. If that was divided, so is this
+ * one; without memory for it, what is new gives nothing.
  */
 void pool_take_over(struct pool *p, struct pool *old);
 
@@ -79,12 +81,14 @@ size_t pool_free_cnt(const struct pool *p);
 /** How many addresses there are, taken or not. */
 size_t pool_size(const struct pool *p);
 
-/** From here on pool_take() gives from blocks that are ours, and none is yet. */
-void pool_divide(struct pool *p);
+/** From here on pool_take() gives from blocks that are ours, and none is yet. @retval -ENOMEM */
+int pool_divide(struct pool *p);
 /** Is it ours to give? One that is not in the pool is not. */
 bool pool_is_ours(const struct pool *p, struct in_addr addr);
 /** Whose a block is. @return false: it was ours, and is another's */
 bool pool_set_block(struct pool *p, uint32_t block, bool ours);
+/** It is ours, and was before this process: what is not taken of it may have been, and rests. */
+void pool_resume_block(struct pool *p, uint32_t block);
 /**
  * Some of the blocks that are nobody's, as far as is known, from where an address would be looked
  * for next. @return how many, `max` at most

@@ -14,7 +14,11 @@
  *	claim	as many as hooks.wants() says, now and whenever it says so
  *
  * What a host had in a former life it may give from only once it has read all that is shared, and
- * so cluster.c has claims_work() called. When the data are others than before (flushed, or a
+ * so cluster.c has claims_work() called; and once every other host has told what it knew of it: in
+ * ha_cluster.c it rests. So the blocks are learnt from the server at each start, and not kept in
+ * the store as well, to be given from while the server is away: state.directory may be older than
+ * what was given since (a backup, a snapshot of the machine, after a power cut), or a copy, and
+ * then one address would go to two nodes. When the data are others than before (flushed, or a
  * replica's that may lack the end), no host claims anything new until all had time to renew.
  *
  * One question at a time; a server that refuses is asked again a second later.
@@ -78,7 +82,9 @@ static void on_claimed(void *ctx, const struct redis_value *v)
 		return;
 	}
 	for (i = 0; i < cl->asked_cnt; i++)
-		cl->hooks->claimed(cl->hooks->ctx, cl->asked[i], redis_number(redis_item(v, i)));
+		cl->hooks->claimed(cl->hooks->ctx, cl->asked[i],
+				   redis_number(redis_item(v, i)) ? CLUSTER_OURS
+								  : CLUSTER_ANOTHERS);
 	claims_work(cl);
 }
 
@@ -118,7 +124,8 @@ static void on_learnt(void *ctx, const struct redis_value *v)
 		host = redis_text(redis_item(pairs, i + 1), NULL);
 		if (block && host && addr_prefix_parse(block, &prefix) == 0)
 			cl->hooks->claimed(cl->hooks->ctx, prefix,
-					   strcmp(host, cl->conf->name) == 0);
+					   strcmp(host, cl->conf->name) == 0 ? CLUSTER_OURS_BEFORE
+									     : CLUSTER_ANOTHERS);
 	}
 	if (!cursor || strlen(cursor) >= sizeof(cl->cursor) || strcmp(cursor, "0") == 0)
 		cl->step = CLAIM;

@@ -48,6 +48,9 @@ struct cluster_place {
 	uint64_t version;                    /* every change of ours up to this one is shared */
 };
 
+/** Whose a block of addresses is; CLUSTER_OURS_BEFORE: ours, and maybe of a former life. */
+enum cluster_owner { CLUSTER_ANOTHERS, CLUSTER_OURS, CLUSTER_OURS_BEFORE };
+
 struct cluster_hooks {
 	/** A node's record as it is now; it waits no more. false: there is none. */
 	bool (*encode)(void *ctx, const uint8_t *key, size_t key_len, struct cluster_record *out);
@@ -72,7 +75,7 @@ struct cluster_hooks {
 	/** Keeps it with what has been applied so far: it is to survive, and not alone. */
 	void (*keep_place)(void *ctx, const struct cluster_place *place);
 	/** Whose a block of addresses is; what is not ours is not to be given from any more. */
-	void (*claimed)(void *ctx, struct addr_prefix block, bool ours);
+	void (*claimed)(void *ctx, struct addr_prefix block, enum cluster_owner owner);
 	/** Blocks that this host has need of. @return how many; 0: of none */
 	size_t (*wants)(void *ctx, struct addr_prefix out_blocks[static CLUSTER_BLOCKS_MAX]);
 	/** Those that it has. @param pos  begins as 0. @return 0: that was all */

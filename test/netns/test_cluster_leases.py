@@ -133,6 +133,7 @@ def test_what_a_host_has_it_has_after_a_restart_but_not_without_the_server(site)
     site.wait_addresses(0)
     assert site.lease(0, 1) != address
     assert {b: h for b, h in site.claims().items() if b in before} == before
+    assert len(site.claims()) <= len(before) + 1        # what rests is counted on
 
 
 def test_what_the_server_forgets_is_claimed_anew_by_those_whose_it_is(site):
@@ -202,6 +203,23 @@ def test_a_host_that_may_not_have_heard_is_waited_for(full):
     until(lambda: resting(full, 0) == 1, "its lease has ended")
     assert full.lease(1, 3) == full.given[3]            # the other host cannot know
     time.sleep(6)                                       # longer than it takes when all hear
+    assert full.ask(0, 20).code == 130 and resting(full, 0) == 1
+    full.cluster.heal(1)
+    until(lambda: full.leases(0).get(full.given[3]) == full.nai(3), "it is leased after all")
+    assert full.leases(0) == full.leases(1)
+
+
+def test_what_rested_when_a_host_ended_rests_when_it_is_back(full):
+    """A host that may not have heard is waited for, by one that was restarted meanwhile, too."""
+    full.cluster.cut(1)
+    full.ask(0, 3, lifetime=0)
+    until(lambda: resting(full, 0) == 1, "its lease has ended")
+    assert full.lease(1, 3) == full.given[3]            # the other host cannot know
+    full.daemon(0).kill()
+    full.daemon(0).start()
+    wait_answers(full.daemon(0))
+    until(lambda: resting(full, 0) == 1, "it rests again")
+    time.sleep(6)
     assert full.ask(0, 20).code == 130 and resting(full, 0) == 1
     full.cluster.heal(1)
     until(lambda: full.leases(0).get(full.given[3]) == full.nai(3), "it is leased after all")

@@ -172,7 +172,7 @@ static void of_a_divided_pool_only_our_blocks_are_given(void **state)
 {
 	(void)state;
 	add("10.50.0.0/24");
-	pool_divide(&pool);
+	assert_int_equal(pool_divide(&pool), 0);
 	expect_none();
 	assert_true(pool_set_block(&pool, block("10.50.0.16"), true));
 	assert_true(pool_set_block(&pool, block("10.50.0.24"), false));
@@ -195,7 +195,7 @@ static void what_is_given_back_to_a_divided_pool_rests(void **state)
 {
 	(void)state;
 	add("10.50.0.8/31");
-	pool_divide(&pool);
+	assert_int_equal(pool_divide(&pool), 0);
 	(void)pool_set_block(&pool, block("10.50.0.8"), true);
 	expect("10.50.0.8");
 	expect("10.50.0.9");
@@ -221,11 +221,32 @@ static void what_is_given_back_to_a_divided_pool_rests(void **state)
 	expect_none();
 }
 
+static void what_is_free_of_a_block_of_before_rests(void **state)
+{
+	(void)state;
+	add("10.50.0.8/31");
+	assert_int_equal(pool_divide(&pool), 0);
+	assert_int_equal(pool_take_this(&pool, addr("10.50.0.8")), 0); /* leased */
+	pool_resume_block(&pool, block("10.50.0.8"));
+	assert_true(pool_is_ours(&pool, addr("10.50.0.9")));
+	assert_int_equal(pool_resting_cnt(&pool), 1);
+	expect_none();
+	pool_rest_begins(&pool);
+	pool_rest_ends(&pool);
+	expect("10.50.0.9");
+	pool_give_back(&pool, addr("10.50.0.9"));
+	pool_rest_begins(&pool);
+	pool_rest_ends(&pool);
+	pool_resume_block(&pool, block("10.50.0.8")); /* it is ours already: nothing changes */
+	expect("10.50.0.9");
+	expect_none();
+}
+
 static void a_block_that_is_anothers_after_all_is_given_no_more(void **state)
 {
 	(void)state;
 	add("10.50.0.0/24");
-	pool_divide(&pool);
+	assert_int_equal(pool_divide(&pool), 0);
 	assert_true(pool_set_block(&pool, block("10.50.0.8"), true));
 	expect("10.50.0.8");
 	assert_false(pool_set_block(&pool, block("10.50.0.8"), false));
@@ -240,7 +261,7 @@ static void blocks_at_the_edges_are_what_is_in_the_pool(void **state)
 	add("10.50.0.0/29"); /* .1 to .6 */
 	add("10.50.1.4/32");
 	add("10.50.1.5/32"); /* of one block, in two ranges */
-	pool_divide(&pool);
+	assert_int_equal(pool_divide(&pool), 0);
 	assert_int_equal(pool_unclaimed(&pool, blocks, 64), 3);
 	assert_true(pool_set_block(&pool, block("10.50.0.0"), true));
 	assert_int_equal(pool_free_cnt(&pool), 6);
@@ -257,7 +278,7 @@ static void blocks_are_claimed_in_turn_and_told_in_parts(void **state)
 	(void)state;
 	add("10.50.0.0/24");
 	add("10.51.0.0/24");
-	pool_divide(&pool);
+	assert_int_equal(pool_divide(&pool), 0);
 	pool_start_at(&pool, 100);
 	while ((cnt = pool_unclaimed(&pool, blocks, 4)) > 0)
 		for (i = 0; i < cnt; i++)
@@ -275,7 +296,7 @@ static void a_pool_that_takes_over_is_divided_as_the_old_one(void **state)
 
 	(void)state;
 	add("10.50.0.0/24");
-	pool_divide(&pool);
+	assert_int_equal(pool_divide(&pool), 0);
 	(void)pool_set_block(&pool, block("10.50.0.8"), true);
 	expect("10.50.0.8");
 	old = pool;
@@ -301,6 +322,7 @@ int main(void)
 		pool_test(two_pools_can_begin_in_different_places),
 		pool_test(of_a_divided_pool_only_our_blocks_are_given),
 		pool_test(what_is_given_back_to_a_divided_pool_rests),
+		pool_test(what_is_free_of_a_block_of_before_rests),
 		pool_test(a_block_that_is_anothers_after_all_is_given_no_more),
 		pool_test(blocks_at_the_edges_are_what_is_in_the_pool),
 		pool_test(blocks_are_claimed_in_turn_and_told_in_parts),
