@@ -213,6 +213,24 @@ static void tell_of_lease(struct ha_cluster *hc, struct sa_peer *node)
 	ha_state_touched(hc->env.state, node);
 }
 
+/* What it is for hosts of one configuration not to have one: nobody's fault but the files'. */
+static void tell_of_difference(struct ha_cluster *hc, const struct sa_peer *node,
+			       const struct memory_restored *out)
+{
+	static struct log_limit limit = { .burst = 3,
+					  .interval_ms = 60000,
+					  .event = "cluster-differs" };
+
+	log_write_limited(&limit, loop_now(hc->env.loop)->mono_ms, LOG_LEVEL_WARNING,
+			  "what another host has granted is not to be had by this one's "
+			  "configuration",
+			  "event=cluster-differs home-address=%s nai=%s refused-bindings=%u "
+			  "reason=%s remedy=\"give all hosts one configuration\"",
+			  addr_text(node->addr).s,
+			  log_value((const char *)sa_peer_nai(node), sa_peer_nai_len(node)).s,
+			  out->refused, out->lease_unknown ? "no-such-pool" : "key-or-source");
+}
+
 static void apply(void *ctx, const struct cluster_record *record)
 {
 	static struct log_limit limit = { .burst = 3,
@@ -252,6 +270,8 @@ static void apply(void *ctx, const struct cluster_record *record)
 		tell_of_clock(hc, node);
 	if (out.lease_lost)
 		tell_of_lease(hc, node);
+	else if (out.lease_unknown || out.refused > 0)
+		tell_of_difference(hc, node, &out);
 }
 
 static void scan_begins(void *ctx)

@@ -396,16 +396,31 @@ static bool is_encapsulation(uint8_t mode)
 	return mode == ENCAP_IPIP || mode == ENCAP_MINIMAL || mode == ENCAP_GRE;
 }
 
-/* A checksum says that a record is whole, not that it is ours: an import may hold anything. */
+/* Until a keepalive shows a port a half-bound tunnel has none (RFC 3519 §4.6); others never. */
+static bool is_udp_sane(const struct binding_tunnel *t)
+{
+	return !t->udp || t->half_bound || t->peer_port != 0;
+}
+
+/*
+ * A checksum says that a record is whole, not that it is ours: an import may hold anything, and
+ * another home agent may be at fault. What no home agent can have granted is refused.
+ *
+ * What one can have granted is not measured by what we would: not its lifetime, nor how many
+ * bindings a node has, nor the encapsulation. The node was told so; and where configurations differ
+ * for a while, hosts that made less of it would disagree for as long as it lasts. A reload that
+ * lowers a limit takes nothing away either. What bounds it are the formats: BINDING_MAX bindings,
+ * and of a lifetime no more is left than was granted.
+ */
 static bool is_sane(const struct engine *e, const struct sa_peer *node, const struct binding *b)
 {
 	return addr_is_unicast(b->care_of) && addr_is_unicast(b->tunnel.peer) &&
 	       !addr_eq(b->tunnel.peer, e->conf.home_agent) &&
 	       !addr_eq(b->tunnel.peer, node->addr) && is_encapsulation(b->tunnel.encap) &&
-	       b->lifetime_s > 0;
+	       is_udp_sane(&b->tunnel) && b->lifetime_s > 0;
 }
 
-/* Its key may be gone from the configuration; then who made it has nothing to do here. */
+/* Its key may not be in the configuration; then who made it has nothing to do here. */
 static bool is_still_wanted(const struct engine *e, const struct sa_peer *node,
 			    const struct binding *b)
 {
@@ -730,6 +745,12 @@ static void follow_lease(struct engine *e, struct sa_peer *node, const struct he
 	lease_idle(&e->idle_leases, node);
 }
 
+static bool is_lease_known(struct engine *e, const struct sa_peer *node, struct in_addr lease)
+{
+	return !node->is_dynamic || addr_is_any(lease) || addr_eq(node->addr, lease) ||
+	       pool_contains(&e->pool, lease);
+}
+
 static bool same_way(const struct binding *b, const struct stored_binding *sb)
 {
 	const struct binding_tunnel *x = &b->tunnel, *y = &sb->b.tunnel;
@@ -825,11 +846,20 @@ int memory_follow(struct engine *e, const uint8_t *key, size_t key_len, const ui
 		return rc;
 	node = out_restored->node;
 	e->now_ms = at->now.mono_ms;
-	note_version(e, node, &head);
 	for (i = 0; i < head.sa_cnt; i++)
 		follow_association(&r, e, node, at, out_restored);
-	follow_lease(e, node, &head, out_restored);
-	follow_bindings(&r, e, node, head.boot, at, out_restored);
+	if (is_lease_known(e, node, head.lease)) {
+		follow_lease(e, node, &head, out_restored);
+		follow_bindings(&r, e, node, head.boot, at, out_restored);
+	} else {
+		out_restored->lease_unknown = true;
+		if (!addr_is_any(node->addr))
+			give_up_lease(e, node);
+	}
+	/* Else it is looked at again whenever all is compared, as after a reload. */
+	if (!out_restored->lease_unknown &&
+	    (out_restored->refused == 0 || out_restored->lease_lost))
+		note_version(e, node, &head);
 	return 0;
 }
 

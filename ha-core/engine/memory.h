@@ -38,7 +38,9 @@ struct memory_restored {
 	unsigned int bindings, expired, refused;
 	unsigned int unchanged; /* live already, by the same registration */
 	bool clock_was_ahead;   /* an Identification lay beyond anything acceptable now */
-	bool lease_lost;        /* memory_follow(): its address is a newer node's here */
+	/* memory_follow() alone */
+	bool lease_lost;    /* its address is a newer node's here */
+	bool lease_unknown; /* its address is in no pool here: only replays are followed */
 };
 
 /**

@@ -173,6 +173,24 @@ def test_a_node_that_a_reload_brings_is_known_as_the_others_know_it(cluster, nod
     wait_following(active)
 
 
+def test_a_binding_under_a_key_that_only_the_other_host_has_is_told_and_taken_with_the_key(cluster, node):
+    confs = [cluster.conf(i, role="active" if i == 0 else "standby") for i in (0, 1)]
+    ours = confs[1]["mobile-nodes"][0]
+    spi, ours["spi"] = ours["spi"], ours["spi"] + 1000
+    cluster.move_address(0)
+    active, standby = (cluster.start(i, conf) for i, conf in enumerate(confs))
+    for daemon in (active, standby):
+        wait_following(daemon)
+    node.register(lifetime=600)
+    told = standby.wait_event("cluster-differs")[0]
+    assert (told["home-address"], told["reason"]) == (node.home, "key-or-source")
+    assert not standby.bindings() and active.bindings()
+    ours["spi"] = spi
+    standby.write_config(standby.conf)
+    standby.reload()
+    wait_binding(standby, node.home, node.care_of)
+
+
 def test_show_cluster_has_all_hosts(cluster):
     active, standby = cluster.pair()
     until(lambda: set(show(active)) == set(show(standby)) == {"ha1", "ha2"}, "they know each other")

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures import topology
-from fixtures.cluster import Cluster, wait_answers
+from fixtures.cluster import Cluster, own, wait_answers
 from fixtures.wait import until
 
 BLOCKS = "home-agent:ihad:blocks"
@@ -224,6 +224,23 @@ def test_what_rested_when_a_host_ended_rests_when_it_is_back(full):
     full.cluster.heal(1)
     until(lambda: full.leases(0).get(full.given[3]) == full.nai(3), "it is leased after all")
     assert full.leases(0) == full.leases(1)
+
+
+def test_a_lease_of_a_pool_that_one_host_has_is_not_taken_away_by_another(make):
+    site = make()
+    site.confs[1]["home-networks"][0]["dynamic-pool"] = "10.50.129.0/27"
+    site.start(0, 1)
+    site.wait_addresses(0, 1)
+    address = site.lease(0, 0)
+    told = site.daemon(1).wait_event("cluster-differs")[0]
+    assert (told["nai"], told["reason"]) == (site.nai(0), "no-such-pool")
+    until(lambda: own(site.daemon(0))["lag-entries"] == 0, "it has read what the other one says")
+    assert site.leases(0) == {address: site.nai(0)} and site.daemon(0).bindings()
+    assert not site.leases(1)
+    site.confs[1]["home-networks"][0]["dynamic-pool"] = POOL
+    site.daemon(1).write_config(site.confs[1])
+    site.daemon(1).reload()
+    until(lambda: site.leases(1) == {address: site.nai(0)}, "with the pool it knows the lease")
 
 
 def test_an_address_that_two_hosts_leased_all_the_same_stays_with_one_node(make):

@@ -303,8 +303,78 @@ static void of_two_nodes_with_one_address_the_older_has_none(void **state)
 	(void)state;
 	assert_int_equal(ntohl(eve->addr.s_addr), POOL + 1);
 	assert_true(got.lease_lost);
+	assert_int_equal(sa_peer_shared(&here.nodes, named(&here, "bob@corp.example"))->version, 9);
 	assert_true(addr_is_any(named(&here, "bob@corp.example")->addr));
 	assert_int_equal(here.cache.cnt, 0);
+}
+
+static void a_lease_of_no_pool_of_ours_is_left_to_who_has_the_pool(void **state)
+{
+	const uint32_t elsewhere = POOL + 0x10000;
+	struct sa_peer *bob = named(&there, "bob@corp.example"),
+		       *ours = named(&here, "bob@corp.example");
+
+	(void)state;
+	leased(&here, ours, POOL + 1);
+	sa_peer_assign(&there.nodes, bob, addr_from_host(elsewhere));
+	(void)registered(bob, CARE_OF);
+	bob->sas->replay.seen = true;
+	bob->sas->replay.last_ident = NOW_NTP + 1;
+	assert_int_equal(follows(bob, 6, 9), 0);
+	assert_true(got.lease_unknown);
+	assert_false(got.lease_lost); /* it is not to be taken away there */
+	assert_true(addr_is_any(ours->addr));
+	assert_int_equal(here.cache.cnt, 0);
+	assert_true(ours->sas->replay.last_ident == NOW_NTP + 1);
+	assert_int_equal(sa_peer_shared(&here.nodes, ours)->version, 0); /* looked at again */
+	assert_int_equal(
+		pool_add(&here.pool, (struct addr_prefix){ addr_from_host(elsewhere), 32 }), 0);
+	assert_int_equal(follows(bob, 6, 9), 0);
+	assert_int_equal(ntohl(ours->addr.s_addr), elsewhere);
+	assert_int_equal(got.bindings, 1);
+}
+
+static void what_no_home_agent_can_have_granted_is_refused(void **state)
+{
+	static const struct binding_tunnel faults[] = {
+		{ .peer = { 0 }, .encap = 4 },
+		{ .peer = { INADDR_BROADCAST }, .encap = 4 },
+		{ .peer = { 0x0100000a }, .encap = 5 },
+		{ .peer = { 0x0100000a }, .encap = 4, .udp = true },
+	};
+	struct binding *b = registered(alice(&there), CARE_OF);
+	struct binding_tunnel tunnel;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		binding_set_tunnel(&there.cache, b, &faults[i]);
+		assert_int_equal(follows(alice(&there), 5 + i, 6 + i), 0);
+		assert_int_equal(got.refused, 1);
+		assert_int_equal(here.cache.cnt, 0);
+	}
+	tunnel = faults[3];
+	tunnel.half_bound = true; /* its port comes with a keepalive */
+	binding_set_tunnel(&there.cache, b, &tunnel);
+	assert_int_equal(follows(alice(&there), 50, 60), 0);
+	assert_int_equal(got.bindings, 1);
+}
+
+static void what_we_would_not_grant_is_followed_as_it_was_granted(void **state)
+{
+	struct binding *b = registered(alice(&there), CARE_OF);
+
+	(void)state;
+	here.conf.max_lifetime_s = 60;
+	here.conf.max_bindings = 1;
+	(void)registered(alice(&there), CARE_OF + 1);
+	assert_int_equal(follows(alice(&there), 5, 6), 0);
+	assert_int_equal(got.bindings, 2);
+	assert_int_equal(got.refused, 0);
+	b = (struct binding *)(uintptr_t)binding_find_care_of(
+		&here.cache, (struct binding_key){ b->key.home_addr, addr_from_host(HOME_AGENT) },
+		addr_from_host(CARE_OF));
+	assert_int_equal(b->lifetime_s, 600);
 }
 
 static void a_record_that_is_none_changes_nothing(void **state)
@@ -324,6 +394,9 @@ static void a_record_that_is_none_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_lease_of_no_pool_of_ours_is_left_to_who_has_the_pool),
+		TEST(what_no_home_agent_can_have_granted_is_refused),
+		TEST(what_we_would_not_grant_is_followed_as_it_was_granted),
 		TEST(a_registration_elsewhere_is_a_binding_here),
 		TEST(a_renewal_elsewhere_leaves_the_tunnel_and_its_counters),
 		TEST(a_move_elsewhere_moves_the_tunnel),
