@@ -2,8 +2,8 @@
 /*
  * Dynamic home addresses: one bit for each address of a range, searched a word at a time from
  * where the last search ended, so that an address given back rests as long as it can. Of a divided
- * pool four more bits each say whose the address is to give, and whether it rests; blocks that reach
- * beyond a range are whole to everybody else.
+ * pool four more bits each say whose the address is to give, and whether it rests; blocks that
+ * reach beyond a range are whole to everybody else.
  */
 #include "ha-core/binding/pool.h"
 

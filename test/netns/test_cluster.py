@@ -345,6 +345,39 @@ def test_a_server_that_hangs_is_one_that_is_away(cluster, node):
     wait_binding(standby, node.home, node.care_of)
 
 
+def test_an_active_host_that_is_partitioned_from_the_server_queues(cluster, node):
+    active, standby = cluster.pair()
+    cluster.cut(0, how="drop")
+    node.register(lifetime=600)
+    assert own(active)["state"] == "away" and "no answer in time" in own(active)["error"]
+    until(lambda: show(standby)["ha1"]["state"] == "silent", "the other one knows")
+    assert own(active)["queued"] == 1 and not standby.bindings()
+    assert own(standby)["state"] == "following"
+    cluster.heal(0)
+    wait_binding(standby, node.home, node.care_of)
+
+
+def test_a_standby_that_is_partitioned_from_the_server_serves_what_it_knew(cluster, node, peer):
+    active, standby = cluster.pair()
+    place = cluster.place
+    later = peer(place.desk, "10.1.0.11", place.other_home, place.agent, sa=topology.OTHER_SA)
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    cluster.cut(1, how="drop")
+    missed = later.build()
+    later.send(missed)
+    assert later.reply(missed).code == 0
+    active.kill()
+    cluster.fail_over(1)
+    assert [b["home-address"] for b in standby.bindings()] == [node.home]
+    later.send(missed)
+    assert later.reply(missed).code == 133              # of before the promotion: a replay
+    node.register(lifetime=500)
+    cluster.heal(1)
+    wait_binding(standby, later.home, later.care_of)    # it reads on
+    assert standby.binding(node.home)["lifetime"] == 500
+
+
 def test_what_a_server_forgets_the_hosts_tell_it_again(cluster, node, peer):
     active, standby = cluster.pair()
     node.register(lifetime=600)

@@ -186,3 +186,105 @@ def test_sentinels_are_asked_by_tls(cluster, authority, workdir, things):
     sentinel.start()
     active, _ = cluster.pair(**by_tls(authority, port=SENTINEL_PORT, sentinel_master="agents"))
     assert own(active)["server"] == f"{STORE}:{TLS_PORT}"
+
+
+# --- three servers, a Sentinel beside each, all of it by TLS ---
+
+@pytest.fixture
+def watched(net, workdir, things, run_daemon):
+    """.servers[0] is the master, [1] its replica; two of the three Sentinels must agree."""
+    authority = Authority(workdir)
+    hosts = ("10.0.0.21", "10.0.0.22", "10.0.0.23")
+    issued = authority.issue("server", ",".join(f"IP:{host}" for host in hosts))
+    lines = ["tls-replication yes", *tls_lines(authority, issued)]
+    cluster = Cluster(net, workdir, things, run_daemon, stores=3, more=lines)
+    first, second, _ = cluster.servers
+    second.start()
+    second.ask("REPLICAOF", first.address, TLS_PORT)
+    until(lambda: b"master_link_status:up" in second.ask("INFO", "replication"), "a replica")
+    cluster.sentinels = []
+    for i, store in enumerate(cluster.place.stores):
+        sentinel = Redis(store.host, store.address, workdir, f"sentinel{i + 1}", 26379,
+                         sentinel=True, more=[
+                             "tls-replication yes",
+                             *tls_lines(authority, issued, port=SENTINEL_PORT),
+                             f"sentinel monitor agents {first.address} {TLS_PORT} 2",
+                             f'sentinel auth-pass agents "{PASSWORD}"',
+                             "sentinel down-after-milliseconds agents 500",
+                             "sentinel failover-timeout agents 2000"])
+        things.append(sentinel)
+        cluster.sentinels.append(sentinel.start())
+
+    def knows(sentinel):
+        told = sentinel.ask("SENTINEL", "MASTER", "agents")
+        told = dict(zip(told[::2], told[1::2]))
+        return told[b"num-slaves"] == b"1" and told[b"num-other-sentinels"] == b"2"
+
+    for sentinel in cluster.sentinels:
+        until(lambda: knows(sentinel), f"{sentinel.label} knows the replica and the others")
+    cluster.pair(**by_tls(authority, sentinel_master="agents",
+                          servers=[f"{host}:{SENTINEL_PORT}" for host in hosts]))
+    return cluster
+
+
+def separate(host, *addresses):
+    """Nothing from there or to there, and nobody is told."""
+    host.nft("".join(f"""
+        table ip separate {{
+            chain {hook} {{
+                type filter hook {hook} priority 0;
+                ip {field} {{ {", ".join(addresses)} }} drop
+            }}
+        }}""" for hook, field in (("input", "saddr"), ("output", "daddr"))) + "\n")
+
+
+def unite(host):
+    host.nft("delete table ip separate\n")
+
+
+def wait_for_server(daemon, server):
+    until(lambda: own(daemon)["server"] == f"{server.address}:{TLS_PORT}",
+          f"{daemon.name} is with the new master:\n{daemon.log()}", 60)
+    wait_following(daemon)
+
+
+def test_a_master_that_sentinels_replace_by_tls_is_told_what_it_lacks(watched, peer):
+    """The replica is cut off before the last change: it becomes the master without it."""
+    active, standby = watched.daemons.values()
+    first, second, _ = watched.servers
+    node = node_of(watched, peer)
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    separate(second.host, first.address)
+    node.register(lifetime=500)
+    until(lambda: standby.binding(node.home)["lifetime"] == 500, "it is shared")
+    before = second.ask("GET", "home-agent:ihad:sequence")
+    first.kill()
+    unite(second.host)
+    node.register(lifetime=400)                         # served meanwhile
+    for daemon in (active, standby):
+        wait_for_server(daemon, second)
+    assert any(e["reason"] == "other-server" for e in active.events("cluster-scan"))
+    assert before == b"1" and int(second.ask("GET", "home-agent:ihad:sequence")) > 1
+    until(lambda: standby.binding(node.home)["lifetime"] == 400, "changes go by the new master")
+    node.deregister()
+    until(lambda: not standby.bindings(), "and on")
+
+
+def test_a_master_on_the_wrong_side_of_a_partition_loses_nothing(watched, peer):
+    """The old master stays with the active host, the Sentinels' majority with the standby."""
+    active, standby = watched.daemons.values()
+    first, second, third = watched.servers
+    node = node_of(watched, peer)
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    separate(first.host, second.address, third.address, watched.place.agents[1].address)
+    wait_for_server(standby, second)
+    node.register(lifetime=500)                         # the old master takes it
+    until(lambda: own(active)["queued"] == 0 and own(active)["state"] == "following", "it is shared")
+    assert own(active)["server"] == f"{first.address}:{TLS_PORT}"
+    assert standby.binding(node.home)["lifetime"] == 600
+    unite(first.host)
+    until(lambda: b"role:slave" in first.ask("INFO", "replication"), "the old one is a replica", 60)
+    wait_for_server(active, second)
+    until(lambda: standby.binding(node.home)["lifetime"] == 500, "what it took is not lost", 60)
