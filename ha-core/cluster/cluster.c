@@ -55,6 +55,7 @@
 #define READ_CNT        128
 #define SCAN_CNT        128
 #define HOLDS_MAX       1024
+#define QUEUE_KEPT      1024 /* places for nodes that wait, when none does */
 #define RENEW_MS        5000 /* within it who is there has seen that the data are others */
 #define PEER_GONE_MS    (24 * 3600 * 1000u)
 #define LINES_BURST     10 /* lines of log, of a server that does nothing else */
@@ -298,7 +299,7 @@ int cluster_hold(struct cluster *c)
 
 static bool grow_queue(struct cluster *c)
 {
-	size_t size = c->queue_size ? 2 * c->queue_size : 1024, i;
+	size_t size = c->queue_size ? 2 * c->queue_size : QUEUE_KEPT, i;
 	struct waiting **queue;
 
 	assert(c->queue_cnt <= c->queue_size);
@@ -316,6 +317,16 @@ static bool grow_queue(struct cluster *c)
 	return true;
 }
 
+/* An outage or a sweep has made it large, and it is empty again. */
+static void shrink_queue(struct cluster *c)
+{
+	if (c->queue_cnt > 0 || c->queue_size <= QUEUE_KEPT)
+		return;
+	free(c->queue);
+	c->queue = NULL;
+	c->queue_size = c->queue_first = 0;
+}
+
 /* All that is known is walked through when the server is back: the queue need not be kept. */
 static void give_up_queue(struct cluster *c)
 {
@@ -330,6 +341,7 @@ static void give_up_queue(struct cluster *c)
 	}
 	c->shared += c->queue_cnt;
 	c->queue_cnt = 0;
+	shrink_queue(c);
 	c->must_scan = true;
 	c->health.overflows++;
 	log_warning("more has changed than is queued for the shared state: all of it is compared "
@@ -593,6 +605,7 @@ void cluster_flush(struct cluster *c)
 			return;
 		}
 	}
+	shrink_queue(c);
 }
 
 /* --- reading --- */

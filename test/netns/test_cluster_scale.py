@@ -105,7 +105,7 @@ def test_a_host_joins_a_cluster_at_work(net, workdir, things, run_untapped, bind
 def test_what_waits_for_the_server_is_bounded(net, workdir, things, run_untapped, bindir):
     """Beyond queue-limit the queue is given up, and all is compared when the server is back."""
     cluster = Cluster(net, workdir, things, run_untapped)
-    place, nodes = cluster.place, 1500
+    place, nodes = cluster.place, 3000
     load = Load(bindir, place.desk, place.agent, nodes)
     if not load.is_built:
         pytest.skip("test/bench/load is not built")
@@ -113,7 +113,7 @@ def test_what_waits_for_the_server_is_bounded(net, workdir, things, run_untapped
     path = load.write_nodes(os.path.join(workdir, "many"))
     cluster.move_address(0)
     for i, role in enumerate(("active", "standby")):
-        conf = cluster.conf(i, role=role, queue_limit=1000)
+        conf = cluster.conf(i, role=role, queue_limit=2500)     # above QUEUE_KEPT
         conf["home-networks"].append({"prefix": "10.64.0.0/10"})
         conf["trusted-networks"].append("20.0.0.0/8")
         conf["mobile-nodes-file"] = path
@@ -125,6 +125,6 @@ def test_what_waits_for_the_server_is_bounded(net, workdir, things, run_untapped
     load.start()
     assert load.run("fill")["lost"] == 0
     active.wait_event("cluster-overflow")
-    assert own(active)["queued"] <= 1000 and active.status()["cluster-overflows"] >= 1
+    assert own(active)["queued"] <= 2500 and active.status()["cluster-overflows"] >= 1
     cluster.server.start()
     until(lambda: standby.status()["bindings"] == nodes, "the standby has them all")
