@@ -18,6 +18,7 @@
 
 #include "common/addr.h"
 #include "common/err.h"
+#include "common/thread.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -141,14 +142,15 @@ void conf_wipe_free(void *p, size_t len)
 static int read_all(int fd, size_t expected, char **ret_text, size_t *ret_len)
 {
 	size_t size = expected + 2; /* one for the terminator, one to see the end without growing */
-	size_t len = 0;
+	size_t len = 0, piece;
 	char *text = malloc(size);
 	char *grown;
 	ssize_t n;
 	int err;
 
 	while (text) {
-		n = read(fd, text + len, size - 1 - len);
+		piece = size - 1 - len;
+		n = read(fd, text + len, piece < THREAD_READ_MAX ? piece : THREAD_READ_MAX);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {

@@ -332,7 +332,7 @@ static const char allowed[] =
 	"getpid getppid gettid getpgrp getpgid getsid getuid getuid32 geteuid geteuid32 getgid "
 	"getgid32 getegid getegid32 getresuid getresuid32 getresgid getresgid32 getgroups "
 	"getgroups32 capget capset prctl seccomp getrlimit ugetrlimit setrlimit prlimit64 "
-	"getrusage "
+	"getrusage getpriority setpriority sched_setattr "
 	"times uname sysinfo time gettimeofday clock_gettime clock_gettime64 clock_getres "
 	"clock_getres_time64 getrandom "
 #ifdef SANITIZED /* the leak check at the end stops its own process from a thread */

@@ -5,9 +5,9 @@
  */
 #include "common/task.h"
 
+#include "common/thread.h"
+
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -25,6 +25,7 @@ static void *run(void *arg)
 {
 	const struct task *t = arg;
 
+	thread_give_way();
 	t->work(t->ctx);
 	while (eventfd_write(t->fd, 1) < 0 && errno == EINTR)
 		;
@@ -48,20 +49,6 @@ static void on_done(void *ctx, int events)
 	t->done(t->ctx);
 }
 
-static int start_thread(struct task *t)
-{
-	sigset_t all, before;
-	int rc;
-
-	/* Signals are the loop's. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = -pthread_create(&t->thread, NULL, run, t);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	t->is_running = rc == 0;
-	return rc;
-}
-
 int task_start(struct loop *l, loop_fn *work, loop_fn *done, void *ctx, struct task **ret_task)
 {
 	struct task *t = calloc(1, sizeof(*t));
@@ -78,7 +65,8 @@ int task_start(struct loop *l, loop_fn *work, loop_fn *done, void *ctx, struct t
 	}
 	t->watch = loop_fd_new(l, t->fd, LOOP_READ, on_done, t);
 	if (t->watch)
-		rc = start_thread(t);
+		rc = thread_start(&t->thread, run, t);
+	t->is_running = rc == 0;
 	if (rc < 0) {
 		task_free(t);
 		return rc;

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/privs.h"
+#include "common/thread.h"
 #include "ha-core/engine/engine.h"
 #include "ha-core/ha_cluster.h"
 #include "ha-core/ha_conf.h"
@@ -1323,6 +1324,7 @@ static int serve(struct ha *ha)
 		 tunnel_name(ha->tunnel), ha->daemon->device, ha->engine.nodes.cnt);
 	if (ha->daemon->warn)
 		ha->daemon->warn(ha->daemon_conf);
+	thread_come_first();
 	daemon_ready("serving");
 	loop_run(ha->loop);
 	daemon_stopping();

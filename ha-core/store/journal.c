@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Segments of the journal, written by store.c's loop and read back at start and by its worker.
+ * Segments of the journal, written by store.c's loop and read back at start and by its merger.
  *
  *	segment  magic(8) layout(4) sequence(8) begins-at(8) crc(4), then the records
  *	record   magic(4) length(4) crc(4) pad(4) durable(8), then the changes
@@ -19,6 +19,7 @@
 
 #include "common/crc32c.h"
 #include "common/err.h"
+#include "common/thread.h"
 #include "ha-core/wire/wire.h"
 
 #include <arpa/inet.h>
@@ -168,7 +169,7 @@ static int slurp(int dir_fd, uint64_t sequence, uint8_t **ret_data, size_t *ret_
 	uint8_t *data = NULL;
 	struct stat st;
 	char name[32];
-	size_t len = 0;
+	size_t len = 0, piece;
 	ssize_t n;
 	int fd, rc = 0;
 
@@ -181,7 +182,8 @@ static int slurp(int dir_fd, uint64_t sequence, uint8_t **ret_data, size_t *ret_
 	else if (!(data = malloc((size_t)st.st_size + 1)))
 		rc = -ENOMEM;
 	while (rc == 0 && len < (size_t)st.st_size) {
-		n = read(fd, data + len, (size_t)st.st_size - len);
+		piece = (size_t)st.st_size - len;
+		n = read(fd, data + len, piece < THREAD_READ_MAX ? piece : THREAD_READ_MAX);
 		if (n < 0 && errno != EINTR)
 			rc = -errno;
 		if (n == 0)
