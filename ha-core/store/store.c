@@ -11,14 +11,16 @@
  * us with a writable map, and 91 us with a sync a transaction. The first two may leave no database
  * at all behind a power cut, and a registration may cost 4 us in all. The journal costs the loop
  * 0.4 us a change (record, checksum and write() included; 1.9 us where a million nodes are out of
- * the caches, most of it misses) and the worker 0.5 to 1.3 us, is as safe from kill -9, and what a
+ * the caches, most of it misses) and the merger 0.5 to 1.3 us, is as safe from kill -9, and what a
  * power cut takes of it is its end. A start from a million bindings costs 0.5 s for the check and
  * 2.4 s of CPU for putting them back.
  *
- * A batch is one record, appended by one write() before the batch is answered. A worker thread
- * fdatasync()s what was appended (state.sync: interval), and merges each full segment into LMDB:
- * sorted, the last change of a key only, in transactions that are synced; then it deletes the
- * segment. It shares nothing with the loop but the numbers in struct shared. Where it dies in
+ * A batch is one record, appended by one write() before the batch is answered. A thread, the
+ * syncer, fdatasync()s what was appended (state.sync: interval); another one, the merger, brings
+ * each full segment into LMDB: sorted, the last change of a key only, in transactions that are
+ * synced; then it deletes the segment. Sorting takes long and gives way to the loop, so that on a
+ * busy host it takes longer still; that is why it is not the syncer's, which keeps its interval.
+ * They share nothing with the loop but the numbers in struct shared. Where the process dies in
  * between does not matter: a segment that was merged in part is merged again.
  *
  * At start LMDB and the segments left are walked together in the order of keys; nothing is merged
@@ -33,6 +35,7 @@
 
 #include "common/crc32c.h"
 #include "common/err.h"
+#include "common/thread.h"
 #include "ha-core/store/journal.h"
 #include "ha-core/wire/wire.h"
 
@@ -76,17 +79,18 @@ struct about {
 	bool was_closed; /* ... and it ended in order */
 };
 
-/* What the loop and the worker tell each other. */
+/* What the loop, the syncer and the merger tell each other. */
 struct shared {
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t sync, merge; /* something is to be done */
 	bool stop;
-	uint64_t full;                     /* segments up to this one are to be merged */
+	uint64_t full;                     /* segments up to this one are not written to any more */
 	uint64_t current;                  /* the segment that is written to */
+	uint64_t mergeable;                /* segments up to this one are full, and on the disk */
 	_Atomic uint64_t merged;           /* segments up to this one are in the database */
 	_Atomic uint64_t written, durable; /* positions */
 	_Atomic uint64_t merges, sync_failures, merge_failures;
-	_Atomic int error;
+	_Atomic int sync_error, merge_error;
 };
 
 struct store {
@@ -112,11 +116,9 @@ struct store {
 	int error;
 
 	struct shared shared;
-	pthread_t worker;
-	bool has_worker;
-	/* the worker's */
-	uint64_t synced;     /* segments up to this one are on the disk */
-	unsigned int paused; /* intervals until merging is tried again */
+	pthread_t syncer, merger;
+	bool has_syncer, has_merger;
+	uint64_t synced; /* the syncer's: segments up to this one are on the disk */
 };
 
 static const uint8_t about_key[] = "\0store"; /* before every key of a node */
@@ -771,7 +773,7 @@ int store_load(struct store *s, load_fn *fn, int (*last)(void *ctx), void *ctx)
 	return rc;
 }
 
-/* --- the worker --- */
+/* --- the merger --- */
 
 static int merge_some(struct store *s, const struct journal_change *list, size_t cnt,
 		      uint64_t merged)
@@ -834,6 +836,64 @@ static int merge(struct store *s, uint64_t sequence)
 	return rc;
 }
 
+static uint64_t interval_ms(const struct store *s)
+{
+	return s->conf.sync_interval_ms ? s->conf.sync_interval_ms : 1000;
+}
+
+/* By the clock that the conditions go by. */
+static struct timespec in_ms(uint64_t ms)
+{
+	struct timespec at;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &at);
+	at.tv_sec += (time_t)(ms / 1000);
+	at.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (at.tv_nsec >= 1000000000) {
+		at.tv_sec++;
+		at.tv_nsec -= 1000000000;
+	}
+	return at;
+}
+
+/* Until there is a segment to merge, and after a failure for a while. @return false: stop */
+static bool wait_to_merge(struct store *s, bool failed)
+{
+	const struct timespec at = in_ms(MERGE_PAUSE * interval_ms(s));
+	struct shared *sh = &s->shared;
+	bool stop;
+
+	pthread_mutex_lock(&sh->lock);
+	if (failed)
+		while (!sh->stop && pthread_cond_timedwait(&sh->merge, &sh->lock, &at) == 0)
+			;
+	while (!sh->stop && s->about.merged >= sh->mergeable)
+		(void)pthread_cond_wait(&sh->merge, &sh->lock);
+	stop = sh->stop;
+	pthread_mutex_unlock(&sh->lock);
+	return !stop;
+}
+
+static void *merge_on(void *arg)
+{
+	struct store *s = arg;
+	struct shared *sh = &s->shared;
+	bool failed = false;
+	int rc;
+
+	thread_give_way();
+	while (wait_to_merge(s, failed)) {
+		rc = merge(s, s->about.merged + 1);
+		failed = rc < 0;
+		atomic_fetch_add(failed ? &sh->merge_failures : &sh->merges, 1);
+		atomic_store(&sh->merge_error, rc);
+	}
+	return NULL;
+}
+
+/* --- the syncer --- */
+
+/* One that was merged meanwhile is gone, and needs it no more. */
 static int sync_segment(struct store *s, uint64_t sequence)
 {
 	char name[32];
@@ -841,6 +901,8 @@ static int sync_segment(struct store *s, uint64_t sequence)
 
 	journal_name(sequence, name);
 	fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && sequence <= atomic_load(&s->shared.merged))
+		return 0;
 	if (fd < 0)
 		return -errno;
 	if (fdatasync(fd) < 0)
@@ -869,91 +931,80 @@ static int sync_journal(struct store *s, uint64_t current)
 	return 0;
 }
 
-static void work(struct store *s, uint64_t full, uint64_t current)
+static void may_merge(struct shared *sh, uint64_t full)
 {
-	struct shared *sh = &s->shared;
-	int sync_rc, rc = 0;
-
-	sync_rc = sync_journal(s, current);
-	if (sync_rc < 0)
-		atomic_fetch_add(&sh->sync_failures, 1);
-	if (s->paused > 0) {
-		s->paused--;
-		return;
-	}
-	while (rc == 0 && sync_rc == 0 && s->about.merged < full) {
-		rc = merge(s, s->about.merged + 1);
-		if (rc == 0) {
-			atomic_fetch_add(&sh->merges, 1);
-			continue;
-		}
-		atomic_fetch_add(&sh->merge_failures, 1);
-		s->paused = MERGE_PAUSE;
-	}
-	atomic_store(&sh->error, sync_rc < 0 ? sync_rc : rc);
+	pthread_mutex_lock(&sh->lock);
+	sh->mergeable = full;
+	pthread_cond_signal(&sh->merge);
+	pthread_mutex_unlock(&sh->lock);
 }
 
-static void *work_on(void *arg)
+static void *sync_on(void *arg)
 {
 	struct store *s = arg;
 	struct shared *sh = &s->shared;
-	const uint32_t interval_ms = s->conf.sync_interval_ms ? s->conf.sync_interval_ms : 1000;
 	uint64_t full, current;
 	struct timespec at;
 	bool stop;
+	int rc;
 
 	do {
-		(void)clock_gettime(CLOCK_MONOTONIC, &at);
-		at.tv_sec += interval_ms / 1000;
-		at.tv_nsec += (long)(interval_ms % 1000) * 1000000;
-		if (at.tv_nsec >= 1000000000) {
-			at.tv_sec++;
-			at.tv_nsec -= 1000000000;
-		}
+		at = in_ms(interval_ms(s));
 		pthread_mutex_lock(&sh->lock);
-		while (!sh->stop && pthread_cond_timedwait(&sh->wake, &sh->lock, &at) == 0)
+		while (!sh->stop && pthread_cond_timedwait(&sh->sync, &sh->lock, &at) == 0)
 			;
 		stop = sh->stop;
 		full = sh->full;
 		current = sh->current;
 		pthread_mutex_unlock(&sh->lock);
-		work(s, stop ? 0 : full, current);
+		rc = sync_journal(s, current);
+		if (rc < 0)
+			atomic_fetch_add(&sh->sync_failures, 1);
+		atomic_store(&sh->sync_error, rc);
+		if (rc == 0)
+			may_merge(sh, full);
 	} while (!stop);
 	return NULL;
 }
 
-static int start_worker(struct store *s)
+static int start_threads(struct store *s)
 {
-	sigset_t all, before;
+	struct shared *sh = &s->shared;
 	pthread_condattr_t attr;
 	int rc;
 
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_mutex_init(&s->shared.lock, NULL);
-	(void)pthread_cond_init(&s->shared.wake, &attr);
+	(void)pthread_mutex_init(&sh->lock, NULL);
+	(void)pthread_cond_init(&sh->sync, &attr);
+	(void)pthread_cond_init(&sh->merge, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	/* Signals are the loop's. */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = -pthread_create(&s->worker, NULL, work_on, s);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	s->has_worker = rc == 0;
+	rc = thread_start(&s->syncer, sync_on, s);
+	s->has_syncer = rc == 0;
+	if (rc == 0)
+		rc = thread_start(&s->merger, merge_on, s);
+	s->has_merger = rc == 0;
 	return rc;
 }
 
-static void stop_worker(struct store *s)
+static void stop_threads(struct store *s)
 {
-	if (!s->has_worker)
+	struct shared *sh = &s->shared;
+
+	if (!s->has_syncer)
 		return;
-	pthread_mutex_lock(&s->shared.lock);
-	s->shared.stop = true;
-	pthread_cond_signal(&s->shared.wake);
-	pthread_mutex_unlock(&s->shared.lock);
-	(void)pthread_join(s->worker, NULL);
-	(void)pthread_mutex_destroy(&s->shared.lock);
-	(void)pthread_cond_destroy(&s->shared.wake);
-	s->has_worker = false;
+	pthread_mutex_lock(&sh->lock);
+	sh->stop = true;
+	pthread_cond_signal(&sh->sync);
+	pthread_cond_signal(&sh->merge);
+	pthread_mutex_unlock(&sh->lock);
+	(void)pthread_join(s->syncer, NULL);
+	if (s->has_merger)
+		(void)pthread_join(s->merger, NULL);
+	(void)pthread_mutex_destroy(&sh->lock);
+	(void)pthread_cond_destroy(&sh->sync);
+	(void)pthread_cond_destroy(&sh->merge);
+	s->has_syncer = s->has_merger = false;
 }
 
 /* --- open and close --- */
@@ -1051,8 +1102,8 @@ static int begin(struct store *s, char *out_fault)
 	if (!s->pending)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = start_worker(s);
-	return rc < 0 ? fault(out_fault, rc, "cannot start the worker", "free some memory") : 0;
+		rc = start_threads(s);
+	return rc < 0 ? fault(out_fault, rc, "cannot start its threads", "free some memory") : 0;
 }
 
 int store_open(const struct store_conf *conf, struct store **ret_store,
@@ -1096,14 +1147,14 @@ struct store *store_close(struct store *s)
 
 	if (!s)
 		return NULL;
-	was_open = s->has_worker;
+	was_open = s->has_merger;
 	if (was_open && store_commit(s) == 0) {
-		stop_worker(s); /* it syncs once more */
+		stop_threads(s); /* it syncs once more */
 		s->about.was_closed = !s->is_incomplete && atomic_load(&s->shared.written) ==
 								   atomic_load(&s->shared.durable);
 		(void)write_about(s);
 	}
-	stop_worker(s);
+	stop_threads(s);
 	if (s->env)
 		mdb_env_close(s->env);
 	journal_close(&s->journal);
@@ -1198,7 +1249,7 @@ static void roll(struct store *s)
 	pthread_mutex_lock(&s->shared.lock);
 	s->shared.full = s->journal.sequence;
 	s->shared.current = next.sequence;
-	pthread_cond_signal(&s->shared.wake);
+	pthread_cond_signal(&s->shared.sync);
 	pthread_mutex_unlock(&s->shared.lock);
 	journal_close(&s->journal);
 	s->journal = next;
@@ -1262,17 +1313,21 @@ void store_get_health(struct store *s, struct store_health *out_health)
 		.merges = atomic_load(&sh->merges),
 		.sync_failures = atomic_load(&sh->sync_failures),
 		.merge_failures = atomic_load(&sh->merge_failures),
-		.error = s->error ? s->error : atomic_load(&sh->error),
 		.is_incomplete = s->is_incomplete,
 	};
 	out_health->segments = s->journal.sequence - atomic_load(&sh->merged);
+	out_health->error = s->error;
+	if (out_health->error == 0)
+		out_health->error = atomic_load(&sh->sync_error);
+	if (out_health->error == 0)
+		out_health->error = atomic_load(&sh->merge_error);
 }
 
 /* --- reading it through --- */
 
 /*
  * The journal's changes are gathered first, the database is walked then, past the keys that the
- * journal has: what the worker merges meanwhile comes to stand in both, and is told once.
+ * journal has: what the merger merges meanwhile comes to stand in both, and is told once.
  */
 struct store_walk {
 	struct store *store;

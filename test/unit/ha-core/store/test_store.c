@@ -276,7 +276,7 @@ static void a_full_segment_is_merged_and_deleted(void **state)
 	(void)loaded();
 	put("a", "1");
 	assert_int_equal(store_commit(store), 0);
-	/* The worker comes by every 10 ms; a file that goes is the event. */
+	/* The syncer comes by every 10 ms; a file that goes is the event. */
 	segment_path(1, path);
 	for (i = 0; i < 500 && (access(path, F_OK) == 0 || health.merges == 0); i++) {
 		(void)poll(NULL, 0, 10);
