@@ -39,9 +39,15 @@ def machine():
 
 
 def pin(pid, core):
+    """To a core; and where each session is a group to the scheduler, nice -n holds for groups."""
     if os.cpu_count() > 1:
         for task in os.listdir(f"/proc/{pid}/task"):
             os.sched_setaffinity(int(task), {core})
+    try:
+        with open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as f:
+            f.write(str(os.getpriority(os.PRIO_PROCESS, 0)))
+    except OSError:
+        pass        # none here
 
 
 def cpu_seconds(pid):
