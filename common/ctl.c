@@ -19,6 +19,7 @@
  */
 #include "common/ctl.h"
 
+#include "common/clock.h"
 #include "common/err.h"
 
 #include <assert.h>
@@ -41,7 +42,8 @@
 #define STALL_MS         300000
 #define ACCEPT_REST_MS   1000
 #define ACCEPT_BATCH     8
-#define STEPS_PER_WAKEUP 128           /* of a table: well below a millisecond */
+#define STEPS_PER_WAKEUP 128           /* of a table */
+#define MAKING_US        500           /* whatever is in a step: then the loop goes on */
 #define OUT_ENOUGH       (32 * 1024)   /* octets that wait for the client before rows are made */
 #define OUT_MAX          (1024 * 1024) /* a short answer is no longer; guards against ourselves */
 #define SENTENCE_MAX     1024
@@ -172,7 +174,7 @@ struct ctl_reply {
 	char *out; /* octets out_start..out_end wait for the client */
 	size_t out_start, out_end, out_size;
 	bool broken; /* sticky: the answer cannot be completed */
-	bool idle;   /* a live answer with nothing to tell */
+	bool idle;   /* nothing to tell until ctl_wake() */
 
 	const struct ctl_column *columns; /* of a table; NULL: one value, of field_type */
 	size_t column_cnt;
@@ -477,10 +479,12 @@ uid_t ctl_uid(const struct ctl_reply *r)
 /* Makes rows while the client has little to read, but not for long. */
 static void client_make_rows(struct ctl_reply *r)
 {
+	const uint64_t begun_us = clock_mono_us();
 	int more;
 
 	for (int i = 0; i < STEPS_PER_WAKEUP; i++) {
-		if (!r->next || r->broken || r->out_end - r->out_start >= OUT_ENOUGH)
+		if (!r->next || r->broken || r->out_end - r->out_start >= OUT_ENOUGH ||
+		    (i > 0 && clock_mono_us() - begun_us >= MAKING_US))
 			return;
 		more = r->next(r->cursor, r);
 		r->idle = more == CTL_IDLE;

@@ -132,7 +132,7 @@ void ctl_null(struct ctl_reply *r); /* of any type */
  * number of rows, none included.
  *
  * @param next  1: there is more; 0: that was all; negative: the answer is cut off; CTL_IDLE: more
- *              after ctl_wake(), in a live table only
+ *              after ctl_wake()
  * @param done  called once, at the end or when the client is gone; frees the cursor
  */
 enum { CTL_IDLE = 2 };

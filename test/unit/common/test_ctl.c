@@ -3,6 +3,7 @@
  * The control socket under people and under others: real sockets in a directory of the test's own,
  * the daemon's end and raw clients in one loop; and the operator's end against canned answers.
  */
+#include "common/clock.h"
 #include "common/ctl.h"
 #include "common/err.h"
 
@@ -38,6 +39,7 @@ struct fixture {
 /* What the commands of the test did. */
 static struct {
 	size_t rows_made, steps, cursors_open, cursors_done;
+	uint64_t step_us; /* that one without rows takes */
 } seen;
 
 /* ---- Commands ---- */
@@ -158,10 +160,13 @@ static void run_rows(void *ctx, struct ctl_reply *r, int argc, char **argv)
 /* A walk over a table with nothing in it. */
 static int next_nothing(void *cursor, struct ctl_reply *r)
 {
+	const uint64_t begun_us = clock_mono_us();
 	struct cursor *c = cursor;
 
 	(void)r;
 	seen.steps++;
+	while (clock_mono_us() - begun_us < seen.step_us)
+		;
 	return c->at++ < c->end;
 }
 
@@ -737,6 +742,22 @@ static void long_search_without_rows_stalls_nobody(void **state)
 	raw_free(c);
 }
 
+static void steps_that_take_long_are_few_a_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct raw *c;
+
+	seen.step_us = 1000;
+	open_server(f);
+	c = raw_new(f, "ctl/1 nothing 1000000\n");
+	c->stop_at = 1; /* its head is there */
+	loop_run(f->loop);
+	c->stop_at = SIZE_MAX;
+	assert_string_equal(ask(f, "ctl/1 echo me\n"), "ctl/1\tmessage\tme\nend\n");
+	assert_in_range(seen.steps, 1, 64); /* 128 are made in a turn, were they short */
+	raw_free(c);
+}
+
 static void client_that_does_not_read_costs_a_buffer_and_is_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -1258,6 +1279,7 @@ int main(void)
 		CTL_TEST(shortage_of_descriptors_does_not_spin),
 		CTL_TEST(long_table_streams_while_another_is_served),
 		CTL_TEST(long_search_without_rows_stalls_nobody),
+		CTL_TEST(steps_that_take_long_are_few_a_turn),
 		CTL_TEST(client_that_does_not_read_costs_a_buffer_and_is_dropped),
 		CTL_TEST(slow_reader_is_not_dropped_while_it_reads),
 		CTL_TEST(cursor_is_freed_when_the_client_goes),
