@@ -175,6 +175,7 @@ struct ctl_reply {
 	size_t out_start, out_end, out_size;
 	bool broken; /* sticky: the answer cannot be completed */
 	bool idle;   /* nothing to tell until ctl_wake() */
+	bool is_live;
 
 	const struct ctl_column *columns; /* of a table; NULL: one value, of field_type */
 	size_t column_cnt;
@@ -375,6 +376,7 @@ void ctl_table(struct ctl_reply *r, const struct ctl_column *columns, size_t col
 void ctl_live(struct ctl_reply *r, const struct ctl_column *columns, size_t column_cnt)
 {
 	assert(column_cnt > 0 && column_cnt <= CTL_COLUMN_MAX);
+	r->is_live = true;
 	reply_head(r, PROTOCOL "\tlive\t");
 	reply_put_columns(r, columns, column_cnt);
 }
@@ -525,9 +527,12 @@ static void client_pump(struct ctl_reply *r)
 	if (!r->next && r->out_start == r->out_end) {
 		client_free(r);
 	} else if (r->idle && r->out_start == r->out_end) {
-		/* Nothing to write until ctl_wake(): but the client may go. */
+		/*
+		 * Nothing to write until ctl_wake(). What is live ends when the client says no
+		 * more, and nothing else does: it may wait for an answer with half of it closed.
+		 */
 		loop_timer_stop(r->deadline);
-		loop_fd_set(r->watch, LOOP_READ);
+		loop_fd_set(r->watch, r->is_live ? LOOP_READ : 0);
 	}
 }
 

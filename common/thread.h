@@ -10,9 +10,9 @@
 
 /**
  * Octets that one read(2) beside the loop is to ask for. Sixty megabytes at once are, to a kernel
- * that is not preempted, fifty milliseconds in which the loop does not get that processor.
+ * that is not preempted, fifty milliseconds and more in which the loop does not get that processor.
  */
-#define THREAD_READ_MAX ((size_t)128 << 10)
+#define THREAD_READ_MAX ((size_t)32 << 10)
 
 /**
  * Starts one that is sent no signals: they are the loop's.

@@ -14,6 +14,7 @@
 #include "common/crc32c.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/task.h"
 #include "ha-core/engine/memory.h"
 
 #include <ctype.h>
@@ -35,8 +36,9 @@ struct ha_state {
 	struct store *store;
 	struct engine *engine;
 	struct loop *loop;
-	struct loop_timer *later; /* commits */
-	char directory[256];      /* for the log */
+	struct loop_timer *later;  /* commits */
+	struct checking *checking; /* NULL: nobody has asked */
+	char directory[256];       /* for the log */
 	bool is_restoring;
 	bool is_failing; /* it has been logged */
 	uint8_t note[HA_STATE_NOTE_MAX];
@@ -53,6 +55,8 @@ static struct memory_time time_of(const struct ha_state *st, const struct clock 
 }
 
 /* --- open and close --- */
+
+static void check_end(struct checking *c);
 
 static void on_later(void *ctx)
 {
@@ -109,6 +113,8 @@ struct ha_state *ha_state_close(struct ha_state *st)
 {
 	if (!st)
 		return NULL;
+	if (st->checking)
+		check_end(st->checking);
 	loop_timer_free(st->later);
 	store_close(st->store);
 	free(st);
@@ -451,9 +457,16 @@ static bool is_there(struct ha_state *st, struct ctl_reply *r)
 
 /* ---- state check ---- */
 
+/*
+ * The journal is gathered beside the loop, who asked waits; then it is all read in steps. Who has
+ * asked may go while the thread is at work: it is waited for, if at all, when the state is closed.
+ */
 struct checking {
 	struct ha_state *st;
 	struct store_walk *walk;
+	struct task *task;       /* gathers; NULL: it has */
+	struct ctl_reply *reply; /* NULL: nobody waits any more */
+	int rc;                  /* of gathering */
 	uint64_t records, strangers, unreadable;
 };
 
@@ -481,8 +494,12 @@ static int check_some(void *cursor, struct ctl_reply *r)
 {
 	struct checking *c = cursor;
 	struct store_health h;
-	int rc = store_walk_some(c->walk, RECORDS_PER_STEP, check_one, c);
+	int rc = c->rc;
 
+	if (c->task)
+		return CTL_IDLE;
+	if (rc == 0)
+		rc = store_walk_some(c->walk, RECORDS_PER_STEP, check_one, c);
 	if (rc > 0)
 		return 1;
 	ctl_row(r);
@@ -495,12 +512,57 @@ static int check_some(void *cursor, struct ctl_reply *r)
 	return 0;
 }
 
+static void check_end(struct checking *c)
+{
+	c->st->checking = NULL;
+	c->task = task_free(c->task);
+	c->walk = store_walk_free(c->walk);
+	free(c);
+}
+
 static void check_free(void *cursor)
 {
 	struct checking *c = cursor;
 
+	c->reply = NULL;
+	if (!c->task)
+		check_end(c);
+}
+
+/* In the thread. */
+static void check_gather(void *ctx)
+{
+	struct checking *c = ctx;
+
+	c->rc = store_walk_gather(c->walk);
+}
+
+static void check_gathered(void *ctx);
+
+static int check_begin(struct checking *c)
+{
+	int rc;
+
 	c->walk = store_walk_free(c->walk);
-	free(c);
+	rc = store_walk_begin(c->st->store, &c->walk);
+	if (rc == 0)
+		rc = task_start(c->st->loop, check_gather, check_gathered, c, &c->task);
+	return rc;
+}
+
+static void check_gathered(void *ctx)
+{
+	struct checking *c = ctx;
+
+	c->task = task_free(c->task);
+	if (!c->reply) {
+		check_end(c);
+		return;
+	}
+	if (c->rc > 0)
+		c->rc = check_begin(c);
+	if (!c->task)
+		ctl_wake(c->reply);
 }
 
 void ha_state_check(struct ha_state *st, struct ctl_reply *r)
@@ -509,13 +571,23 @@ void ha_state_check(struct ha_state *st, struct ctl_reply *r)
 
 	if (!is_there(st, r))
 		return;
+	if (st->checking) {
+		ctl_error(r, "it is being checked already; try again");
+		return;
+	}
 	c = calloc(1, sizeof(*c));
-	if (!c || store_walk_begin(st->store, &c->walk) < 0) {
-		free(c);
+	if (!c) {
 		ctl_error(r, "no memory for it; try again");
 		return;
 	}
 	c->st = st;
+	c->reply = r;
+	st->checking = c;
+	if (check_begin(c) < 0) {
+		check_end(c);
+		ctl_error(r, "no memory for it; try again");
+		return;
+	}
 	ctl_table(r, check_columns, sizeof(check_columns) / sizeof(check_columns[0]), "nothing");
 	ctl_stream(r, check_some, check_free, c);
 }

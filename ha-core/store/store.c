@@ -1334,28 +1334,12 @@ struct store_walk {
 	struct journal_segment *segments;
 	struct journal_change *list; /* of all of them, each key once */
 	size_t segment_cnt, cnt, told;
-	uint64_t next, last; /* segments to be read */
+	uint64_t first, last; /* segments to be read */
+	uint64_t last_len;    /* of the last one, which grows */
 	bool is_past_database;
 	uint8_t cursor[STORE_CURSOR_MAX];
 	size_t cursor_len;
 };
-
-static void walk_drop(struct store_walk *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->segment_cnt; i++)
-		journal_segment_done(&w->segments[i]);
-	free(w->segments);
-	free(w->list);
-}
-
-static struct store_walk walk_from_the_start(struct store *s)
-{
-	return (struct store_walk){ .store = s,
-				    .next = atomic_load(&s->shared.merged) + 1,
-				    .last = s->journal.sequence };
-}
 
 int store_walk_begin(struct store *s, struct store_walk **ret_walk)
 {
@@ -1363,45 +1347,56 @@ int store_walk_begin(struct store *s, struct store_walk **ret_walk)
 
 	if (!w)
 		return -ENOMEM;
-	*w = walk_from_the_start(s);
+	*w = (struct store_walk){ .store = s,
+				  .first = atomic_load(&s->shared.merged) + 1,
+				  .last = s->journal.sequence,
+				  .last_len = s->journal.size };
 	*ret_walk = w;
 	return 0;
 }
 
 struct store_walk *store_walk_free(struct store_walk *w)
 {
-	if (w)
-		walk_drop(w);
+	size_t i;
+
+	if (!w)
+		return NULL;
+	for (i = 0; i < w->segment_cnt; i++)
+		journal_segment_done(&w->segments[i]);
+	free(w->segments);
+	free(w->list);
 	free(w);
 	return NULL;
 }
 
-static int walk_segment(struct store_walk *w)
+static int gather_segment(struct store_walk *w, uint64_t sequence)
 {
-	const struct journal *current = &w->store->journal;
-	struct journal_segment *more, *seg;
+	struct journal_segment *seg = &w->segments[w->segment_cnt];
 	int rc;
 
-	more = realloc(w->segments, (w->segment_cnt + 1) * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	w->segments = more;
-	seg = &more[w->segment_cnt];
-	rc = journal_read(w->store->dir_fd, w->next, seg);
-	if (rc == -ENOENT && atomic_load(&w->store->shared.merged) >= w->next) {
-		walk_drop(w); /* what was gathered may be older than the database now */
-		*w = walk_from_the_start(w->store);
-		return 0;
-	}
+	rc = journal_read(w->store->dir_fd, sequence, seg);
+	if (rc == -ENOENT && atomic_load(&w->store->shared.merged) >= sequence)
+		return 1; /* what was gathered may be older than the database now */
 	if (rc < 0)
 		return rc;
 	w->segment_cnt++;
-	/* Behind the current one's end may be what a full disk let nobody cut off. */
-	if (seg->good_len == 0 ||
-	    seg->good_len < (w->next == current->sequence ? current->size : seg->len))
+	/* Behind the last one's end may be what a full disk let nobody cut off. */
+	if (seg->good_len == 0 || seg->good_len < (sequence == w->last ? w->last_len : seg->len))
 		return ERR_MALFORMED;
-	w->next++;
 	return collect(seg, &w->list, &w->cnt);
+}
+
+int store_walk_gather(struct store_walk *w)
+{
+	uint64_t sequence;
+	int rc = 0;
+
+	w->segments = calloc(w->last - w->first + 1, sizeof(*w->segments));
+	if (!w->segments)
+		return -ENOMEM;
+	for (sequence = w->first; sequence <= w->last && rc == 0; sequence++)
+		rc = gather_segment(w, sequence);
+	return rc;
 }
 
 static bool is_in_journal(const struct store_walk *w, const MDB_val *k)
@@ -1462,9 +1457,7 @@ int store_walk_some(struct store_walk *w, size_t steps, store_walk_fn *fn, void 
 	const struct journal_change *c;
 	int rc = 0;
 
-	if (w->next <= w->last)
-		rc = walk_segment(w);
-	else if (!w->is_past_database)
+	if (!w->is_past_database)
 		rc = walk_database_some(w, steps, fn, ctx);
 	else
 		for (; steps > 0 && w->told < w->cnt; steps--, w->told++) {
@@ -1474,5 +1467,5 @@ int store_walk_some(struct store_walk *w, size_t steps, store_walk_fn *fn, void 
 		}
 	if (rc < 0)
 		return rc;
-	return w->next <= w->last || !w->is_past_database || w->told < w->cnt;
+	return !w->is_past_database || w->told < w->cnt;
 }

@@ -680,8 +680,11 @@ static int walk(size_t *out_cnt)
 
 	*out_cnt = 0;
 	assert_int_equal(store_walk_begin(store, &w), 0);
-	while ((rc = store_walk_some(w, 100, count_only, out_cnt)) > 0)
+	rc = store_walk_gather(w);
+	while (rc == 0 && (rc = store_walk_some(w, 100, count_only, out_cnt)) > 0) {
 		steps++;
+		rc = 0;
+	}
 	w = store_walk_free(w);
 	assert_null(w);
 	return rc < 0 ? rc : steps;
