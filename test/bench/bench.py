@@ -225,6 +225,15 @@ class Bench:
         self.loads.append(load)
         return load
 
+    def probe(self, nodes):
+        """
+        A load that nobody leaves and that is answered for the time it waits: before whoever else is
+        on its core, the big load above all, or it would measure how long it waits for that one.
+        """
+        probe = self.load(nodes, mix="90:10:0")
+        os.sched_setscheduler(probe.process.pid, os.SCHED_FIFO, os.sched_param(1))
+        return probe
+
     def hactl(self, *argv):
         return self.server.run([f"{self.bin}/hactl", "-s", self.path("ihad.sock"), *argv],
                                timeout=300)
