@@ -5,10 +5,11 @@
  *
  * Linux gives each its share in turns of some milliseconds, and does not end a turn for somebody
  * who wakes up: a request that comes meanwhile waits until a sort or a merge has had its turn. Two
- * things keep it from that. The loop asks for short turns (sched_setattr(2), Linux 6.12), and who does
- * comes in between; that is no larger share. And what runs beside it has a lower weight (nice(2)),
- * which before 6.6 was enough. It has a share all the same: starved, it would never be through with
- * a reload on a busy host, and would hold what it has locked (the heap, for one) all the while.
+ * things keep it from that. The loop asks for short turns (sched_setattr(2), Linux 6.12), and who
+ * does comes in between; that is no larger share. And what runs beside it has a lower weight
+ * (nice(2)), which before 6.6 was enough. It has a share all the same: starved, it would never be
+ * through with a reload on a busy host, and would hold what it has locked (the heap, for one) all
+ * the while.
  */
 #include "common/thread.h"
 

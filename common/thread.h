@@ -27,7 +27,7 @@ int thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg);
  */
 void thread_come_first(void);
 
-/** The calling thread is beside the loop: a seventieth of its weight, and it is interrupted for it. */
+/** The calling thread is beside the loop: it has a seventieth of its weight, and is interrupted. */
 void thread_give_way(void);
 
 #endif
