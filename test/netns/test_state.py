@@ -448,6 +448,20 @@ def test_an_import_refuses_what_is_no_export(campus, ihad, desk):
         assert done.returncode == 1, done
 
 
+def niceness(task):
+    with open(f"{task}/stat", encoding="ascii") as f:
+        return int(f.read().rpartition(")")[2].split()[16])
+
+
+def test_what_merges_gives_way_and_what_answers_does_not(ihad):
+    pid = ihad.process.pid
+    tasks = {name: niceness(f"/proc/{pid}/task/{name}") for name in os.listdir(f"/proc/{pid}/task")}
+    answers = tasks.pop(str(pid))
+    if answers == 19:
+        pytest.skip("nothing gives way to a daemon of nice 19")
+    assert sorted(tasks.values()) == [answers, min(answers + 19, 19)]    # syncs, merges
+
+
 def test_check_counts_what_is_in_the_journal_too(campus, ihad, desk):
     desk.register()
     report = ihad.hactl("state", "check")
