@@ -234,24 +234,44 @@ static inline void hash_link_fetch(const struct hash *t, uint64_t h, size_t offs
 	__builtin_prefetch(object + size - 1);
 }
 
-/** To be called after a put: the table may grow by a bucket. @param hash_of  of an object in it */
+/**
+ * To be called after a put: the table may grow by a bucket. What lies in one bucket stays in its
+ * order. @param hash_of  of an object in it
+ */
 static inline void hash_link_grow(struct hash *t, uint64_t (*hash_of)(const struct hash *t,
 								      const struct hash_link *link))
 {
-	struct hash_link *n, *next, **slot;
+	struct hash_link *n, **stay, **move;
 	size_t from;
 
 	if (!hash_wants_bucket(t, &from))
 		return;
-	n = (struct hash_link *)t->buckets[from];
-	t->buckets[from] = NULL;
-	t->buckets[t->last] = NULL;
-	for (; n; n = next) {
-		next = n->next;
-		slot = hash_link_slot(t, hash_of(t, n));
-		n->next = *slot;
-		*slot = n;
+	stay = (struct hash_link **)&t->buckets[from];
+	move = (struct hash_link **)&t->buckets[t->last];
+	for (n = *stay; n; n = n->next) {
+		if (hash_index(t, hash_of(t, n)) == from) {
+			*stay = n;
+			stay = &n->next;
+		} else {
+			*move = n;
+			move = &n->next;
+		}
 	}
+	*stay = NULL;
+	*move = NULL;
+}
+
+/** Puts it in front of another one that is in, under the same hash. */
+static inline void hash_link_put_before(struct hash *t, struct hash_link *link,
+					struct hash_link *other, uint64_t h)
+{
+	struct hash_link **p = hash_link_slot(t, h);
+
+	while (*p != other)
+		p = &(*p)->next;
+	link->next = other;
+	*p = link;
+	t->cnt++;
 }
 
 /** Takes the link out; it must be in, under this hash. */

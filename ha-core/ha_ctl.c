@@ -168,7 +168,7 @@ static void put_binding(const struct ha_ctl *c, struct ctl_reply *r, const struc
 
 static void put_bindings_of(const struct ha_ctl *c, struct ctl_reply *r, const struct binding *b)
 {
-	for (; b; b = b->sibling)
+	for (; b; b = binding_sibling(b))
 		put_binding(c, r, b);
 }
 
@@ -191,7 +191,7 @@ static int next_bindings(void *cursor, struct ctl_reply *r)
 
 	fetch_bindings(t, w->bucket + BUCKETS_AHEAD);
 	for (n = next_link(t, &w->bucket); n; n = n->next)
-		put_bindings_of(w->ctl, r, hash_entry(n, struct binding, link));
+		put_binding(w->ctl, r, hash_entry(n, struct binding, link));
 	return w->bucket <= t->last;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The binding cache. The hash table holds the first binding of each key; further ones hang from
- * it by `sibling`. Their number is small (registration.max-simultaneous-bindings), so walking
- * them is no search. A second table is by the tunnels' other ends, for those who know nothing
+ * The binding cache. The bindings of a key lie one after another in their bucket of the hash table,
+ * each marked that has another one of its own key behind it: a pointer to that one would be the
+ * same again. Their number is small (registration.max-simultaneous-bindings), so walking them is
+ * no search. A second table is by the tunnels' other ends, for those who know nothing
  * else: ICMP errors, foreign agents' keepalives. Bindings of one end may be many, so they are a
  * list that is left without a walk. A binding is taken from a slab once and put back once; a
  * renewal does neither.
@@ -37,8 +38,7 @@ void binding_cache_done(struct binding_cache *cache)
 
 	for (b = cache->cnt > 0 ? binding_first(cache) : NULL; b; b = next) {
 		next = binding_next(cache, b);
-		free(b->revocation);
-		free(b->contacts);
+		binding_drop_more(b);
 	}
 	slab_done(&cache->slab);
 	order_done(&cache->order);
@@ -107,7 +107,7 @@ struct binding *binding_find_care_of(const struct binding_cache *cache, struct b
 	struct binding *b = binding_find(cache, key);
 
 	while (b && !addr_eq(b->care_of, care_of))
-		b = b->sibling;
+		b = binding_sibling(b);
 	return b;
 }
 
@@ -115,9 +115,33 @@ unsigned int binding_cnt(const struct binding *first)
 {
 	unsigned int cnt = 0;
 
-	for (; first; first = first->sibling)
+	for (; first; first = binding_sibling(first))
 		cnt++;
 	return cnt;
+}
+
+void binding_drop_more(struct binding *b)
+{
+	if (b->more)
+		free(b->more->contacts);
+	free(b->more);
+	b->more = NULL;
+}
+
+static struct binding_more *more_of(struct binding *b)
+{
+	if (!b->more)
+		b->more = calloc(1, sizeof(*b->more));
+	return b->more;
+}
+
+/* The key has another first one. Without memory for them the node has to speak first again. */
+static void pass_contacts(struct binding *from, struct binding *to)
+{
+	if (!binding_contacts_of(from) || !more_of(to))
+		return;
+	to->more->contacts = from->more->contacts;
+	from->more->contacts = NULL;
 }
 
 struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
@@ -134,13 +158,13 @@ struct binding *binding_put(struct binding_cache *cache, struct binding_key key,
 	}
 	b->key = key;
 	b->care_of = care_of;
-	b->sibling = first;
 	if (first) {
-		hash_link_del(&cache->by_key, &first->link, key_hash(cache, key));
-		b->contacts = first->contacts;
-		first->contacts = NULL;
+		b->has_sibling = true;
+		hash_link_put_before(&cache->by_key, &b->link, &first->link, key_hash(cache, key));
+		pass_contacts(first, b);
+	} else {
+		hash_link_put(&cache->by_key, &b->link, key_hash(cache, key));
 	}
-	hash_link_put(&cache->by_key, &b->link, key_hash(cache, key));
 	hash_link_grow(&cache->by_key, link_hash);
 	cache->cnt++;
 	return b;
@@ -164,9 +188,6 @@ struct binding *binding_first(const struct binding_cache *cache)
 
 struct binding *binding_next(const struct binding_cache *cache, const struct binding *b)
 {
-	if (b->sibling)
-		return b->sibling;
-	b = binding_find(cache, b->key); /* the one that has a place in the table */
 	if (b->link.next)
 		return hash_entry(b->link.next, struct binding, link);
 	return first_from(cache, hash_index(&cache->by_key, key_hash(cache, b->key)) + 1);
@@ -175,21 +196,19 @@ struct binding *binding_next(const struct binding_cache *cache, const struct bin
 int binding_set_revocation(struct binding *b, const struct binding_revocation *revocation)
 {
 	if (!revocation) {
-		free(b->revocation);
-		b->revocation = NULL;
+		if (b->more)
+			b->more->revocation.negotiated = false;
 		return 0;
 	}
-	if (!b->revocation)
-		b->revocation = malloc(sizeof(*b->revocation));
-	if (!b->revocation)
+	if (!more_of(b))
 		return -ENOMEM;
-	*b->revocation = *revocation;
+	b->more->revocation = *revocation;
 	return 0;
 }
 
 bool binding_has_contact(const struct binding *first, struct in_addr far_end)
 {
-	const struct binding_contacts *c = first ? first->contacts : NULL;
+	const struct binding_contacts *c = first ? binding_contacts_of(first) : NULL;
 	size_t i;
 
 	for (i = 0; c && i < c->cnt; i++)
@@ -200,16 +219,19 @@ bool binding_has_contact(const struct binding *first, struct in_addr far_end)
 
 int binding_add_contact(struct binding *first, struct in_addr far_end)
 {
-	struct binding_contacts *c = first->contacts;
+	struct binding_more *more = more_of(first);
+	struct binding_contacts *c = more ? more->contacts : NULL;
 	size_t cnt = c ? c->cnt : 0;
 
+	if (!more)
+		return -ENOMEM;
 	if (binding_has_contact(first, far_end))
 		return 0;
 	if (cnt < BINDING_CONTACT_MAX) {
 		c = realloc(c, sizeof(*c) + (cnt + 1) * sizeof(c->far_ends[0]));
 		if (!c)
 			return -ENOMEM;
-		first->contacts = c;
+		more->contacts = c;
 	} else {
 		memmove(c->far_ends, c->far_ends + 1, --cnt * sizeof(c->far_ends[0]));
 	}
@@ -307,27 +329,22 @@ void binding_set_tunnel(struct binding_cache *cache, struct binding *b,
 
 void binding_del(struct binding_cache *cache, struct binding *b)
 {
-	struct binding *before = binding_find(cache, b->key);
+	struct binding *before = NULL, *at = binding_find(cache, b->key);
 
 	unlink_peer(cache, b);
-	if (before == b) {
-		hash_link_del(&cache->by_key, &b->link, key_hash(cache, b->key));
-		if (b->sibling) {
-			hash_link_put(&cache->by_key, &b->sibling->link, key_hash(cache, b->key));
-			b->sibling->contacts = b->contacts;
-			b->contacts = NULL;
-		} else {
-			order_del(&cache->order, addr_host(b->key.home_addr));
-		}
-	} else {
-		assert(before); /* it is in the cache */
-		while (before->sibling != b)
-			before = before->sibling;
-		before->sibling = b->sibling;
+	for (; at != b; at = binding_sibling(at)) {
+		assert(at); /* b is in the cache */
+		before = at;
 	}
+	if (before)
+		before->has_sibling = b->has_sibling;
+	else if (b->has_sibling)
+		pass_contacts(b, binding_sibling(b));
+	else
+		order_del(&cache->order, addr_host(b->key.home_addr));
+	hash_link_del(&cache->by_key, &b->link, key_hash(cache, b->key));
 	cache->cnt--;
-	free(b->revocation);
-	free(b->contacts);
+	binding_drop_more(b);
 	slab_put(&cache->slab, b);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * The binding cache: which care-of addresses a home address has (RFC 5944 §3.8.1). Keyed by home
- * address and home agent; a mobile node with simultaneous bindings has several under one key,
- * linked through `sibling`, the latest first. Finding, putting and deleting are O(1).
+ * address and home agent; a mobile node with simultaneous bindings has several under one key, the
+ * latest first: its siblings. Finding, putting and deleting are O(1).
  */
 #ifndef HA_CORE_BINDING_BINDING_H
 #define HA_CORE_BINDING_BINDING_H
@@ -69,9 +69,18 @@ struct binding_contacts {
 	struct in_addr far_ends[];
 };
 
-/* A million of these are to fit: what is not in every one is not in it. */
+/** What only some bindings have: those that can be revoked, those under a filter. */
+struct binding_more {
+	struct binding_revocation revocation; /* negotiated false: nothing was */
+	struct binding_contacts *contacts; /* owned; of the key, the first has them; NULL: none */
+};
+
+/*
+ * A million of these are to fit: what is not in every one is not in it. What a renewal reads and
+ * writes stands together, what the data path has of it behind that.
+ */
 struct binding {
-	struct hash_link link; /* of the first of its key */
+	struct hash_link link; /* the next one in its bucket is its sibling, if it has one */
 	struct binding_key key;
 	struct in_addr care_of; /* as registered */
 	struct in_addr src;     /* of the last accepted request */
@@ -81,32 +90,31 @@ struct binding {
 	bool from_fa : 1;  /* a foreign agent asked for the UDP tunnel, RFC 3519 §4.5 */
 	bool has_peer : 1; /* it is in the list of tunnel.peer, ... */
 	bool is_first_of_peer : 1;
+	bool has_sibling : 1;
 	struct binding_tunnel tunnel;
 	uint16_t keepalive_s; /* told to the mobile node; 0: none */
 	uint16_t lifetime_s;  /* granted */
 	uint32_t spi;
-	uint32_t networks;   /* network_bit() of each of node->networks that is registered */
-	uint32_t fast_slot;  /* of the fast tier's entry that counts for it, and one; 0: none */
-	uint32_t keepalives; /* answered in its UDP tunnel, RFC 3519 §4.9; modulo 2^32 */
-	uint64_t ident;      /* of the reply */
-	uint64_t expires_ms; /* monotonic; BINDING_NEVER_MS */
+	uint32_t networks;    /* network_bit() of each of node->networks that is registered */
+	uint32_t fast_slot;   /* of the fast tier's entry that counts for it, and one; 0: none */
+	uint32_t keepalives;  /* answered in its UDP tunnel, RFC 3519 §4.9; modulo 2^32 */
+	uint64_t ident;       /* of the reply */
+	uint64_t expires_ms;  /* monotonic; BINDING_NEVER_MS */
+	struct sa_peer *node; /* not owned; outlives the binding */
+	struct binding_more *more; /* owned; NULL: nothing of it */
+	/* expiry.c */
+	struct binding *expiry_next, **expiry_prev;
 	struct binding_count count;
-	struct binding_revocation *revocation; /* owned; NULL: none was negotiated */
-	struct binding_contacts *contacts; /* owned; of the key, the first has them; NULL: none */
-	struct sa_peer *node;              /* not owned; outlives the binding */
-	struct binding *sibling;
 	/* bindings whose tunnels end at one address: the first is in by_peer */
 	struct binding *peer_next;
 	union {
 		struct hash_link peer_link; /* of the first */
 		struct binding *peer_prev;  /* of the others */
 	};
-	/* expiry.c */
-	struct binding *expiry_next, **expiry_prev;
 };
 
 struct binding_cache {
-	struct hash by_key;  /* struct hash_link of the first binding of each key */
+	struct hash by_key; /* struct hash_link of each binding; those of a key one after another */
 	struct hash by_peer; /* ... of each tunnel.peer */
 	size_t cnt;          /* bindings, siblings included */
 	struct slab slab;
@@ -119,8 +127,14 @@ int binding_cache_init(struct binding_cache *cache, size_t expected);
 /** Frees all bindings. */
 void binding_cache_done(struct binding_cache *cache);
 
-/** The first binding of a key; the others follow by `sibling`. NULL: none. */
+/** The first binding of a key; the others follow by binding_sibling(). NULL: none. */
 struct binding *binding_find(const struct binding_cache *cache, struct binding_key key);
+
+/** The next binding of the same key. NULL: that was the last one. */
+static inline struct binding *binding_sibling(const struct binding *b)
+{
+	return b->has_sibling ? hash_entry(b->link.next, struct binding, link) : NULL;
+}
 
 #define BINDING_FETCH_STEPS 5
 
@@ -154,6 +168,18 @@ struct binding *binding_next(const struct binding_cache *cache, const struct bin
 /** Keeps a copy of what was agreed; NULL: nothing. Out of memory, nothing is. @retval -ENOMEM */
 int binding_set_revocation(struct binding *b, const struct binding_revocation *revocation);
 
+/** What was agreed. NULL: nothing. */
+static inline struct binding_revocation *binding_revocation_of(const struct binding *b)
+{
+	return b->more && b->more->revocation.negotiated ? &b->more->revocation : NULL;
+}
+
+/** NULL: none. @param first  of its key */
+static inline const struct binding_contacts *binding_contacts_of(const struct binding *first)
+{
+	return first->more ? first->more->contacts : NULL;
+}
+
 /** Has the node sent to this far end since it was bound? first NULL: no. */
 bool binding_has_contact(const struct binding *first, struct in_addr far_end);
 
@@ -162,6 +188,9 @@ bool binding_has_contact(const struct binding *first, struct in_addr far_end);
  * @retval -ENOMEM
  */
 int binding_add_contact(struct binding *first, struct in_addr far_end);
+
+/** Frees all that only some have. */
+void binding_drop_more(struct binding *b);
 
 /** Sets where and how the binding's tunnel goes; the only way to change tunnel.peer. */
 void binding_set_tunnel(struct binding_cache *cache, struct binding *b,

@@ -235,7 +235,7 @@ static size_t end_all(struct engine *e, struct binding_key key, const struct bin
 	size_t cnt = 0;
 
 	for (b = binding_find(&e->cache, key); b; b = next) {
-		next = b->sibling;
+		next = binding_sibling(b);
 		if (b == but)
 			continue;
 		if (by)
@@ -997,7 +997,7 @@ size_t engine_clear(struct engine *e, struct binding_key key)
 	const struct binding *b;
 	size_t cnt;
 
-	for (b = binding_find(&e->cache, key); b; b = b->sibling)
+	for (b = binding_find(&e->cache, key); b; b = binding_sibling(b))
 		revocation_queue(e, &e->agents, b);
 	cnt = end_all(e, key, NULL, NULL);
 	if (cnt > 0)

@@ -143,7 +143,8 @@ static void put_contacts(struct wire_writer *w, const struct binding_contacts *c
 
 static void put_binding(struct wire_writer *w, const struct binding *b, const struct clock *now)
 {
-	const struct binding_revocation *rev = b->revocation;
+	const struct binding_revocation *rev = binding_revocation_of(b);
+	const struct binding_contacts *contacts = binding_contacts_of(b);
 	const struct binding_tunnel *t = &b->tunnel;
 	unsigned int bits = 0;
 
@@ -154,7 +155,7 @@ static void put_binding(struct wire_writer *w, const struct binding *b, const st
 	bits |= b->from_fa ? BIT_FROM_FA : 0;
 	bits |= rev ? BIT_REVOCABLE : 0;
 	bits |= rev && rev->inform ? BIT_INFORM : 0;
-	bits |= b->contacts ? BIT_CONTACTS : 0;
+	bits |= contacts ? BIT_CONTACTS : 0;
 	wire_put_u8(w, (uint8_t)bits);
 	wire_put_addr(w, b->care_of);
 	wire_put_addr(w, b->src);
@@ -170,8 +171,8 @@ static void put_binding(struct wire_writer *w, const struct binding *b, const st
 	wire_put_u64(w, b->expires_ms);
 	wire_put_u64(w, memory_ntp_at(b->expires_ms, now));
 	put_networks(w, b);
-	if (b->contacts)
-		put_contacts(w, b->contacts);
+	if (contacts)
+		put_contacts(w, contacts);
 	if (!rev)
 		return;
 	wire_put_addr(w, rev->agent);
@@ -218,7 +219,7 @@ size_t memory_encode(const struct engine *e, const struct sa_peer *node,
 	for (; cnt > 0; cnt--, sa = sa->next)
 		put_association(&w, sa);
 	wire_put_u8(&w, (uint8_t)binding_cnt(b));
-	for (; b; b = b->sibling)
+	for (; b; b = binding_sibling(b))
 		put_binding(&w, b, &at->now);
 	return w.failed ? 0 : wire_len(&w);
 }
@@ -452,8 +453,8 @@ static int restore_binding(struct engine *e, struct sa_peer *node, const struct 
 	b->node = node;
 	/* Without memory for it the binding ends by its lifetime, as if nothing had been agreed. */
 	if (binding_set_revocation(b, sb->revocation.negotiated ? &sb->revocation : NULL) == 0 &&
-	    b->revocation)
-		b->revocation->replied_ms = at->now.mono_ms;
+	    binding_revocation_of(b))
+		binding_revocation_of(b)->replied_ms = at->now.mono_ms;
 	b->expires_ms = expires_ms;
 	expiry_arm(&e->expiry, b);
 	for (i = 0; i < sb->network_cnt; i++)
@@ -766,7 +767,7 @@ static bool same_places(const struct binding *b, const struct stored_binding *st
 {
 	unsigned int i;
 
-	for (i = 0; i < cnt && b; i++, b = b->sibling)
+	for (i = 0; i < cnt && b; i++, b = binding_sibling(b))
 		if (!addr_eq(b->care_of, stored[i].b.care_of))
 			return false;
 	return i == cnt && !b;
@@ -813,7 +814,7 @@ static void follow_bindings(struct wire_reader *r, struct engine *e, struct sa_p
 	if (!had && kept == 0)
 		return;
 	if (same_places(b, stored, kept)) {
-		for (i = 0; i < kept; i++, b = b->sibling)
+		for (i = 0; i < kept; i++, b = binding_sibling(b))
 			same &= same_way(b, &stored[i]);
 	} else {
 		end_quietly(e, node);

@@ -284,7 +284,7 @@ void mobile_network_replace(struct engine *e, struct sa_peer *node, struct bindi
 
 	if (!before)
 		return;
-	for (; first; first = first->sibling)
+	for (; first; first = binding_sibling(first))
 		carry_over(e, first, before, list);
 	for (i = 0; i < before->cnt; i++) {
 		net = &before->networks[i];

@@ -130,7 +130,7 @@ static void end_all_of(struct engine_reload *r, struct engine *e, const struct s
 	struct binding *b, *next;
 
 	for (b = bindings_of(e, peer); b; b = next) {
-		next = b->sibling;
+		next = binding_sibling(b);
 		end(r, e, b, why);
 	}
 }
@@ -142,7 +142,7 @@ static void end_all_of(struct engine_reload *r, struct engine *e, const struct s
 static bool is_associated(const struct engine *e, const struct binding *b,
 			  const struct sa_peer *node)
 {
-	const struct binding_revocation *rev = b->revocation;
+	const struct binding_revocation *rev = binding_revocation_of(b);
 	const struct sa_peer *agent;
 
 	if (!rev)
@@ -237,7 +237,7 @@ static void change_node(struct engine_reload *r, struct engine *e, const struct 
 		return;
 	}
 	for (b = bindings_of(e, peer); b; b = next) {
-		next = b->sibling;
+		next = binding_sibling(b);
 		if (!is_associated(e, b, from))
 			end(r, e, b, "security-association-gone");
 	}
@@ -362,16 +362,18 @@ static const char *why_ended(const struct engine *e, const struct binding *b)
 	return engine_still_admits(e, b) ? NULL : "source-not-admitted";
 }
 
-/* All bindings of one key. */
-static void review(struct engine_reload *r, struct engine *e, struct binding *b)
+/* All bindings of one key, b being the first. @return what is behind them in their bucket */
+static struct hash_link *review(struct engine_reload *r, struct engine *e, struct binding *b)
 {
 	const struct binding_key key = b->key;
+	struct hash_link *behind = NULL;
 	struct binding *sibling;
 	bool is_kept = false;
 	const char *why;
 
 	for (; b; b = sibling) {
-		sibling = b->sibling;
+		sibling = binding_sibling(b);
+		behind = b->link.next;
 		why = why_ended(e, b);
 		if (why)
 			end(r, e, b, why);
@@ -380,19 +382,18 @@ static void review(struct engine_reload *r, struct engine *e, struct binding *b)
 	}
 	if (is_kept && e->hooks.kept)
 		e->hooks.kept(e->hooks.ctx, key);
+	return behind;
 }
 
 bool engine_reload_some(struct engine_reload *r, struct engine *e, size_t max_cnt)
 {
 	const struct hash *t = &e->cache.by_key;
-	struct hash_link *link, *next;
+	struct hash_link *link;
 
 	max_cnt = change_some(r, e, max_cnt);
 	max_cnt = review_leases(r, e, max_cnt);
 	for (; max_cnt > 0 && r->bucket <= t->last; max_cnt--, r->bucket++)
-		for (link = hash_link_bucket(t, r->bucket); link; link = next) {
-			next = link->next;
-			review(r, e, hash_entry(link, struct binding, link));
-		}
+		for (link = hash_link_bucket(t, r->bucket); link;)
+			link = review(r, e, hash_entry(link, struct binding, link));
 	return r->bucket <= t->last;
 }

@@ -267,8 +267,10 @@ static int note_support(struct revocation *rv, const struct binding_revocation *
 
 void revocation_restored(struct engine *e, const struct binding *b)
 {
-	if (b->revocation && !addr_is_any(b->revocation->agent))
-		(void)note_support(&e->revocation, b->revocation);
+	const struct binding_revocation *r = binding_revocation_of(b);
+
+	if (r && !addr_is_any(r->agent))
+		(void)note_support(&e->revocation, r);
 }
 
 void revocation_note(struct engine *e, struct exchange *x, struct binding *b)
@@ -293,7 +295,7 @@ void revocation_note(struct engine *e, struct exchange *x, struct binding *b)
 
 static struct sa *sa_of(const struct sa_table *agents, const struct binding *b)
 {
-	const struct binding_revocation *r = b->revocation;
+	const struct binding_revocation *r = binding_revocation_of(b);
 	const struct sa_peer *peer =
 		addr_is_any(r->agent) ? b->node : sa_peer_find(agents, r->agent);
 
@@ -302,7 +304,7 @@ static struct sa *sa_of(const struct sa_table *agents, const struct binding *b)
 
 void revocation_queue(struct engine *e, const struct sa_table *agents, const struct binding *b)
 {
-	const struct binding_revocation *r = b->revocation;
+	const struct binding_revocation *r = binding_revocation_of(b);
 	struct revocation *rv = &e->revocation;
 	struct outstanding *o;
 	struct mac *mac;
@@ -348,7 +350,7 @@ void revocation_queue(struct engine *e, const struct sa_table *agents, const str
 /* The agent that relays the request sees for itself. The node knows: it is not to be told (I). */
 void revocation_queue_left(struct engine *e, const struct exchange *x, struct binding *b)
 {
-	struct binding_revocation *r = b->revocation;
+	struct binding_revocation *r = binding_revocation_of(b);
 
 	if (!e->conf.revocation.on_move || !r || addr_is_any(r->agent) ||
 	    (x->agent && addr_eq(x->agent->addr, r->agent)))
@@ -405,7 +407,7 @@ static void drain_some(struct engine *e)
 	rv->drain_pending = false;
 	for (b = binding_first(&e->cache); b; b = next) {
 		next = binding_next(&e->cache, b);
-		if (!b->revocation)
+		if (!binding_revocation_of(b))
 			continue;
 		if (rv->cnt >= e->conf.revocation.max_outstanding) {
 			rv->drain_pending = true;
@@ -650,8 +652,15 @@ static bool was_seen(const struct agent_state *agent, const struct revocation_me
 static bool is_replay(const struct agent_state *agent, const struct revocation_message *m,
 		      const struct binding *b)
 {
-	return (b && !is_newer(m->ident, b->revocation->peer_timestamp)) ||
+	return (b && !is_newer(m->ident, binding_revocation_of(b)->peer_timestamp)) ||
 	       !is_newer(m->ident, agent->newest - REVOCATION_WINDOW_S) || was_seen(agent, m);
+}
+
+static bool is_of_agent(const struct binding *b, struct in_addr agent)
+{
+	const struct binding_revocation *r = binding_revocation_of(b);
+
+	return r && addr_eq(r->agent, agent);
 }
 
 static void remember(struct agent_state *agent, const struct revocation_message *m)
@@ -719,7 +728,7 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 	b = binding_find_care_of(&e->cache, (struct binding_key){ m.home_addr, e->conf.home_agent },
 				 m.foreign_domain);
 	/* Not a binding of this agent's: no other one may end it. */
-	if (b && !(b->revocation && addr_eq(b->revocation->agent, peer->addr)))
+	if (b && !is_of_agent(b, peer->addr))
 		return REG_REASON_REVOCATION_UNEXPECTED;
 	if (is_replay(agent, &m, b))
 		return REG_REASON_REVOCATION_REPLAY;
@@ -728,7 +737,7 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 	remember(agent, &m);
 
 	/* §3.4: I only if the message had it; there it was only by agreement. */
-	inform = m.inform && e->conf.revocation.inform && (!b || b->revocation->inform);
+	inform = m.inform && e->conf.revocation.inform && (!b || binding_revocation_of(b)->inform);
 	out->reply_len = acknowledge(&m, inform, sa, out->reply, sizeof(out->reply));
 	o = find_care_of(rv, m.home_addr, m.foreign_domain);
 	if (o) /* we were about to say the same */

@@ -418,7 +418,7 @@ static void add_binding(const struct snmp_source *src, const struct binding *b, 
 	row->half_bound = b->tunnel.half_bound;
 	row->reverse = b->tunnel.reverse;
 	row->from_fa = !(b->flags & REG_FLAG_D);
-	row->revocable = b->revocation != NULL;
+	row->revocable = binding_revocation_of(b) != NULL;
 	row->keepalive_s = b->keepalive_s;
 	row->keepalives = b->keepalives;
 	row->spi = b->spi;
@@ -435,7 +435,7 @@ static const struct binding *next_binding(const struct engine *e, uint32_t home_
 	const struct binding_key key = { addr_from_host(home_addr), e->conf.home_agent };
 	const struct binding *b, *next = NULL;
 
-	for (b = binding_find(&e->cache, key); b; b = b->sibling)
+	for (b = binding_find(&e->cache, key); b; b = binding_sibling(b))
 		if (addr_host(b->care_of) >= from &&
 		    (!next || addr_host(b->care_of) < addr_host(next->care_of)))
 			next = b;

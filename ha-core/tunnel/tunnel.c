@@ -87,7 +87,7 @@ static bool is_for_fast_tier(const struct tunnel *t, const struct binding *first
 	const struct binding_tunnel *tunnel = &first->tunnel;
 	uint32_t needs = cap_of(tunnel->encap) | (tunnel->udp ? TUNNEL_CAP_UDP : 0);
 
-	if (first->sibling || (needs & ~t->fast_ops->caps))
+	if (binding_sibling(first) || (needs & ~t->fast_ops->caps))
 		return false;
 	return !tunnel->udp || (!tunnel->half_bound && tunnel->peer_port != 0);
 }

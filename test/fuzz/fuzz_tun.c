@@ -306,8 +306,7 @@ static void begin_anew(uint8_t bits)
 	if (!filter.pass_all)
 		memset(dp.fragments.entries, 0, FRAGMENTS_CNT * sizeof(*dp.fragments.entries));
 	for (i = 0; i < ROW_CNT; i++) {
-		free(bindings[i]->contacts);
-		bindings[i]->contacts = NULL;
+		binding_drop_more(bindings[i]);
 		if (rows[i].half_bound)
 			set_tunnel(i);
 	}

@@ -752,7 +752,9 @@ static void check_no_half_change(struct script *s, const struct trial *t, const 
 			"it was accepted, and half of it carried out");
 		require(s, res->reply_len > 0, "accepted and not answered");
 		b = binding_find_care_of(&s->world.engine.cache, key_of(s), res->req.care_of);
-		require(s, !support_reply(res) || reg_is_dereg(&res->req) || (b && b->revocation),
+		require(s,
+			!support_reply(res) || reg_is_dereg(&res->req) ||
+				(b && binding_revocation_of(b)),
 			"Revocation Support that nobody remembers");
 	}
 	if (res->reply_len > 0)

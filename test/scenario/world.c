@@ -187,7 +187,7 @@ static int changed(void *ctx, struct binding_key key, const struct binding *firs
 	for (i = w->tunnel_cnt; i-- > 0;)
 		if (same_key(w->tunnels[i].key, key))
 			w->tunnels[i] = w->tunnels[--w->tunnel_cnt];
-	for (; first && w->tunnel_cnt < WORLD_TUNNEL_MAX; first = first->sibling)
+	for (; first && w->tunnel_cnt < WORLD_TUNNEL_MAX; first = binding_sibling(first))
 		w->tunnels[w->tunnel_cnt++] =
 			(struct world_tunnel){ key, first->care_of, first->tunnel };
 	return 0;

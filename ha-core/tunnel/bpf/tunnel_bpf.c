@@ -460,7 +460,7 @@ static struct binding *owner_of(const struct tunnel_dp *dp, const struct habpf_n
 	struct binding *b = binding_find(dp->conf->cache, key);
 
 	while (b && b->fast_slot != slot_of(dp, node) + 1)
-		b = b->sibling;
+		b = binding_sibling(b);
 	return b;
 }
 

@@ -572,7 +572,7 @@ static int kernel_del(struct tunnel_dp *dp, struct binding_key key)
 
 	if (!dp->reconciled)
 		return 0;
-	for (b = binding_find(dp->conf->cache, key); b; b = b->sibling)
+	for (b = binding_find(dp->conf->cache, key); b; b = binding_sibling(b))
 		if (b->fast_slot == SLOT_IS_CARRIED)
 			b->fast_slot = SLOT_WAS_CARRIED;
 	return route_del(dp, key.home_addr);

@@ -457,7 +457,7 @@ static const struct tunnel_home_network *broadcast_net(const struct tunnel_dp *d
 static struct binding *live_with(struct binding *b, uint32_t networks, uint64_t now)
 {
 	while (b && (binding_is_expired(b, now) || (b->networks & networks) != networks))
-		b = b->sibling;
+		b = binding_sibling(b);
 	return b;
 }
 
@@ -624,7 +624,7 @@ static void broadcast(struct tunnel_dp *dp, struct addr_prefix net, const uint8_
 			continue;
 		b = binding_find(dp->conf.cache,
 				 (struct binding_key){ nodes->addrs[i], dp->conf.home_agent });
-		for (b = live(b, now); b; b = live(b->sibling, now))
+		for (b = live(b, now); b; b = live(binding_sibling(b), now))
 			if (b->flags & REG_FLAG_B && !comes_from_peer(b, src))
 				send_broadcast(dp, b, packet, len);
 	}
@@ -661,7 +661,7 @@ static void clamp_mss(struct tunnel_dp *dp, const struct binding *first, uint32_
 
 	if (!mss_is_syn(packet, len))
 		return;
-	for (b = first; b; b = b->sibling) {
+	for (b = first; b; b = binding_sibling(b)) {
 		if (binding_is_expired(b, now_ms(dp)) ||
 		    !(b->tunnel.udp ? dp->conf.clamp_udp : dp->conf.clamp_plain))
 			continue;
@@ -723,7 +723,7 @@ static void forward(struct tunnel_dp *dp, struct slot **slot, size_t len)
 		return;
 	clamp_mss(dp, b, network, packet, len);
 	for (; b; b = next) {
-		next = live_with(b->sibling, network, now);
+		next = live_with(binding_sibling(b), network, now);
 		if (comes_from_peer(b, src))
 			stats->tunnel_loop_drops++;
 		else
@@ -822,7 +822,7 @@ static enum drop find_binding(struct tunnel_dp *dp, const struct arrival *a,
 	b = live_with(b, network, now);
 	if (!b)
 		return DROP_NO_BINDING;
-	for (; b; b = live_with(b->sibling, network, now)) {
+	for (; b; b = live_with(binding_sibling(b), network, now)) {
 		if (!came_from_peer(b, a))
 			continue;
 		if (came_as_agreed(b, a, inner)) {
@@ -1141,7 +1141,8 @@ static bool is_about_a_tunnel(struct tunnel_dp *dp, const struct icmp_quote *q)
 
 	if (!addr_is_any(q->home_addr)) {
 		b = find_inner(dp, q->home_addr, &network);
-		for (b = live_with(b, network, now); b; b = live_with(b->sibling, network, now))
+		for (b = live_with(b, network, now); b;
+		     b = live_with(binding_sibling(b), network, now))
 			if (is_quoted(b, q))
 				return true;
 		return false;
@@ -1552,7 +1553,7 @@ static void note_broadcasts(struct tunnel_dp *dp, const struct binding *first)
 	const struct binding *b = first;
 
 	while (b && !(b->flags & REG_FLAG_B))
-		b = b->sibling;
+		b = binding_sibling(b);
 	if (!b)
 		broadcast_nodes_del(&dp->broadcast_nodes, home_addr);
 	else if (!broadcast_nodes_put(&dp->broadcast_nodes, home_addr))

@@ -141,6 +141,36 @@ static void fetching_changes_nothing_and_reads_no_further_than_the_chain(void **
 		assert_true(is_there(&things[i]));
 }
 
+/* Things of one hash lie together, the latest first, and growing leaves them so. */
+static void what_lies_in_one_bucket_stays_in_its_order(void **state)
+{
+	const struct hash_link *l;
+	const struct thing *thing;
+	size_t i, bucket, seen = 0;
+
+	(void)state;
+	for (i = 0; i < CNT; i++) {
+		if (i % 3 == 0) {
+			put(&things[i]);
+			continue;
+		}
+		things[i].key = things[i - 1].key;
+		hash_link_put_before(&links, &things[i].link, &things[i - 1].link,
+				     hash_u64(&links, things[i].key));
+		hash_link_grow(&links, link_hash);
+	}
+	assert_true(links.last > 16 * 4);
+	for (bucket = 0; bucket <= links.last; bucket++)
+		for (l = hash_link_bucket(&links, bucket); l; l = l->next, seen++) {
+			thing = hash_entry(l, struct thing, link);
+			i = (size_t)(thing - things);
+			if (i % 3 != 0)
+				assert_ptr_equal(l->next, &things[i - 1].link);
+		}
+	assert_int_equal(seen, CNT);
+	assert_int_equal(links.cnt, CNT);
+}
+
 #define hash_test(f) cmocka_unit_test_setup_teardown(f, open_tables, close_tables)
 
 int main(void)
@@ -148,6 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		hash_test(all_that_was_put_is_found_at_every_size),
 		hash_test(chains_stay_short),
+		hash_test(what_lies_in_one_bucket_stays_in_its_order),
 		hash_test(fetching_changes_nothing_and_reads_no_further_than_the_chain),
 		hash_test(a_walk_misses_nothing_that_was_there_when_it_began),
 	};

@@ -136,7 +136,7 @@ static bool holds_only_listed(void)
 	const struct binding_key key = { addr_from_host(HOME), addr_from_host(HOME_AGENT) };
 	const struct binding *b;
 
-	for (b = binding_find(&engine.cache, key); b; b = b->sibling)
+	for (b = binding_find(&engine.cache, key); b; b = binding_sibling(b))
 		if (!is_listed(addr_host(b->src)))
 			return false;
 	return true;

@@ -76,7 +76,7 @@ static void a_new_binding_is_zeroed_but_for_its_key(void **state)
 	assert_true(b->expires_ms == 0);
 	assert_int_equal(b->lifetime_s, 0);
 	assert_null(b->node);
-	assert_null(b->sibling);
+	assert_null(binding_sibling(b));
 	assert_false(b->tunnel.udp);
 	assert_true(b->count.packets_to == 0);
 	assert_ptr_equal(binding_find(&cache, key(1)), b);
@@ -94,7 +94,7 @@ static void home_agents_tell_bindings_apart(void **state)
 	assert_non_null(b);
 	assert_ptr_equal(binding_find(&cache, key(1)), a);
 	assert_ptr_equal(binding_find(&cache, other), b);
-	assert_null(a->sibling);
+	assert_null(binding_sibling(a));
 	binding_del(&cache, a);
 	assert_null(binding_find(&cache, key(1)));
 	assert_ptr_equal(binding_find(&cache, other), b);
@@ -106,14 +106,33 @@ static void the_latest_sibling_is_the_first(void **state)
 
 	(void)state;
 	assert_ptr_equal(binding_find(&cache, key(1)), c);
-	assert_ptr_equal(c->sibling, b);
-	assert_ptr_equal(b->sibling, a);
-	assert_null(a->sibling);
+	assert_ptr_equal(binding_sibling(c), b);
+	assert_ptr_equal(binding_sibling(b), a);
+	assert_null(binding_sibling(a));
 	assert_int_equal(binding_cnt(c), 3);
 	assert_ptr_equal(find(1, 11), a);
 	assert_ptr_equal(find(1, 12), b);
 	assert_ptr_equal(find(1, 13), c);
 	assert_int_equal(walk_all(), 3);
+}
+
+/* The table grows meanwhile, and moves them. */
+static void siblings_stay_in_their_order_among_very_many(void **state)
+{
+	struct binding *b;
+	uint32_t home, i;
+
+	(void)state;
+	for (i = 0; i < 4; i++)
+		for (home = 0; home < 1000; home++)
+			put(home, i);
+	for (home = 0; home < 1000; home++) {
+		b = binding_find(&cache, key(home));
+		for (i = 4; i-- > 0; b = binding_sibling(b))
+			assert_int_equal(addr_host(b->care_of), i);
+		assert_null(b);
+	}
+	assert_int_equal(walk_all(), 4000);
 }
 
 /* All orders in which three siblings can go. */
@@ -304,7 +323,7 @@ static void whom_a_node_has_sent_to_is_known_as_long_as_its_key_is_bound(void **
 	assert_false(binding_has_contact(first, gateway));
 	assert_int_equal(binding_add_contact(first, gateway), 0);
 	assert_int_equal(binding_add_contact(first, gateway), 0);
-	assert_int_equal(first->contacts->cnt, 1);
+	assert_int_equal(binding_contacts_of(first)->cnt, 1);
 	assert_true(binding_has_contact(first, gateway));
 	assert_false(binding_has_contact(first, other));
 
@@ -328,7 +347,7 @@ static void of_too_many_contacts_the_first_is_forgotten(void **state)
 	(void)state;
 	for (i = 0; i <= BINDING_CONTACT_MAX; i++)
 		assert_int_equal(binding_add_contact(b, addr_from_host(100 + i)), 0);
-	assert_int_equal(b->contacts->cnt, BINDING_CONTACT_MAX);
+	assert_int_equal(binding_contacts_of(b)->cnt, BINDING_CONTACT_MAX);
 	assert_false(binding_has_contact(b, addr_from_host(100)));
 	for (i = 1; i <= BINDING_CONTACT_MAX; i++)
 		assert_true(binding_has_contact(b, addr_from_host(100 + i)));
@@ -341,6 +360,7 @@ int main(void)
 		cache_test(a_new_binding_is_zeroed_but_for_its_key),
 		cache_test(home_agents_tell_bindings_apart),
 		cache_test(the_latest_sibling_is_the_first),
+		cache_test(siblings_stay_in_their_order_among_very_many),
 		cache_test(siblings_go_in_any_order),
 		cache_test(a_hundred_thousand_are_put_found_and_deleted),
 		cache_test(many_siblings_and_keys_in_any_order),

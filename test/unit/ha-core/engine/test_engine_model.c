@@ -602,7 +602,7 @@ static void compare_bindings(struct model_node *n)
 	if (binding_cnt(b) != n->cnt)
 		fail_msg("exchange %lu: %u bindings, the model has %u", step, binding_cnt(b),
 			 n->cnt);
-	for (; b; b = b->sibling) {
+	for (; b; b = binding_sibling(b)) {
 		m = model_find(n, addr_host(b->care_of));
 		check(m);
 		check(b->expires_ms == m->expires_ms);

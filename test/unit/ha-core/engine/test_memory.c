@@ -210,7 +210,7 @@ static void simultaneous_bindings_keep_their_order(void **state)
 	assert_int_equal(got.bindings, 3);
 	b = first_of(&after, alice(&after));
 	assert_int_equal(ntohl(b->care_of.s_addr), CARE_OF + 2);
-	assert_int_equal(ntohl(b->sibling->care_of.s_addr), CARE_OF + 1);
+	assert_int_equal(ntohl(binding_sibling(b)->care_of.s_addr), CARE_OF + 1);
 }
 
 /* They are the key's, whichever of its bindings is left. */
@@ -230,7 +230,7 @@ static void whom_a_node_has_sent_to_is_known_again(void **state)
 	assert_int_equal(restore(), 0);
 	assert_int_equal(got.bindings, 1);
 	b = first_of(&after, alice(&after));
-	assert_int_equal(b->contacts->cnt, 2);
+	assert_int_equal(binding_contacts_of(b)->cnt, 2);
 	assert_true(binding_has_contact(b, gateway));
 	assert_true(binding_has_contact(b, addr_from_host(9)));
 }

@@ -202,7 +202,7 @@ static void simultaneous_bindings_keep_their_order(void **state)
 	assert_int_equal(follows(alice(&there), 5, 6), 0);
 	b = first_of(&here, alice(&here));
 	assert_int_equal(ntohl(b->care_of.s_addr), CARE_OF + 1);
-	assert_int_equal(ntohl(b->sibling->care_of.s_addr), CARE_OF);
+	assert_int_equal(ntohl(binding_sibling(b)->care_of.s_addr), CARE_OF);
 }
 
 static void what_was_accepted_elsewhere_is_a_replay_here(void **state)

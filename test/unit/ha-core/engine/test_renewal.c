@@ -164,7 +164,7 @@ static void a_renewal_allocates_nothing(void **state)
 	(void)state;
 	assert_true(registers(CARE_OF, timestamp(), &code) > 0); /* the count counts */
 	assert_int_equal(code, REG_ACCEPTED);
-	assert_non_null(binding_first(&engine.cache)->revocation);
+	assert_non_null(binding_revocation_of(binding_first(&engine.cache)));
 	for (i = 0; i < RENEWALS; i++) {
 		assert_int_equal(registers(CARE_OF, timestamp(), &code), 0);
 		assert_int_equal(code, REG_ACCEPTED);

@@ -40,7 +40,7 @@ static int teardown(void **state)
 	(void)state;
 	addr_set_done(&filter.peers);
 	fragments_done(&fragments);
-	free(node.contacts);
+	binding_drop_more(&node);
 	return 0;
 }
 
@@ -62,8 +62,7 @@ static bool permits(enum tunnel_direction direction)
 /* It has not sent anything yet. */
 static void forget_contacts(void)
 {
-	free(node.contacts);
-	node.contacts = NULL;
+	binding_drop_more(&node);
 }
 
 static bool to_node(uint8_t protocol, const char *from, uint16_t from_port, uint16_t to_port,
