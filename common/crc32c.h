@@ -9,4 +9,7 @@
 /** Goes on from the checksum of what stands before; 0 at the beginning. */
 uint32_t crc32c(uint32_t before, const void *data, size_t len);
 
+/** The same on a processor that has no instruction for it; of use to a test. */
+uint32_t crc32c_by_tables(uint32_t before, const void *data, size_t len);
+
 #endif
