@@ -61,8 +61,8 @@
 #define DATABASE      "state.mdb"
 #define MAP_SIZE      (sizeof(void *) > 4 ? (size_t)16 << 30 : (size_t)1 << 30)
 #define CRC_LEN       4
-#define MERGE_TXN     16384      /* changes: bounds the pages that LMDB holds in memory */
-#define MERGE_PAUSE   30         /* intervals after one that failed */
+#define MERGE_TXN     4096 /* changes: bounds the pages that LMDB holds, and keeps, in memory */
+#define MERGE_PAUSE   30   /* intervals after one that failed */
 #define PENDING_MAX   (16 << 20) /* octets kept for a disk that fails */
 #define PENDING_START (256 << 10)
 #define NAME_MAX_LEN  16
@@ -208,15 +208,16 @@ static uint32_t value_crc(const uint8_t *key, size_t key_len, const uint8_t *val
 	return crc32c(crc32c(0, key, key_len), value, len);
 }
 
-static int put_value(MDB_txn *txn, MDB_dbi dbi, const uint8_t *key, size_t key_len,
-		     const uint8_t *value, size_t len)
+/* A cursor goes on from where it is: keys in their order cost no way down from the root each. */
+static int put_value(MDB_cursor *cursor, const uint8_t *key, size_t key_len, const uint8_t *value,
+		     size_t len)
 {
 	MDB_val k = { key_len, (void *)(uintptr_t)key };
 	MDB_val v = { len + CRC_LEN, NULL };
 	struct wire_writer w;
 	int rc;
 
-	rc = mdb_put(txn, dbi, &k, &v, MDB_RESERVE);
+	rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE);
 	if (rc != 0)
 		return lmdb_error(rc);
 	w = wire_writer(v.mv_data, v.mv_size);
@@ -245,10 +246,14 @@ static bool is_about(const MDB_val *k)
 
 static int put_about(MDB_txn *txn, MDB_dbi dbi, const struct about *about)
 {
+	MDB_cursor *cursor; /* closed with its transaction */
 	uint8_t buf[64];
+	int rc;
 
-	return put_value(txn, dbi, about_key, sizeof(about_key), buf,
-			 about_encode(about, buf, sizeof(buf)));
+	rc = lmdb_error(mdb_cursor_open(txn, dbi, &cursor));
+	return rc < 0 ? rc
+		      : put_value(cursor, about_key, sizeof(about_key), buf,
+				  about_encode(about, buf, sizeof(buf)));
 }
 
 static int get_about(MDB_txn *txn, MDB_dbi dbi, struct about *ret_about)
@@ -779,6 +784,7 @@ static int merge_some(struct store *s, const struct journal_change *list, size_t
 		      uint64_t merged)
 {
 	struct about about = s->about;
+	MDB_cursor *cursor; /* closed with its transaction */
 	MDB_txn *txn;
 	MDB_val k;
 	size_t i;
@@ -787,10 +793,11 @@ static int merge_some(struct store *s, const struct journal_change *list, size_t
 	rc = lmdb_error(mdb_txn_begin(s->env, NULL, 0, &txn));
 	if (rc < 0)
 		return rc;
+	rc = lmdb_error(mdb_cursor_open(txn, s->dbi, &cursor));
 	for (i = 0; i < cnt && rc == 0; i++) {
 		k = (MDB_val){ list[i].key_len, (void *)(uintptr_t)list[i].key };
 		if (list[i].value_len > 0)
-			rc = put_value(txn, s->dbi, list[i].key, list[i].key_len, list[i].value,
+			rc = put_value(cursor, list[i].key, list[i].key_len, list[i].value,
 				       list[i].value_len);
 		else
 			rc = lmdb_error(mdb_del(txn, s->dbi, &k, NULL));
