@@ -372,11 +372,15 @@ static bool is_home_broadcast(const struct engine *e, struct in_addr a)
  */
 static bool is_behind_other_node(struct engine *e, const struct exchange *x, struct in_addr a)
 {
-	const struct sa_peer *owner = sa_peer_find(&e->nodes, a);
+	const struct sa_peer *owner = NULL;
 	struct addr_prefix net;
 
-	if (owner ? owner != x->node : pool_contains(&e->pool, a))
-		return true;
+	/* Nobody is looked for where nobody can be: most are far away, a million in no cache. */
+	if (engine_is_home_address(e, a)) {
+		owner = sa_peer_find(&e->nodes, a);
+		if (owner ? owner != x->node : pool_contains(&e->pool, a))
+			return true;
+	}
 	return network_table_find_allowed(&e->networks, a, &net) &&
 	       !network_list_find(sa_peer_networks(x->node), net);
 }

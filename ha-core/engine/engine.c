@@ -138,7 +138,8 @@ void engine_fetch(const struct engine *e, const uint8_t *msg, size_t len, unsign
 	if (r.failed)
 		return;
 	engine_fetch_node(e, home_addr, step);
-	sa_peer_fetch(&e->nodes, care_of, step); /* whether it is the home address of another */
+	if (engine_is_home_address(e, care_of)) /* of another node, maybe */
+		sa_peer_fetch(&e->nodes, care_of, step);
 }
 
 static struct sa_peer *node_named(const struct engine *e, struct in_addr home_addr, const char *nai)
