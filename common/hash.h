@@ -161,8 +161,11 @@ static inline void hash_del(struct hash *t, struct hash_node *node)
 
 static inline struct hash_node *hash_first(const struct hash *t, uint64_t h)
 {
-	struct hash_node *n = t->buckets[hash_index(t, h)];
+	struct hash_node *n;
 
+	if (t->cnt == 0) /* a bucket of a table that is rarely used is in no cache */
+		return NULL;
+	n = t->buckets[hash_index(t, h)];
 	while (n && n->hash != h)
 		n = n->next;
 	return n;
