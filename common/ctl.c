@@ -12,6 +12,8 @@
  *    bounded number of steps, then the loop goes on. A client that does not read costs a buffer.
  *  - When descriptors run out, the listening socket rests for a second: a listener that cannot
  *    accept would otherwise wake the loop for ever.
+ *  - The socket's name is looked at every few seconds. One that other hands took away is bound
+ *    anew; one that is another's by now is left to him.
  *
  * A struct ctl_reply lives from accept(2) to the last octet of the answer. Its buffer is the
  * cautious writer of the wire codecs in another shape: the first failure sticks, and the pump
@@ -41,6 +43,7 @@
 #define REQUEST_MS       5000
 #define STALL_MS         300000
 #define ACCEPT_REST_MS   1000
+#define LOOK_MS          5000
 #define ACCEPT_BATCH     8
 #define STEPS_PER_WAKEUP 128           /* of a table */
 #define MAKING_US        500           /* whatever is in a step: then the loop goes on */
@@ -152,9 +155,12 @@ struct ctl_server {
 	char *made_directory; /* NULL: it was there */
 	dev_t dev;            /* of the socket's name: to remove ours and no other */
 	ino_t ino;
+	gid_t gid; /* of the socket; -1: the daemon's own */
 	int fd;
+	int lost; /* why there is no socket under its name, as told last; 0: there is */
 	struct loop_fd *watch;
 	struct loop_timer *rest; /* while descriptors are short */
+	struct loop_timer *look; /* at the socket's name */
 	struct ctl_reply *clients;
 	unsigned int client_cnt;
 };
@@ -876,6 +882,7 @@ static int directory_make(struct ctl_server *s)
 		free(dir);
 		return err == EEXIST ? 0 : -err;
 	}
+	free(s->made_directory); /* made before, and taken away since */
 	s->made_directory = dir;
 	/* Whatever the umask: who may ask is the socket's affair. */
 	return chmod(dir, 0755) < 0 ? -errno : 0;
@@ -928,51 +935,113 @@ static int group_find(const char *text, gid_t *ret_gid)
 	return 0;
 }
 
-/* Binds, with the rights in place before anyone can connect. */
-static int socket_bind(struct ctl_server *s, const struct sockaddr_un *addr, gid_t gid)
+static bool name_is_ours(const struct ctl_server *s)
 {
 	struct stat st;
+
+	return s->ino && lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino;
+}
+
+static void listener_close(struct ctl_server *s)
+{
+	s->watch = loop_fd_free(s->watch);
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}
+
+/* Lets people connect to what is bound: the rights are in place before anyone can. */
+static int socket_listen(struct ctl_server *s, int fd, struct loop_fd **ret_watch)
+{
+	struct loop_fd *watch;
+	struct stat st;
+
+	if (lstat(s->path, &st) < 0 ||
+	    (s->gid != (gid_t)-1 && chown(s->path, (uid_t)-1, s->gid) < 0) || listen(fd, 64) < 0)
+		return -errno;
+	watch = loop_fd_new(s->loop, fd, LOOP_READ, on_listener, s);
+	if (!watch)
+		return -ENOMEM;
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	*ret_watch = watch;
+	return 0;
+}
+
+/* In the place of the one before, if there is one: that is kept if this cannot be. */
+static int socket_open(struct ctl_server *s, const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct loop_fd *watch = NULL;
 	mode_t mask;
 	int rc;
 
+	if (fd < 0)
+		return -errno;
 	mask = umask(0117);
-	rc = bind(s->fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
+	rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
 	(void)umask(mask);
-	if (rc < 0)
+	if (rc == 0) {
+		rc = socket_listen(s, fd, &watch);
+		if (rc < 0)
+			(void)unlink(s->path);
+	}
+	if (rc < 0) {
+		close(fd);
 		return rc;
-	if (lstat(s->path, &st) < 0)
-		return -errno;
-	s->dev = st.st_dev;
-	s->ino = st.st_ino;
-	if (gid != (gid_t)-1 && chown(s->path, (uid_t)-1, gid) < 0)
-		return -errno;
-	return listen(s->fd, 64) < 0 ? -errno : 0;
+	}
+	listener_close(s);
+	s->fd = fd;
+	s->watch = watch;
+	return 0;
+}
+
+/* bind(2) itself leaves alone what has the name by now. */
+static int name_restore(struct ctl_server *s)
+{
+	struct sockaddr_un addr;
+	int rc = socket_address(s->path, &addr);
+
+	if (rc == 0)
+		rc = directory_make(s);
+	return rc < 0 ? rc : socket_open(s, &addr);
+}
+
+static void on_look(void *ctx)
+{
+	struct ctl_server *s = ctx;
+	bool was_there = name_is_ours(s);
+	int rc = was_there ? 0 : name_restore(s);
+
+	if (rc == s->lost && (was_there || rc < 0))
+		return;
+	s->lost = rc;
+	if (s->conf.name_was_gone)
+		s->conf.name_was_gone(s->conf.ctx, s->path, rc);
 }
 
 static int server_start(struct ctl_server *s)
 {
 	struct sockaddr_un addr;
-	gid_t gid = (gid_t)-1;
 	int rc;
 
 	rc = socket_address(s->path, &addr);
 	if (rc == 0 && s->conf.group)
-		rc = group_find(s->conf.group, &gid);
+		rc = group_find(s->conf.group, &s->gid);
 	if (rc == 0)
 		rc = directory_make(s);
 	if (rc == 0)
 		rc = stale_remove(&addr);
 	if (rc < 0)
 		return rc;
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->fd < 0)
-		return -errno;
-	rc = socket_bind(s, &addr, gid);
-	if (rc < 0)
-		return rc;
 	s->rest = loop_timer_new(s->loop, on_rested, s);
-	s->watch = loop_fd_new(s->loop, s->fd, LOOP_READ, on_listener, s);
-	return s->rest && s->watch ? 0 : -ENOMEM;
+	s->look = loop_timer_new(s->loop, on_look, s);
+	if (!s->rest || !s->look)
+		return -ENOMEM;
+	rc = socket_open(s, &addr);
+	if (rc == 0)
+		loop_timer_start(s->look, s->conf.look_ms, s->conf.look_ms);
+	return rc;
 }
 
 int ctl_server_open(struct loop *l, const struct ctl_conf *conf, struct ctl_server **ret_server)
@@ -984,6 +1053,7 @@ int ctl_server_open(struct loop *l, const struct ctl_conf *conf, struct ctl_serv
 		return -ENOMEM;
 	s->loop = l;
 	s->fd = -1;
+	s->gid = (gid_t)-1;
 	s->conf = *conf;
 	if (s->conf.client_max == 0)
 		s->conf.client_max = CLIENT_MAX;
@@ -991,6 +1061,8 @@ int ctl_server_open(struct loop *l, const struct ctl_conf *conf, struct ctl_serv
 		s->conf.request_ms = REQUEST_MS;
 	if (s->conf.stall_ms == 0)
 		s->conf.stall_ms = STALL_MS;
+	if (s->conf.look_ms == 0)
+		s->conf.look_ms = LOOK_MS;
 	while (conf->commands[s->command_cnt].words)
 		s->command_cnt++;
 	s->path = strdup(conf->path);
@@ -1005,19 +1077,16 @@ int ctl_server_open(struct loop *l, const struct ctl_conf *conf, struct ctl_serv
 
 struct ctl_server *ctl_server_close(struct ctl_server *s)
 {
-	struct stat st;
-
 	if (!s)
 		return NULL;
 	/* Each takes itself off the list, which the analyzer does not see. */
 	while (s->clients)
 		client_free(s->clients); /* NOLINT(clang-analyzer-unix.Malloc) */
-	loop_fd_free(s->watch);
 	loop_timer_free(s->rest);
-	if (s->ino && lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+	loop_timer_free(s->look);
+	if (name_is_ours(s))
 		(void)unlink(s->path);
-	if (s->fd >= 0)
-		close(s->fd);
+	listener_close(s);
 	/* Another daemon's socket may be in it by now; then it stays. */
 	if (s->made_directory)
 		(void)rmdir(s->made_directory);

@@ -72,6 +72,13 @@ struct ctl_conf {
 	uint32_t request_ms; /* a request must be whole this long after the client came; 0: 5 s */
 	uint32_t
 		stall_ms; /* a client must take something in this time; 0: 5 min, a pager's pause */
+	uint32_t look_ms; /* between two looks whether the socket's name is there; 0: 5 s */
+	/**
+	 * Other hands took the socket's name away: it is back (0), or cannot be (-errno;
+	 * -EADDRINUSE: it is another's by now) and is tried at each look. Told once for each
+	 * change; or NULL.
+	 */
+	void (*name_was_gone)(void *ctx, const char *path, int rc);
 };
 
 /**

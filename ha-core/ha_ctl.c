@@ -14,6 +14,7 @@
  */
 #include "ha-core/ha_ctl.h"
 
+#include "common/err.h"
 #include "common/log.h"
 #include "ha-core/ha_trace.h"
 #include "ha-core/tunnel/encap.h"
@@ -834,10 +835,24 @@ const struct ctl_command ha_ctl_commands[] = {
 
 /* ---- ---- */
 
+static void name_was_gone(void *ctx, const char *path, int rc)
+{
+	(void)ctx;
+	if (rc < 0)
+		log_warning("the control socket was taken away and cannot be put back yet",
+			    "event=control-socket-lost socket=%s error=\"%s\"", path, err_text(rc));
+	else
+		log_notice("the control socket was taken away and is back",
+			   "event=control-socket-restored socket=%s", path);
+}
+
 int ha_ctl_open(const struct ha_ctl_env *env, const char *socket, const char *group,
 		struct ha_ctl **ret_ctl)
 {
-	struct ctl_conf conf = { .path = socket, .group = group, .commands = ha_ctl_commands };
+	struct ctl_conf conf = { .path = socket,
+				 .group = group,
+				 .commands = ha_ctl_commands,
+				 .name_was_gone = name_was_gone };
 	struct ha_ctl *c = calloc(1, sizeof(*c));
 	time_t now = time(NULL);
 	struct tm tm;

@@ -205,6 +205,16 @@ def test_a_tunnel_device_that_is_renamed_is_put_back(campus, ihad, away, server)
     carries(campus, away, server)
 
 
+def test_a_control_socket_that_was_removed_comes_back(ihad):
+    before = os.stat(ihad.socket)
+    os.unlink(ihad.socket)
+    ihad.wait_event("control-socket-restored")
+    after = os.stat(ihad.socket)
+    assert (after.st_mode, after.st_uid, after.st_gid) == \
+        (before.st_mode, before.st_uid, before.st_gid)
+    assert ihad.hactl("show", "status")
+
+
 def test_changes_that_the_kernel_could_not_tell_are_looked_for(campus, ihad, away, server):
     """ENOBUFS on the netlink socket: the one that mattered was among those that were lost."""
     pid = ihad.process.pid

@@ -34,6 +34,7 @@ struct fixture {
 	struct ctl_conf conf;
 	char directory[64], path[96];
 	bool over;
+	int gone_cnt, gone_rc; /* what was told of the socket's name */
 };
 
 /* What the commands of the test did. */
@@ -1009,6 +1010,103 @@ static void socket_that_took_our_name_is_left_alone(void **state)
 	assert_string_equal(ask(f, "ctl/1 echo second\n"), "ctl/1\tmessage\tsecond\nend\n");
 }
 
+/* What is told of the name ends a run of the loop. */
+static void on_name_was_gone(void *ctx, const char *path, int rc)
+{
+	struct fixture *f = ctx;
+
+	assert_string_equal(path, f->path);
+	f->gone_cnt++;
+	f->gone_rc = rc;
+	loop_stop(f->loop);
+}
+
+static void open_watchful_server(struct fixture *f)
+{
+	f->conf.look_ms = 5;
+	f->conf.name_was_gone = on_name_was_gone;
+	open_server(f);
+}
+
+static void name_that_was_taken_away_comes_back_with_its_rights(void **state)
+{
+	struct fixture *f = *state;
+	char group[16];
+	struct stat st;
+
+	(void)snprintf(group, sizeof(group), "%u", geteuid() == 0 ? 54321 : getegid());
+	f->conf.group = group;
+	open_watchful_server(f);
+	memset(group, 'x', sizeof(group) - 1); /* whoever opened it keeps nothing for it */
+	assert_int_equal(unlink(f->path), 0);
+	loop_run(f->loop);
+	assert_int_equal(f->gone_cnt, 1);
+	assert_int_equal(f->gone_rc, 0);
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
+	assert_int_equal(st.st_gid, geteuid() == 0 ? 54321 : getegid());
+	assert_string_equal(ask(f, "ctl/1 echo back\n"), "ctl/1\tmessage\tback\nend\n");
+}
+
+static void name_comes_back_with_its_directory(void **state)
+{
+	struct fixture *f = *state;
+	char made[80];
+
+	(void)snprintf(made, sizeof(made), "%s/made", f->directory);
+	open_watchful_server(f);
+	assert_int_equal(unlink(f->path), 0);
+	assert_int_equal(rmdir(made), 0);
+	loop_run(f->loop);
+	assert_int_equal(f->gone_rc, 0);
+	assert_string_equal(ask(f, "ctl/1 echo back\n"), "ctl/1\tmessage\tback\nend\n");
+	f->server = ctl_server_close(f->server);
+	assert_int_equal(rmdir(made), -1); /* it was ours, and is gone */
+}
+
+static void client_goes_on_while_the_name_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	struct raw *c;
+
+	open_watchful_server(f);
+	c = raw_new(f, "ctl/1 show rows 100000\n");
+	c->stop_at = 1;
+	loop_run(f->loop);
+	c->stop_at = SIZE_MAX;
+	assert_int_equal(unlink(f->path), 0);
+	assert_non_null(strstr(raw_wait(c), "\nend\n"));
+	raw_free(c);
+	while (f->gone_cnt == 0)
+		loop_run(f->loop);
+	assert_int_equal(f->gone_rc, 0);
+}
+
+static void name_that_is_anothers_by_now_is_left_to_him_and_told_once(void **state)
+{
+	struct fixture *f = *state;
+	struct loop_timer *t;
+	int fd;
+
+	open_watchful_server(f);
+	assert_int_equal(unlink(f->path), 0);
+	fd = open(f->path, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	loop_run(f->loop);
+	assert_int_equal(f->gone_rc, -EADDRINUSE);
+	t = loop_timer_new(f->loop, on_stop, f->loop);
+	loop_timer_start(t, 50, 0); /* ten more looks */
+	loop_run(f->loop);
+	loop_timer_free(t);
+	assert_int_equal(f->gone_cnt, 1);
+	assert_int_equal(unlink(f->path), 0); /* the other is done with it */
+	loop_run(f->loop);
+	assert_int_equal(f->gone_cnt, 2);
+	assert_int_equal(f->gone_rc, 0);
+	assert_string_equal(ask(f, "ctl/1 echo back\n"), "ctl/1\tmessage\tback\nend\n");
+}
+
 static void group_is_by_name_or_number(void **state)
 {
 	struct fixture *f = *state;
@@ -1294,6 +1392,10 @@ int main(void)
 		CTL_TEST(socket_of_a_live_daemon_is_respected),
 		CTL_TEST(file_in_the_way_is_left_alone),
 		CTL_TEST(socket_that_took_our_name_is_left_alone),
+		CTL_TEST(name_that_was_taken_away_comes_back_with_its_rights),
+		CTL_TEST(name_comes_back_with_its_directory),
+		CTL_TEST(client_goes_on_while_the_name_comes_back),
+		CTL_TEST(name_that_is_anothers_by_now_is_left_to_him_and_told_once),
 		CTL_TEST(group_is_by_name_or_number),
 		CTL_TEST(path_that_cannot_be_is_an_error_and_leaves_nothing),
 		CTL_TEST(client_reads_whole_answers),
