@@ -216,6 +216,13 @@ static void tell_renewal(void *ctx, struct binding_key key)
 	tunnel_renew(ha->tunnel, key);
 }
 
+static bool is_local(void *ctx, struct in_addr addr)
+{
+	const struct ha *ha = ctx;
+
+	return tunnel_is_local(ha->tunnel, addr);
+}
+
 /* Committed by the loop's next turn: who answers meanwhile finds the note in the binding. */
 static void note_contact(void *ctx, const struct binding *first)
 {
@@ -308,6 +315,7 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 		.ended = tell_end,
 		.kept = tell_kept,
 		.random = random_number,
+		.is_local = is_local,
 		.send = send_message,
 		.revoke = wake_revocations,
 		.touched = remember,

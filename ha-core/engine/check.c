@@ -366,6 +366,16 @@ static bool is_home_broadcast(const struct engine *e, struct in_addr a)
 	return false;
 }
 
+/* Another address of this host, or a broadcast of its links? What is bound has been asked for. */
+static bool is_of_this_host(const struct engine *e, const struct exchange *x, struct in_addr a)
+{
+	const struct binding_key key = { x->home_addr, e->conf.home_agent };
+	const struct binding *b = binding_find_care_of(&e->cache, key, x->req.care_of);
+
+	return e->hooks.is_local && !(b && addr_eq(b->tunnel.peer, a)) &&
+	       e->hooks.is_local(e->hooks.ctx, a);
+}
+
 /*
  * Is it another node's home address or in its networks, registered now or not? Packets for it go,
  * or will once that node is away, into a tunnel of ours, and we put no tunnel into a tunnel.
@@ -390,7 +400,7 @@ static struct reg_outcome check_tunnel_end(struct engine *e, struct exchange *x)
 {
 	struct in_addr end = x->grant.udp ? x->from->src : x->req.care_of;
 
-	if (is_home_broadcast(e, end))
+	if (is_home_broadcast(e, end) || is_of_this_host(e, x, end))
 		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_CARE_OF_ADDRESS);
 	if (is_behind_other_node(e, x, end))
 		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_BEHIND_TUNNEL);

@@ -91,6 +91,11 @@ struct engine_hooks {
 	void (*kept)(void *ctx, struct binding_key key);
 	/** A binding lasts longer now, or shorter, and is otherwise as it was. May be NULL. */
 	void (*renewed)(void *ctx, struct binding_key key);
+	/**
+	 * Would this host take a packet to addr for itself: an address of its own, a broadcast?
+	 * Asked once for each end of a tunnel that a node has. May be NULL: nobody knows.
+	 */
+	bool (*is_local)(void *ctx, struct in_addr addr);
 };
 
 struct engine {

@@ -447,6 +447,11 @@ struct binding_count tunnel_count(const struct tunnel *t, const struct binding *
 	return sum;
 }
 
+bool tunnel_is_local(const struct tunnel *t, struct in_addr addr)
+{
+	return t && tunnel_tun.is_local(t->base, addr);
+}
+
 bool tunnel_knows_sent(const struct tunnel *t, const struct binding *b)
 {
 	return !t || !t->fast || t->fast_ops->add_count || b->fast_slot == 0;

@@ -180,6 +180,12 @@ void tunnel_filter_changed(struct tunnel *t);
 void tunnel_udp_input(struct tunnel *t, uint8_t *data, size_t len, uint8_t tos, struct in_addr src,
 		      uint16_t src_port, struct in_addr dst);
 
+/**
+ * Would this host take a packet to addr for itself: an address of its own, a broadcast of one of
+ * its links? A tunnel to it would lead nowhere. Asks the kernel. t may be NULL: nobody knows.
+ */
+bool tunnel_is_local(const struct tunnel *t, struct in_addr addr);
+
 /** What a binding's tunnel has carried, in all tiers. t may be NULL: as the binding has it. */
 struct binding_count tunnel_count(const struct tunnel *t, const struct binding *b);
 /** Does that include every packet to the node? Not if a tier that cannot count carried some. */
@@ -266,6 +272,8 @@ struct tunnel_ops {
 	void (*udp_input)(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
 			  struct in_addr src, uint16_t src_port, struct in_addr dst);
 	struct tunnel_soft (*soft)(struct tunnel_dp *dp, struct in_addr peer);
+	/** As tunnel_is_local(). */
+	bool (*is_local)(struct tunnel_dp *dp, struct in_addr addr);
 	/* Of all: */
 	struct tunnel_upkeep (*upkeep)(struct tunnel_dp *dp); /* NULL: nothing to keep up */
 	void (*for_each_port)(struct tunnel_dp *dp,

@@ -219,6 +219,17 @@ def test_denies_129_for_a_care_of_address_behind_our_own_tunnels(site):
     assert site.agent.bindings() == []
 
 
+def test_denies_129_for_a_care_of_address_that_is_this_hosts_own_or_a_broadcast(site):
+    host = site.place.ha if site.agent.name == "ihad" else site.place.xha
+    host.ip("addr add 203.0.113.77/32 dev lo")
+    for count, care_of in enumerate(("203.0.113.77", site.agent.address.rsplit(".", 1)[0] + ".255",
+                                     "127.0.0.1"), 1):
+        assert site.node.ask(care_of=care_of).code == 129, care_of
+        assert site.agent.wait_event("care-of-address", count)[-1]["care-of"] == care_of
+    host.ip("addr del 203.0.113.77/32 dev lo")      # elsewhere by now, for all that we know
+    site.node.register(care_of="203.0.113.77")
+
+
 def test_foreign_agent_with_a_key_must_authenticate(campus, ihad, peer):
     """RFC 5944 §3.8.2.1c: 132 without; both authenticators in the reply with."""
     fa = peer(campus.desk, "10.1.0.12", campus.home, campus.agent)

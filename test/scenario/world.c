@@ -246,6 +246,17 @@ static int route(void *ctx, struct addr_prefix network, struct in_addr home_addr
 	return 0;
 }
 
+static bool is_local(void *ctx, struct in_addr addr)
+{
+	const struct world *w = ctx;
+	size_t i;
+
+	for (i = 0; i < w->host_addr_cnt; i++)
+		if (addr_eq(w->host_addrs[i], addr))
+			return true;
+	return false;
+}
+
 static uint32_t next_random(void *ctx)
 {
 	struct world *w = ctx;
@@ -317,6 +328,7 @@ static int world_open(struct world *w)
 		.changed = changed,
 		.route = route,
 		.random = next_random,
+		.is_local = is_local,
 		.send = send_message,
 		.ctx = w,
 	};
@@ -353,6 +365,16 @@ static int set_home_network(struct world *w, char *const *words, size_t cnt)
 	    addr_prefix_parse(words[1], &w->home_networks[w->conf.home_network_cnt]) < 0)
 		return fault(w, "not a prefix, or one too many: %s", words[1]);
 	w->conf.home_network_cnt++;
+	return 0;
+}
+
+static int set_host_address(struct world *w, char *const *words, size_t cnt)
+{
+	(void)cnt;
+	if (w->host_addr_cnt == sizeof(w->host_addrs) / sizeof(*w->host_addrs) ||
+	    inet_pton(AF_INET, words[1], &w->host_addrs[w->host_addr_cnt]) != 1)
+		return fault(w, "not an address, or one too many: %s", words[1]);
+	w->host_addr_cnt++;
 	return 0;
 }
 
@@ -612,6 +634,7 @@ static const struct {
 } settings[] = {
 	{ "home-agent", set_address },
 	{ "home-network", set_home_network },
+	{ "host-address", set_host_address },
 	{ "mobile-node", set_node },
 	{ "foreign-agent", set_agent },
 	{ "foreign-agents", set_foreign_agents },

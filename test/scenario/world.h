@@ -60,6 +60,8 @@ struct world {
 	uint32_t randoms[WORLD_RANDOM_MAX]; /* to come; then a counter */
 	size_t random_cnt, random_next;
 	uint32_t random_last;
+	struct in_addr host_addrs[4]; /* that the host has beside the home agent's */
+	size_t host_addr_cnt;
 	bool refuse_changes;                           /* the data path refuses: changed() fails */
 	unsigned int change_cnt;                       /* calls of changed() */
 	struct world_tunnel tunnels[WORLD_TUNNEL_MAX]; /* what the data path carries out */

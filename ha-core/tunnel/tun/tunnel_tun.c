@@ -1627,6 +1627,11 @@ static struct tunnel_soft tun_soft(struct tunnel_dp *dp, struct in_addr peer)
 	};
 }
 
+static bool tun_is_local(struct tunnel_dp *dp, struct in_addr addr)
+{
+	return tun_host_is_local(dp->host, addr);
+}
+
 static struct tunnel_upkeep tun_upkeep(struct tunnel_dp *dp)
 {
 	return (struct tunnel_upkeep){
@@ -1648,6 +1653,7 @@ const struct tunnel_ops tunnel_tun = {
 	.clean = tun_host_clean,
 	.udp_input = tun_udp_input,
 	.soft = tun_soft,
+	.is_local = tun_is_local,
 	.upkeep = tun_upkeep,
 	.for_each_port = tun_for_each_port,
 };
