@@ -105,6 +105,8 @@ static void one_record(struct world *w, struct wire_reader *r, const struct memo
 		return;
 	}
 	checked = memory_check(&w->engine, key, key_len, copy, value_len);
+	for (unsigned int step = 0; step < ENGINE_FETCH_STEPS; step++)
+		memory_fetch(&w->engine, key, key_len, copy, value_len, step);
 	rc = take(&w->engine, key, key_len, copy, value_len, at, &out);
 	FUZZ_CHECK(rc == checked);
 	if (rc != ERR_MALFORMED && value_len <= sizeof(rest))

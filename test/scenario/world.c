@@ -715,11 +715,14 @@ void world_feed(struct world *w, const uint8_t *msg, size_t len, const struct re
 		struct engine_result *out)
 {
 	uint8_t *copy = malloc(len ? len : 1);
+	unsigned int step;
 
 	if (!copy || world_open(w) < 0)
 		abort();
 	memcpy(copy, msg, len);
 	may_fail(w, true);
+	for (step = 0; step < ENGINE_FETCH_STEPS; step++) /* as the socket does with a batch */
+		engine_fetch(&w->engine, copy, len, step);
 	engine_handle(&w->engine, copy, len, from, &w->now, out);
 	may_fail(w, false);
 	free(copy);

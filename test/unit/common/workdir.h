@@ -28,7 +28,7 @@ static int workdir_teardown(void **state)
 	return chdir("/") == 0 && rmdir(workdir) == 0 ? 0 : -1;
 }
 
-static void workdir_write(const char *name, const void *data, size_t len, mode_t mode)
+static inline void workdir_write(const char *name, const void *data, size_t len, mode_t mode)
 {
 	FILE *f = fopen(name, "w");
 

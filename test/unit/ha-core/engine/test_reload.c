@@ -506,6 +506,68 @@ static void names_that_change_hands_are_found_with_their_new_owners(void **state
 	assert_int_equal(running.nodes.cnt, 3);
 }
 
+static void add_former(struct engine *e, const char *key, uint64_t until_ntp)
+{
+	assert_int_equal(engine_add_previous_key(e, addr_from_host(ALICE), NULL, 256, key,
+						 strlen(key), until_ntp),
+			 0);
+}
+
+/* A new file has alice with this former key; NULL: with none. */
+static void write_former(const char *key, uint64_t until_ntp)
+{
+	engine_done(&fresh);
+	open_engine(&fresh, 600);
+	add_keyed(&fresh, ALICE, NULL, "new");
+	if (key)
+		add_former(&fresh, key, until_ntp);
+}
+
+static void a_former_key_comes_and_goes_with_a_reload(void **state)
+{
+	const struct sa_previous *former;
+
+	(void)state;
+	add_keyed(&running, ALICE, NULL, "new");
+	write_former("old", 500);
+	(void)reload_all();
+	former = sa_find_previous(node_at(ALICE), 256);
+	assert_non_null(former);
+	assert_int_equal(former->until_ntp, 500);
+	assert_int_equal(former->mac.key_len, 3);
+	assert_memory_equal(former->mac.key, "old", 3);
+	assert_true(has_key(node_at(ALICE), "new"));
+	write_former(NULL, 0);
+	(void)reload_all();
+	assert_null(sa_find_previous(node_at(ALICE), 256));
+	assert_true(has_key(node_at(ALICE), "new"));
+}
+
+static void another_former_key_or_another_end_of_it_is_a_change_and_the_same_is_none(void **state)
+{
+	static const struct {
+		const char *key;
+		uint64_t until_ntp;
+		size_t changes;
+	} rows[] = {
+		{ "old", 500, 0 },   { "old", 501, 1 }, { "odd", 500, 1 },
+		{ "older", 500, 1 }, { NULL, 0, 1 },
+	};
+	struct engine_reload r;
+	size_t i;
+
+	(void)state;
+	add_keyed(&running, ALICE, NULL, "new");
+	add_former(&running, "old", 500);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_former(rows[i].key, rows[i].until_ntp);
+		assert_int_equal(engine_reload_compare(&r, &running, &fresh), 0);
+		assert_int_equal(r.changed.cnt, rows[i].changes);
+		assert_int_equal(r.added.cnt + r.gone.cnt, 0);
+		engine_reload_done(&r);
+	}
+}
+
 static struct sa_peer *lease_to(const char *nai, struct in_addr *ret_addr)
 {
 	add(&running, 0, nai, 256, REPLAY_TIMESTAMP);
@@ -831,6 +893,9 @@ int main(void)
 		reload_test(a_node_whose_key_changes_stays_where_it_is),
 		reload_test(denials_are_counted_on),
 		reload_test(names_that_change_hands_are_found_with_their_new_owners),
+		reload_test(a_former_key_comes_and_goes_with_a_reload),
+		reload_test(
+			another_former_key_or_another_end_of_it_is_a_change_and_the_same_is_none),
 		reload_test(a_lease_made_its_node_s_own_keeps_its_bindings),
 		reload_test(an_address_of_its_own_becomes_a_lease),
 		reload_test(what_goes_gives_its_address_back),

@@ -5,22 +5,28 @@
  * failed otherwise, and who listens hears of it.
  */
 #include "ha-core/tunnel/rtnl.h"
+#include "ha-core/tunnel/setting.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <net/ethernet.h>
+#include <net/if_arp.h>
 #include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "test/unit/common/addr_of.h"
+#include "test/unit/ha-core/tunnel/tap.h"
 
 #define TABLE 7777
 
@@ -201,6 +207,62 @@ static void a_neighbour_that_is_not_known_is_not_asked_for(void **state)
 	assert_int_equal(rtnl_neighbour_use(r, lo.index, addr("10.9.0.77")), -ENOENT);
 }
 
+#define NEIGHBOUR_MAC "\x02\x00\x00\x00\x00\x07"
+
+/* 10.9.0.7 at t0: gone stale, or set by hand. */
+static void set_neighbour(int flags)
+{
+	struct arpreq req = { .arp_ha.sa_family = ARPHRD_ETHER,
+			      .arp_flags = flags,
+			      .arp_dev = "t0" };
+	const struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr = addr("10.9.0.7") };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	memcpy(&req.arp_pa, &sin, sizeof(sin));
+	memcpy(req.arp_ha.sa_data, NEIGHBOUR_MAC, 6);
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, SIOCSARP, &req), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+/* Is the neighbour asked, at its own address, whether it is still there? */
+static bool is_probed(int tap, int timeout_ms)
+{
+	struct pollfd p = { .fd = tap, .events = POLLIN };
+	uint8_t frame[1500];
+	ssize_t n;
+
+	while (poll(&p, 1, timeout_ms) > 0) {
+		n = read(tap, frame, sizeof(frame));
+		if (n >= 42 && memcmp(frame, NEIGHBOUR_MAC, 6) == 0 &&
+		    frame[12] == ETHERTYPE_ARP >> 8 && frame[13] == (ETHERTYPE_ARP & 0xff))
+			return true;
+	}
+	return false;
+}
+
+/* No counting down before it is asked, so that the test need not wait. */
+static void a_neighbour_gone_stale_is_asked_for_and_one_set_by_hand_is_not(void **state)
+{
+	const int tap = tap_open("t0");
+	struct rtnl_addr a = { .addr = addr("10.9.0.1"), .len = 24 };
+	struct rtnl_link link;
+
+	(void)state;
+	assert_int_equal(rtnl_link_get(r, "t0", &link), 0);
+	a.index = link.index;
+	assert_int_equal(rtnl_link_up(r, link.index, 0, 0), 0);
+	assert_int_equal(rtnl_addr_add(r, &a), 0);
+	assert_int_equal(setting_write(NULL, "ipv4/neigh/t0/delay_first_probe_time", 0), 0);
+	set_neighbour(ATF_COM | ATF_PERM);
+	assert_int_equal(rtnl_neighbour_use(r, link.index, addr("10.9.0.7")), 0);
+	assert_false(is_probed(tap, 200));
+	set_neighbour(ATF_COM);
+	assert_int_equal(rtnl_neighbour_use(r, link.index, addr("10.9.0.7")), 0);
+	assert_true(is_probed(tap, 20000));
+	assert_int_equal(close(tap), 0);
+}
+
 /* --- routes --- */
 
 static void note_route(void *ctx, const struct rtnl_route *route)
@@ -312,6 +374,48 @@ static void a_route_through_a_device_in_metadata_mode_has_an_outer_header(void *
 	assert_int_equal(rtnl_route_replace(r, &route), 0);
 	assert_int_equal(rtnl_link_del(r, "x0"), 0);
 	assert_int_equal(ours(), 0);
+}
+
+/* The lifeline: whoever closes its other end takes the route along. */
+static void a_route_with_an_outer_header_goes_with_its_lifeline(void **state)
+{
+	const struct rtnl_encap encap = { .src = addr("10.9.0.1"),
+					  .dst = addr("10.9.0.2"),
+					  .ttl = 64 };
+	struct rtnl_route route = { .dst = prefix("10.8.0.7", 32),
+				    .index = lo.index,
+				    .encap = &encap };
+	const int tap = tap_open("t0");
+	struct rtnl_link link;
+
+	(void)state;
+	add_address("10.9.0.1");
+	made_or_skipped(rtnl_route_add(r, &route));
+	assert_int_equal(ours(), 1);
+	assert_int_equal(seen.routes[0].index, lo.index);
+	assert_int_equal(rtnl_link_get(r, "t0", &link), 0);
+	assert_int_equal(rtnl_link_up(r, link.index, 0, 0), 0);
+	route.lifeline = link.index;
+	assert_int_equal(rtnl_route_replace(r, &route), 0);
+	assert_int_equal(ours(), 1);
+	assert_int_equal(seen.routes[0].index, 0); /* two ways */
+	assert_int_equal(close(tap), 0);
+	assert_int_equal(ours(), 0);
+}
+
+static void a_route_of_the_hosts_own_is_laid_as_one(void **state)
+{
+	const struct rtnl_route route = { .dst = prefix("10.8.0.7", 32),
+					  .index = lo.index,
+					  .type = RTN_LOCAL };
+	struct rtnl_route way;
+
+	(void)state;
+	assert_int_equal(rtnl_route_add(r, &route), 0);
+	assert_int_equal(ours(), 1);
+	assert_int_equal(seen.routes[0].type, RTN_LOCAL);
+	assert_int_equal(rtnl_route_get(r, addr("10.8.0.7"), (struct in_addr){ 0 }, &way), 0);
+	assert_int_equal(way.type, RTN_LOCAL);
 }
 
 /* --- rules --- */
@@ -445,11 +549,14 @@ int main(void)
 		TEST(a_new_link_has_no_filters),
 		TEST(an_address_is_added_once_and_read_back),
 		TEST(a_neighbour_that_is_not_known_is_not_asked_for),
+		TEST(a_neighbour_gone_stale_is_asked_for_and_one_set_by_hand_is_not),
 		TEST(a_route_is_read_back_as_it_was_laid),
 		TEST(a_route_replaces_one_of_its_prefix_table_and_metric),
 		TEST(a_route_of_another_protocol_is_not_ours_to_delete),
 		TEST(the_way_to_an_address_is_told),
 		TEST(a_route_through_a_device_in_metadata_mode_has_an_outer_header),
+		TEST(a_route_with_an_outer_header_goes_with_its_lifeline),
+		TEST(a_route_of_the_hosts_own_is_laid_as_one),
 		TEST(a_rule_is_added_once_and_deleted_once),
 		TEST(who_listens_hears_of_each_change_and_of_whom),
 		TEST(who_does_not_listen_in_time_is_told_that_changes_were_lost),

@@ -26,6 +26,9 @@ struct tunnel_dp {
 	unsigned int closed_as; /* which was closed first */
 	bool goes_on;           /* as it was told when it was closed */
 	struct tunnel_soft soft;
+	unsigned int route_cnt, udp_cnt;
+	int route_err, reload_err;
+	unsigned int settings_cnt;
 };
 
 static struct tunnel_dp base, fast;
@@ -104,6 +107,51 @@ static int base_clean(const struct tunnel_conf *conf)
 	return 0;
 }
 
+static int base_route(struct tunnel_dp *dp, struct addr_prefix network, bool on)
+{
+	(void)network;
+	dp->route_cnt += on ? 1u : -1u;
+	return dp->route_err;
+}
+
+static int base_reload(struct tunnel_dp *dp, const struct tunnel_conf *conf)
+{
+	(void)conf;
+	return dp->reload_err;
+}
+
+static void fast_settings_changed(struct tunnel_dp *dp)
+{
+	dp->settings_cnt++;
+}
+
+static void base_udp_input(struct tunnel_dp *dp, uint8_t *data, size_t len, uint8_t tos,
+			   struct in_addr src, uint16_t src_port, struct in_addr dst)
+{
+	(void)data;
+	(void)tos;
+	(void)dst;
+	dp->udp_cnt += len == 20 && ntohl(src.s_addr) == PEER && src_port == 9;
+}
+
+static bool base_is_local(struct tunnel_dp *dp, struct in_addr addr)
+{
+	(void)dp;
+	return ntohl(addr.s_addr) == PEER;
+}
+
+static struct tunnel_upkeep tier_upkeep(struct tunnel_dp *dp)
+{
+	return dp == &base ? (struct tunnel_upkeep){ .sinks = 2, .repairs = 3 }
+			   : (struct tunnel_upkeep){ .sinks = 40, .repairs = 50 };
+}
+
+static void tier_for_each_port(struct tunnel_dp *dp,
+			       void (*fn)(void *ctx, const struct tunnel_port *port), void *ctx)
+{
+	fn(ctx, &(struct tunnel_port){ .interface = dp == &base ? "ihad0" : "eth0" });
+}
+
 static void fast_reconcile(struct tunnel_dp *dp)
 {
 	dp->reconcile_cnt++;
@@ -152,6 +200,12 @@ const struct tunnel_ops tunnel_tun = {
 	.put = tier_put,
 	.del = tier_del,
 	.soft = base_soft,
+	.route = base_route,
+	.reload = base_reload,
+	.udp_input = base_udp_input,
+	.is_local = base_is_local,
+	.upkeep = tier_upkeep,
+	.for_each_port = tier_for_each_port,
 };
 
 const struct tunnel_ops tunnel_bpf = {
@@ -165,9 +219,12 @@ const struct tunnel_ops tunnel_bpf = {
 	.clean = fast_clean,
 	.reconcile = fast_reconcile,
 	.filter_changed = fast_filter_changed,
+	.settings_changed = fast_settings_changed,
 	.add_count = fast_add_count,
 	.count = fast_count,
 	.add_stats = fast_add_stats,
+	.upkeep = tier_upkeep,
+	.for_each_port = tier_for_each_port,
 	.tier = fast_tier,
 };
 
@@ -204,6 +261,7 @@ const struct tunnel_ops tunnel_kernel = {
 	.clean = kernel_clean,
 	.reconcile = fast_reconcile,
 	.filter_changed = fast_filter_changed,
+	.settings_changed = fast_settings_changed,
 	.add_stats = fast_add_stats,
 	.tier = kernel_tier,
 };
@@ -370,6 +428,144 @@ static void all_that_end_where_something_was_learnt_are_put_anew(void **state)
 	assert_int_equal(fast.del_cnt, 2);
 	base_conf->learnt(base_conf->learnt_ctx, (struct in_addr){ htonl(PEER + 1) });
 	assert_int_equal(fast.del_cnt, 2);
+}
+
+static void stop_when_there_are_two(void *ctx)
+{
+	if (fast.put_cnt == 2)
+		loop_stop(ctx);
+}
+
+static void too_late(void *ctx)
+{
+	(void)ctx;
+	fail_msg("not all were put again");
+}
+
+static void run_until(void (*look)(void *ctx), void *ctx)
+{
+	struct loop_timer *timer = loop_timer_new(f.conf.loop, look, ctx);
+	struct loop_timer *limit = loop_timer_new(f.conf.loop, too_late, NULL);
+
+	loop_timer_start(timer, 1, 1);
+	loop_timer_start(limit, 60000, 0);
+	loop_run(f.conf.loop);
+	(void)loop_timer_free(timer);
+	(void)loop_timer_free(limit);
+}
+
+/* RFC 2003 §5: what was unreachable is tried again; the timer is tunnel.c's own. */
+static void an_end_out_of_reach_is_the_fast_tiers_again_when_that_is_forgotten(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	open_tunnel();
+	base.soft.unreachable = true;
+	b = make(1, 1);
+	assert_int_equal(tunnel_put(f.tunnel, b), 0);
+	assert_int_equal(tunnel_put(f.tunnel, b), 0); /* once more is nothing new */
+	assert_int_equal(tunnel_put(f.tunnel, make(2, 1)), 0);
+	assert_int_equal(fast.put_cnt, 0);
+	assert_int_equal(fast.del_cnt, 3);
+	base.soft.unreachable = false;
+	run_until(stop_when_there_are_two, f.conf.loop);
+	assert_int_equal(fast.del_cnt, 3);
+}
+
+static unsigned int contacted_cnt;
+
+static void note_contact(void *ctx, const struct binding *first)
+{
+	assert_ptr_equal(ctx, &f);
+	assert_non_null(first);
+	contacted_cnt++;
+}
+
+static void a_first_contact_reaches_the_fast_tier_and_the_daemon(void **state)
+{
+	struct binding *b;
+
+	(void)state;
+	contacted_cnt = 0;
+	f.conf.contacted = note_contact;
+	f.conf.contacted_ctx = &f;
+	open_tunnel();
+	b = make(1, 1);
+	base_conf->contacted(base_conf->contacted_ctx, b);
+	assert_int_equal(fast.put_cnt, 1);
+	assert_int_equal(contacted_cnt, 1);
+	f.tunnel = tunnel_close(f.tunnel);
+	f.conf.contacted = NULL; /* nobody wants to know */
+	open_tunnel();
+	base_conf->contacted(base_conf->contacted_ctx, b);
+	assert_int_equal(fast.put_cnt, 2);
+	assert_int_equal(contacted_cnt, 1);
+}
+
+static void routes_and_tunnel_data_are_the_base_tiers(void **state)
+{
+	const struct addr_prefix network = { { htonl(0x0a3c0000) }, 24 };
+	const struct in_addr peer = { htonl(PEER) }, other = { htonl(PEER + 1) };
+	uint8_t data[20] = { 0 };
+
+	(void)state;
+	open_tunnel();
+	assert_int_equal(tunnel_route(f.tunnel, network, true), 0);
+	assert_int_equal(base.route_cnt, 1);
+	base.route_err = -EEXIST;
+	assert_int_equal(tunnel_route(f.tunnel, network, true), -EEXIST);
+	tunnel_udp_input(f.tunnel, data, sizeof(data), 0, peer, 9, other);
+	assert_int_equal(base.udp_cnt, 1);
+	assert_true(tunnel_is_local(f.tunnel, peer));
+	assert_false(tunnel_is_local(f.tunnel, other));
+	assert_false(tunnel_is_local(NULL, peer)); /* nobody knows */
+}
+
+static void a_reload_that_the_base_tier_refuses_reaches_no_other(void **state)
+{
+	struct tunnel_conf conf = f.conf;
+
+	(void)state;
+	open_tunnel();
+	base.reload_err = -ENODEV;
+	assert_int_equal(tunnel_reload(f.tunnel, &conf), -ENODEV);
+	assert_int_equal(fast.settings_cnt, 0);
+	base.reload_err = 0;
+	assert_int_equal(tunnel_reload(f.tunnel, &conf), 0);
+	assert_int_equal(fast.settings_cnt, 1);
+}
+
+static void note_port(void *ctx, const struct tunnel_port *port)
+{
+	char *names = ctx;
+
+	strcat(strcat(names, port->interface), " ");
+}
+
+static void what_is_kept_up_is_the_sum_and_ports_are_those_of_both(void **state)
+{
+	char names[64] = "";
+	struct tunnel_upkeep up;
+
+	(void)state;
+	up = tunnel_upkeep(NULL);
+	assert_int_equal(up.sinks + up.repairs, 0);
+	tunnel_for_each_port(NULL, note_port, names);
+	assert_string_equal(names, "");
+	open_tunnel();
+	up = tunnel_upkeep(f.tunnel);
+	assert_int_equal(up.sinks, 2); /* the base tier's alone */
+	assert_int_equal(up.repairs, 53);
+	tunnel_for_each_port(f.tunnel, note_port, names);
+	assert_string_equal(names, "eth0 ihad0 ");
+	f.tunnel = tunnel_close(f.tunnel);
+	f.conf.choice = TUNNEL_TUN;
+	names[0] = '\0';
+	open_tunnel();
+	assert_int_equal(tunnel_upkeep(f.tunnel).repairs, 3);
+	tunnel_for_each_port(f.tunnel, note_port, names);
+	assert_string_equal(names, "ihad0 ");
 }
 
 static void counts_are_the_bindings_own_and_the_fast_tiers(void **state)
@@ -572,16 +768,9 @@ static void stop_when_all_are_put(void *ctx)
 		loop_stop(f.conf.loop);
 }
 
-static void too_late(void *ctx)
-{
-	(void)ctx;
-	fail_msg("not all were put again");
-}
-
 static void all_are_put_again_a_few_at_a_time_when_a_tier_has_lost_them(void **state)
 {
 	uint32_t cnt = 1000, i;
-	struct loop_timer *timer, *limit;
 
 	(void)state;
 	f.conf.choice = TUNNEL_KERNEL;
@@ -590,14 +779,8 @@ static void all_are_put_again_a_few_at_a_time_when_a_tier_has_lost_them(void **s
 		(void)make(i, 1);
 	base_conf->lost(base_conf->learnt_ctx);
 	assert_int_equal(fast.put_cnt, 0); /* not all at once */
-	timer = loop_timer_new(f.conf.loop, stop_when_all_are_put, &cnt);
-	limit = loop_timer_new(f.conf.loop, too_late, NULL);
-	loop_timer_start(timer, 1, 1);
-	loop_timer_start(limit, 20000, 0);
-	loop_run(f.conf.loop);
+	run_until(stop_when_all_are_put, &cnt);
 	assert_int_equal(fast.put_cnt, cnt);
-	(void)loop_timer_free(timer);
-	(void)loop_timer_free(limit);
 }
 
 int main(void)
@@ -611,6 +794,11 @@ int main(void)
 		TEST(refusal_of_the_base_tier_is_told_and_the_fast_one_is_not_asked),
 		TEST(deletion_reaches_both_and_either_failure_is_told),
 		TEST(all_that_end_where_something_was_learnt_are_put_anew),
+		TEST(an_end_out_of_reach_is_the_fast_tiers_again_when_that_is_forgotten),
+		TEST(a_first_contact_reaches_the_fast_tier_and_the_daemon),
+		TEST(routes_and_tunnel_data_are_the_base_tiers),
+		TEST(a_reload_that_the_base_tier_refuses_reaches_no_other),
+		TEST(what_is_kept_up_is_the_sum_and_ports_are_those_of_both),
 		TEST(tier_that_cannot_filter_is_not_chosen_where_there_is_a_filter),
 		TEST(what_a_tier_that_cannot_count_has_sent_is_not_known),
 		TEST(tier_without_time_is_not_told_of_renewals_of_what_it_carries),
