@@ -8,6 +8,7 @@
 #include "ha-core/ha_conf.h"
 #include "ha-core/ha_ctl.h"
 #include "test/alloc/alloc_drill.h"
+#include "test/alloc/alloc_fault.h"
 #include "test/unit/ha-core/engine/idle_hooks.h"
 
 #include <errno.h>
@@ -269,5 +270,6 @@ int main(void)
 		cmocka_unit_test(each_answer_is_whole_or_does_not_end_well),
 	};
 
+	alloc_fault_begin();
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

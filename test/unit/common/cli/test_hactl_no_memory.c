@@ -15,6 +15,7 @@ int hactl_main(int argc, char **argv);
 #undef main
 
 #include "test/alloc/alloc_drill.h"
+#include "test/alloc/alloc_fault.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -316,5 +317,6 @@ int main(void)
 		cmocka_unit_test(a_table_that_outgrows_memory_is_missed_in_words),
 	};
 
+	alloc_fault_begin();
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
