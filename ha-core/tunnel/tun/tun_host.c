@@ -520,16 +520,17 @@ int tun_host_route(struct tun_host *h, struct addr_prefix network, bool on)
 	return on ? put_route(h, network) : del_route(h, network);
 }
 
-/* Only a virtual network is routed as a whole. Of `cnt` networks those not among the others. */
-static void unroute_networks(struct tun_host *h, const struct tunnel_home_network *nets, size_t cnt,
-			     const struct tunnel_home_network *others, size_t other_cnt)
+/* Only a virtual network is routed as a whole. Those that do not stay. */
+static void unroute_networks(struct tun_host *h, const struct tunnel_home_network *nets,
+			     size_t net_cnt, const struct tunnel_home_network *stay,
+			     size_t stay_cnt)
 {
 	size_t i;
 	int err;
 
-	for (i = 0; i < cnt; i++) {
+	for (i = 0; i < net_cnt; i++) {
 		if (nets[i].interface[0] != '\0' ||
-		    tunnel_home_network_find(others, other_cnt, &nets[i]))
+		    tunnel_home_network_find(stay, stay_cnt, &nets[i]))
 			continue;
 		err = del_route(h, nets[i].prefix);
 		if (err < 0)
