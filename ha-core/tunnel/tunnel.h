@@ -182,7 +182,7 @@ void tunnel_udp_input(struct tunnel *t, uint8_t *data, size_t len, uint8_t tos, 
 
 /**
  * Would this host take a packet to addr for itself: an address of its own, a broadcast of one of
- * its links? A tunnel to it would lead nowhere. Asks the kernel. t may be NULL: nobody knows.
+ * its links? A tunnel to it would lead nowhere. t may be NULL: nobody knows.
  */
 bool tunnel_is_local(const struct tunnel *t, struct in_addr addr);
 

@@ -53,6 +53,8 @@ struct tun_host {
 	bool forwarding_is_ours;    /* it was off when we came */
 	char note[PATH_MAX];        /* of that */
 	struct addr_set were_links; /* home networks: single addresses may have routes still */
+	struct addr_set addresses;  /* of this host, as of the last change that we were told of */
+	bool addresses_known;
 };
 
 static void note_in(struct tun_host *h)
@@ -479,6 +481,7 @@ struct tun_host *tun_host_close(struct tun_host *h)
 		(void)close(h->fd); /* the device goes with it */
 	h->rtnl = rtnl_close(h->rtnl);
 	addr_set_done(&h->were_links);
+	addr_set_done(&h->addresses);
 	free(h);
 	return NULL;
 }
@@ -711,4 +714,44 @@ bool tun_host_is_local(struct tun_host *h, struct in_addr addr)
 		return false;
 	/* If the kernel does not say, it might be. */
 	return err < 0 || route.type != RTN_UNICAST;
+}
+
+static void add_address(void *ctx, const struct rtnl_addr *a)
+{
+	const struct addr_prefix net = addr_prefix_of(a->addr, a->len);
+	const struct in_addr all[] = { a->addr, net.addr, addr_prefix_broadcast(net) };
+	struct tun_host *h = ctx;
+	size_t i;
+
+	/* A network of one or two addresses has no name and no broadcast address (RFC 3021). */
+	for (i = 0; i < (a->len <= 30 ? sizeof(all) / sizeof(*all) : 1) && h->addresses_known; i++)
+		h->addresses_known =
+			addr_set_add(&h->addresses, (struct addr_prefix){ all[i], 32 }) == 0;
+}
+
+static void read_addresses(struct tun_host *h)
+{
+	addr_set_done(&h->addresses);
+	h->addresses_known = true; /* unless memory is short */
+	if (rtnl_addr_dump(h->rtnl, add_address, h) < 0)
+		h->addresses_known = false;
+}
+
+static bool is_listed(const struct tun_host *h, struct in_addr addr)
+{
+	return addr_eq(addr, h->conf->home_agent) || addr_set_contains(&h->addresses, addr);
+}
+
+bool tun_host_has_address(struct tun_host *h, struct in_addr addr)
+{
+	if (h->addresses_known && !is_listed(h, addr))
+		return false;
+	read_addresses(h); /* what may be over refuses nobody */
+	/* If the kernel does not say, it might. */
+	return !h->addresses_known || is_listed(h, addr);
+}
+
+void tun_host_forget_addresses(struct tun_host *h)
+{
+	h->addresses_known = false;
 }

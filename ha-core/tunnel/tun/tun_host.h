@@ -68,4 +68,13 @@ int tun_host_repair(struct tun_host *h);
 /** Would this host take a packet to addr for itself: an address of its own, a broadcast? */
 bool tun_host_is_local(struct tun_host *h, struct in_addr addr);
 
+/**
+ * Has this host the address, or a link for which it is the network's own or its broadcast? Unlike
+ * tun_host_is_local() it asks the kernel only after a change: each new tunnel's end is looked at.
+ */
+bool tun_host_has_address(struct tun_host *h, struct in_addr addr);
+
+/** The host's addresses have changed, or may have. */
+void tun_host_forget_addresses(struct tun_host *h);
+
 #endif

@@ -128,6 +128,8 @@ static void on_change(void *ctx, const struct rtnl_change *change)
 {
 	struct tun_watch *w = ctx;
 
+	if (change->event == RTNL_ADDR)
+		tun_host_forget_addresses(w->host);
 	if (concerns_us(w, change))
 		look_in(w, SETTLE_MS);
 }
@@ -137,8 +139,10 @@ static void on_readable(void *ctx, int events)
 	struct tun_watch *w = ctx;
 
 	(void)events;
-	if (rtnl_monitor_read(w->monitor) < 0)
-		look_in(w, SETTLE_MS); /* some were lost: anything may have happened */
+	if (rtnl_monitor_read(w->monitor) == 0)
+		return;
+	tun_host_forget_addresses(w->host); /* some were lost: anything may have happened */
+	look_in(w, SETTLE_MS);
 }
 
 int tun_watch_open(const struct tunnel_conf *conf, struct tun_host *host,

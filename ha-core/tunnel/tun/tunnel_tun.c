@@ -1629,7 +1629,7 @@ static struct tunnel_soft tun_soft(struct tunnel_dp *dp, struct in_addr peer)
 
 static bool tun_is_local(struct tunnel_dp *dp, struct in_addr addr)
 {
-	return tun_host_is_local(dp->host, addr);
+	return tun_host_has_address(dp->host, addr);
 }
 
 static struct tunnel_upkeep tun_upkeep(struct tunnel_dp *dp)

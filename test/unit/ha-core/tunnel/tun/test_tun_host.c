@@ -432,6 +432,25 @@ static void what_this_host_takes_itself_is_local(void **state)
 	assert_false(tun_host_is_local(f.host, addr("203.0.113.1"))); /* no way there */
 }
 
+static void an_address_that_comes_or_goes_counts_once_it_is_told(void **state)
+{
+	const struct rtnl_addr second = { link_of(HOME).index, addr("10.61.0.1"), 30, 0 };
+
+	(void)state;
+	open_host();
+	assert_true(tun_host_has_address(f.host, addr("10.0.0.2")));
+	assert_true(tun_host_has_address(f.host, addr("10.60.0.1")));
+	assert_true(tun_host_has_address(f.host, addr("10.60.0.0")));
+	assert_true(tun_host_has_address(f.host, addr("10.60.0.255")));
+	assert_false(tun_host_has_address(f.host, addr("10.60.0.7")));
+	assert_int_equal(rtnl_addr_add(f.rtnl, &second), 0);
+	assert_false(tun_host_has_address(f.host, addr("10.61.0.1"))); /* the kernel is not asked */
+	tun_host_forget_addresses(f.host);
+	assert_true(tun_host_has_address(f.host, addr("10.61.0.1")));
+	assert_true(tun_host_has_address(f.host, addr("10.61.0.3")));
+	assert_false(tun_host_has_address(f.host, addr("10.61.0.2")));
+}
+
 /* --- what other hands take away --- */
 
 static void routes_that_are_gone_are_put_back(void **state)
@@ -619,6 +638,7 @@ int main(void)
 		TEST(a_node_that_ends_with_its_link_leaves_no_route),
 		TEST(a_link_that_is_none_any_more_is_routed_as_a_whole),
 		TEST(what_this_host_takes_itself_is_local),
+		TEST(an_address_that_comes_or_goes_counts_once_it_is_told),
 		TEST(routes_that_are_gone_are_put_back),
 		TEST(a_device_that_was_set_down_is_set_up),
 		TEST(a_device_that_was_deleted_is_made_anew),
