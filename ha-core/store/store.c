@@ -837,7 +837,7 @@ static int merge(struct store *s, uint64_t sequence)
 	free(list);
 	journal_segment_done(&seg);
 	forget_pages(s);
-	(void)malloc_trim(0); /* a segment lay on the heap; glibc would keep it for later */
+	(void)malloc_trim(0); /* glibc would keep what small pieces took */
 	if (rc == 0)
 		unlink_segment(s, sequence);
 	return rc;
