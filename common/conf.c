@@ -252,20 +252,25 @@ static struct quoted quote(const char *text)
 	return q;
 }
 
-/** Edits from one word to the other (Levenshtein), for words of a key's length. */
-static size_t distance(const char *a, const char *b)
+/**
+ * Edits from one word to the other (Levenshtein), for words of a key's length; SIZE_MAX if there
+ * are `below` or more, which is soon seen of words that have nothing in common.
+ */
+static size_t distance(const char *a, const char *b, size_t below)
 {
 	size_t row[PATH_MAX_LEN + 1];
 	size_t a_len = strlen(a), b_len = strlen(b);
-	size_t i, j, diagonal, above;
+	size_t i, j, diagonal, above, least;
 
 	if (a_len > PATH_MAX_LEN || b_len > PATH_MAX_LEN)
+		return SIZE_MAX;
+	if ((a_len > b_len ? a_len - b_len : b_len - a_len) >= below)
 		return SIZE_MAX;
 	for (j = 0; j <= b_len; j++)
 		row[j] = j;
 	for (i = 1; i <= a_len; i++) {
 		diagonal = row[0];
-		row[0] = i;
+		row[0] = least = i;
 		for (j = 1; j <= b_len; j++) {
 			above = row[j];
 			row[j] = diagonal + (a[i - 1] != b[j - 1]);
@@ -273,16 +278,26 @@ static size_t distance(const char *a, const char *b)
 				row[j] = above + 1;
 			if (row[j - 1] + 1 < row[j])
 				row[j] = row[j - 1] + 1;
+			if (row[j] < least)
+				least = row[j];
 			diagonal = above;
 		}
+		if (least >= below) /* it only grows from row to row */
+			return SIZE_MAX;
 	}
-	return row[b_len];
+	return row[b_len] < below ? row[b_len] : SIZE_MAX;
 }
 
-/** Near enough to be a slip of the same word? */
-static bool is_near(size_t dist, const char *word)
+/** The distance, if it is near enough for a slip of the word, and nearer than the best so far. */
+static bool is_nearer(const char *text, const char *word, size_t *best)
 {
-	return dist <= 1 + strlen(word) / 3;
+	size_t near = 2 + strlen(word) / 3;
+	size_t dist = distance(text, word, near < *best ? near : *best);
+
+	if (dist == SIZE_MAX)
+		return false;
+	*best = dist;
+	return true;
 }
 
 static void append(char *buf, size_t size, const char *fmt, ...)
@@ -387,7 +402,8 @@ static int store_uint(const struct conf_key *row, const char *text, void *field,
 
 static int choose(const struct conf_key *row, const char *text, int *ret_choice, struct why why)
 {
-	size_t i, dist, best = 0, best_dist = SIZE_MAX;
+	const char *nearest = NULL;
+	size_t i, best = SIZE_MAX;
 
 	assert(row->choices[0]);
 	for (i = 0; row->choices[i]; i++) {
@@ -396,18 +412,14 @@ static int choose(const struct conf_key *row, const char *text, int *ret_choice,
 			return 0;
 		}
 	}
-	for (i = 0; row->choices[i]; i++) {
-		dist = distance(text, row->choices[i]);
-		if (dist < best_dist) {
-			best = i;
-			best_dist = dist;
-		}
-	}
+	for (i = 0; row->choices[i]; i++)
+		if (is_nearer(text, row->choices[i], &best))
+			nearest = row->choices[i];
 	refuse(why, "%s is not one of ", quote(text).s);
 	for (i = 0; row->choices[i]; i++)
 		append(why.s, why.size, "%s%s", i ? ", " : "", row->choices[i]);
-	if (is_near(best_dist, row->choices[best]))
-		append(why.s, why.size, "; did you mean \"%s\"?", row->choices[best]);
+	if (nearest)
+		append(why.s, why.size, "; did you mean \"%s\"?", nearest);
 	return ERR_INVALID;
 }
 
@@ -1381,7 +1393,7 @@ static void unknown_key(struct reader *r, const struct record *rec, const char *
 {
 	char why[WHY_MAX] = "", word[PATH_MAX_LEN], nearest[PATH_MAX_LEN] = "",
 	     last[PATH_MAX_LEN] = "";
-	size_t dist, best = SIZE_MAX;
+	size_t best = SIZE_MAX;
 	const struct slot *s;
 	const char *leaf;
 
@@ -1392,13 +1404,10 @@ static void unknown_key(struct reader *r, const struct record *rec, const char *
 		if (!is_in(s->row, section))
 			continue;
 		word_in(s->row, section, word, sizeof(word));
-		dist = distance(key, word);
-		if (dist < best) {
-			best = dist;
+		if (is_nearer(key, word, &best))
 			strcpy(nearest, word);
-		}
 	}
-	if (best != SIZE_MAX && is_near(best, nearest)) {
+	if (nearest[0]) {
 		fault(r, here(r), "%s; did you mean \"%s\"?", why, nearest);
 		return;
 	}

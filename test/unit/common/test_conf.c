@@ -302,6 +302,17 @@ static void a_value_is_of_its_type(void **state)
 	FAULTS(A "\"flag\\0\": on\n", "f:2:1: error: a key is a word\n");
 }
 
+static void a_key_is_near_within_a_third_of_its_letters_and_one(void **state)
+{
+	(void)state;
+	FAULTS(A "fl: true\n", "f:2:1: error: unknown key \"fl\"; did you mean \"flag\"?\n");
+	FAULTS(A "adding: 1\n", "f:2:1: error: unknown key \"adding\"; known here: flag, net, "
+				"colours, text, name, address, prefix, words, addresses, prefixes, "
+				"items\n");
+	FAULTS(A "addressed: 1\n",
+	       "f:2:1: error: unknown key \"addressed\"; did you mean \"addresses\"?\n");
+}
+
 static void a_choice_is_one_of_its_row(void **state)
 {
 	(void)state;
@@ -600,6 +611,7 @@ int main(void)
 		cmocka_unit_test(every_type_is_read_into_its_field),
 		cmocka_unit_test(what_is_not_given_has_its_default),
 		cmocka_unit_test(an_unknown_key_is_told_with_the_nearest_one),
+		cmocka_unit_test(a_key_is_near_within_a_third_of_its_letters_and_one),
 		cmocka_unit_test(a_key_or_section_is_given_once),
 		cmocka_unit_test(a_number_is_whole_and_in_range),
 		cmocka_unit_test(a_value_is_of_its_type),
