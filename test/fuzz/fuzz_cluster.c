@@ -16,7 +16,7 @@
  *	shake     number of the newest entry (4): the answers to a good handshake
  *	entry     how far its number is from the next one (1, signed), record: from the stream
  *	scanned   record: of the snapshot, and its end
- *	time      milliseconds (2)
+ *	time      milliseconds (2), LIFE_MS of an input at most
  *	others    nothing: a node changes here; a hang-up; a reload begins or ends
  *
  * A record is a key, its length before it (1), a rank (16), and a value, its length before it (2).
@@ -24,11 +24,11 @@
 #include "common/log.h"
 #include "ha-core/engine/memory.h"
 #include "ha-core/ha_cluster.h"
+#include "test/fuzz/again.h"
 #include "test/fuzz/in_order.h"
 
 #include <errno.h>
 #include <stdarg.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 enum {
@@ -56,6 +56,7 @@ enum {
 #define FD_BASE     2000000 /* nobody's */
 #define SAID_MAX    65536
 #define CONFIRM_MS  500
+#define LIFE_MS     65536 /* ten times the longest wait, each tick of it at a cost */
 #define NTP         0xe8fe6f80u
 #define PASSWORD    "a password that no other command has"
 
@@ -77,6 +78,7 @@ static struct ha_cluster *hc;
 static bool is_reloading;
 static size_t held; /* answers that wait */
 static uint64_t held_since_ms;
+static uint64_t ends_ms;  /* no step's time passes after it */
 static uint64_t expected; /* number of the next entry, if the server were a good one */
 
 /* ------------------------------------------------------------------ the loop */
@@ -211,7 +213,6 @@ ssize_t __wrap_send(int fd, const void *data, size_t len, int flags);
 ssize_t __wrap_recv(int fd, void *data, size_t size, int flags);
 int __wrap_close(int fd);
 int __real_close(int fd);
-ssize_t __wrap_getrandom(void *data, size_t len, unsigned int flags);
 void __wrap_log_write(enum log_level level, const char *message, const char *fmt, ...);
 
 int __wrap_socket(int domain, int type, int protocol)
@@ -293,14 +294,6 @@ int __wrap_close(int fd)
 		return __real_close(fd);
 	sockets[fd - FD_BASE].is_open = false;
 	return 0;
-}
-
-/* The same names, epochs and versions each time. */
-ssize_t __wrap_getrandom(void *data, size_t len, unsigned int flags)
-{
-	(void)flags;
-	memset(data, 0x5a, len);
-	return (ssize_t)len;
 }
 
 /* Nobody reads it, and there would be much of it. */
@@ -458,6 +451,7 @@ static void begin(uint8_t bits)
 	held = 0;
 	is_reloading = false;
 	expected = 1;
+	ends_ms = w.now.mono_ms + LIFE_MS;
 	FUZZ_CHECK(ha_cluster_open(&conf, &env, &hc) == 0 && hc);
 	pass_time(0);
 }
@@ -479,6 +473,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc;
 	(void)argv;
 	log_set_level(LOG_LEVEL_ERROR);
+	again_open();
 	return 0;
 }
 
@@ -591,6 +586,13 @@ static void touch(void)
 		held_since_ms = w.now.mono_ms;
 }
 
+static uint64_t within_life(uint64_t ms)
+{
+	const uint64_t left_ms = ends_ms > w.now.mono_ms ? ends_ms - w.now.mono_ms : 0;
+
+	return ms < left_ms ? ms : left_ms;
+}
+
 static void step(struct wire_reader *r)
 {
 	struct socket *s;
@@ -616,7 +618,7 @@ static void step(struct wire_reader *r)
 		scanned(r);
 		break;
 	case STEP_TIME:
-		pass_time(wire_u16(r));
+		pass_time(within_life(wire_u16(r)));
 		break;
 	case STEP_TOUCH:
 		touch();

@@ -15,6 +15,7 @@
  *
  * RFC 5944 §3.8 (what is accepted, and what a reply holds), RFC 5265 §4.3 (who hears of TNC).
  */
+#include "test/fuzz/again.h"
 #include "test/fuzz/in_order.h"
 
 #include "ha-core/engine/reload.h"
@@ -173,6 +174,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
+	again_open();
 	for (i = 0; i < AGENT_CNT; i++) {
 		world_init(&keys[i], 0);
 		set_up(&keys[i], i, 0);

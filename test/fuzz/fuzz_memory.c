@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "ha-core/engine/memory.h"
 #include "ha-core/engine/revocation.h"
+#include "test/fuzz/again.h"
 #include "test/fuzz/in_order.h"
 
 #define BIT_MAY_LACK  0x01
@@ -115,6 +116,14 @@ static void one_record(struct world *w, struct wire_reader *r, const struct memo
 	if (rc == 0 && !at->has_moved && !w->refuse_changes)
 		check_again(w, out.node, at, take);
 	free(copy);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	again_open();
+	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
