@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * For targets that make an engine for each input: an input is heard by the same engine each time,
- * and what that engine has room for but does not use costs nothing.
+ * For targets that make an engine for each input: it is the same one each time, and costs little.
  *
- * Seeds of hash tables come from getrandom(); the linker's --wrap brings that here. Large tables
- * are mapped when they are made and unmapped when they are gone: glibc, once it has seen one freed,
- * would take the next from its heap and clear all of it.
+ * Seeds of hash tables come from getrandom(); the linker's --wrap brings that here. What an engine
+ * had stays with the program: glibc would give it back to the kernel, and the next one's tables
+ * would come page by page again.
  */
 #include "test/fuzz/again.h"
 
@@ -14,7 +13,7 @@
 #include <sys/random.h>
 #include <sys/types.h>
 
-#define MAPPED_MIN (256 * 1024)
+#define MAPPED_MIN (32 * 1024 * 1024)
 #define KEPT_MAX   (64 * 1024 * 1024)
 
 ssize_t __wrap_getrandom(void *data, size_t len, unsigned int flags);

@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ enum { SPOIL_WRITE, SPOIL_FLIP, SPOIL_CUT, SPOIL_REMOVE, SPOIL_CNT };
 #define SPOILS_MAX   8
 #define KEY_CNT      24
 #define PATH_MAX_LEN 1024
+#define MAPPED_MIN   (256 * 1024)
 
 static char directory[] = "/dev/shm/fuzz-store.XXXXXX";
 static struct store_conf conf;
@@ -139,6 +141,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
+	/* LMDB's room for changes, mapped: two megabytes that nobody clears and no child copies. */
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_MIN);
+	(void)mallopt(M_TRIM_THRESHOLD, MAPPED_MIN);
 	FUZZ_CHECK(mkdtemp(directory) && atexit(remove_it_all) == 0);
 	conf = (struct store_conf){ .directory = directory,
 				    .daemon = "ihad",
