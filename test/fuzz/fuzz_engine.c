@@ -413,7 +413,7 @@ static void check_granted(const struct world *w)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void converse(const uint8_t *data, size_t size)
 {
 	struct wire_reader r = wire_reader(data, size);
 	size_t agent = wire_u8(&r) % AGENT_CNT;
@@ -425,7 +425,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	world_init(&w, wire_u32(&r));
 	if (r.failed)
-		return 0;
+		return;
 	set_up(&w, agent, bits);
 	for (i = 0; i < STEPS_MAX && wire_left(&r) > 0; i++) {
 		switch (wire_u8(&r) % STEP_CNT) {
@@ -453,7 +453,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	change_to_its_end(&w);
 	world_done(&w);
-	return 0;
 }
 
 /* ---------------------------------------------------- the mutator that signs */
@@ -545,16 +544,15 @@ static size_t step_len(uint8_t kind)
  * Changes the whole input, or one message and its length with it; then signs every message. Where
  * there is no libFuzzer to change anything, it only signs.
  */
-size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+static size_t change_and_sign(uint8_t *data, size_t size, size_t max_size, bool may_change)
 {
 	const struct engine *e;
 	size_t at = HEADER_LEN, len, target, seen = 0, room;
 	struct in_addr src;
 	uint32_t clock;
 
-	random_state = seed;
 	target = draw(8);
-	if (LLVMFuzzerMutate && target >= 6)
+	if (may_change && target >= 6)
 		size = LLVMFuzzerMutate(data, size, max_size);
 	if (size < HEADER_LEN)
 		return size;
@@ -573,7 +571,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		at += MESSAGE_HEAD;
 		if (len > size - at)
 			len = size - at;
-		if (LLVMFuzzerMutate && seen++ == target && len > 0) {
+		if (may_change && seen++ == target && len > 0) {
 			/* In place at the end of the room, so that it may grow. */
 			static uint8_t msg[MESSAGE_MAX];
 			size_t tail = size - at - len, new_len;
@@ -597,3 +595,36 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	}
 	return size;
 }
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	random_state = seed;
+	return change_and_sign(data, size, max_size, LLVMFuzzerMutate != NULL);
+}
+
+#ifdef __AFL_COMPILER
+
+#define AS_IS 0x80 /* of the first octet; the agents are less */
+
+/* It does not ask the mutator, which without libFuzzer signs: here, what it has changed itself. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint8_t *copy = fuzz_copy(data, size);
+
+	random_state = 0;
+	if (size > 0 && !(copy[0] & AS_IS))
+		(void)change_and_sign(copy, size, size, false);
+	converse(copy, size);
+	free(copy);
+	return 0;
+}
+
+#else
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	converse(data, size);
+	return 0;
+}
+
+#endif
