@@ -21,6 +21,7 @@
 
 static char directory[] = "/dev/shm/fuzz-journal.XXXXXX";
 static int dir_fd = -1;
+static int fd = -1; /* of the segment */
 
 static void remove_it_all(void)
 {
@@ -33,11 +34,16 @@ static void remove_it_all(void)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	char name[32];
+
 	(void)argc;
 	(void)argv;
 	FUZZ_CHECK(mkdtemp(directory));
 	dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	FUZZ_CHECK(dir_fd >= 0 && atexit(remove_it_all) == 0);
+	journal_name(1, name);
+	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	FUZZ_CHECK(fd >= 0);
 	return 0;
 }
 
@@ -101,18 +107,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct journal_segment s;
 	uint8_t *segment;
-	char name[32];
-	int fd, err;
+	int err;
 
 	if (size < 1 || size > SEGMENT_MAX)
 		return 0;
 	segment = fuzz_copy(data + 1, size - 1);
 	if (!(data[0] & BIT_AS_IS))
 		mend(segment, size - 1);
-	journal_name(1, name);
-	fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	FUZZ_CHECK(fd >= 0 && write(fd, segment, size - 1) == (ssize_t)(size - 1));
-	(void)close(fd);
+	FUZZ_CHECK(pwrite(fd, segment, size - 1, 0) == (ssize_t)(size - 1));
+	FUZZ_CHECK(ftruncate(fd, (off_t)(size - 1)) == 0);
 	err = journal_read(dir_fd, 1, &s);
 	FUZZ_CHECK(err == 0 || err == ERR_UNSUPPORTED);
 	if (err == 0) {
