@@ -220,7 +220,7 @@ bool binding_has_contact(const struct binding *first, struct in_addr far_end)
 int binding_add_contact(struct binding *first, struct in_addr far_end)
 {
 	struct binding_more *more = more_of(first);
-	struct binding_contacts *c = more ? more->contacts : NULL;
+	struct binding_contacts *c = more ? more->contacts : NULL, *grown;
 	size_t cnt = c ? c->cnt : 0;
 
 	if (!more)
@@ -228,10 +228,10 @@ int binding_add_contact(struct binding *first, struct in_addr far_end)
 	if (binding_has_contact(first, far_end))
 		return 0;
 	if (cnt < BINDING_CONTACT_MAX) {
-		c = realloc(c, sizeof(*c) + (cnt + 1) * sizeof(c->far_ends[0]));
-		if (!c)
+		grown = realloc(c, sizeof(*c) + (cnt + 1) * sizeof(c->far_ends[0]));
+		if (!grown)
 			return -ENOMEM;
-		more->contacts = c;
+		more->contacts = c = grown;
 	} else {
 		memmove(c->far_ends, c->far_ends + 1, --cnt * sizeof(c->far_ends[0]));
 	}
