@@ -4,6 +4,7 @@
  *
  *	state.mdb       LMDB: every key, as of the last segment merged; always consistent
  *	journal.SEQ     segments of changes since then (journal.c)
+ *	journal.end     how far the journal went when it was last written to
  *	lock            held by the daemon that has the store open
  *
  * Why two? Measured on the machine of two cores that we build on, a million keys of 8 octets with
@@ -26,6 +27,10 @@
  * At start LMDB and the segments left are walked together in the order of keys; nothing is merged
  * before serving. LMDB trusts its own pages, so a damaged file can crash who reads it: a child
  * process walks through all of it first, checks each value's checksum, and may crash.
+ *
+ * What a kernel that went down has not written is not damage, and the journal is good up to there.
+ * A process that went down takes nothing with it: in the same boot, as after an end in order, the
+ * journal must go as far as journal.end says, or somebody else has cut it short.
  *
  * One record "store" says whose state it is, in which layout, and how the last run ended. A layout
  * of a later version is refused; a version that changes the layout must read the one before, here,
@@ -59,6 +64,8 @@
 
 #define LAYOUT        1
 #define DATABASE      "state.mdb"
+#define END           "journal.end"
+#define END_LEN       28
 #define MAP_SIZE      (sizeof(void *) > 4 ? (size_t)16 << 30 : (size_t)1 << 30)
 #define CRC_LEN       4
 #define MERGE_TXN     4096 /* changes: bounds the pages that LMDB holds, and keeps, in memory */
@@ -95,7 +102,7 @@ struct shared {
 
 struct store {
 	struct store_conf conf;
-	int dir_fd, lock_fd;
+	int dir_fd, lock_fd, end_fd;
 	MDB_env *env;
 	MDB_dbi dbi;
 	struct about about;
@@ -141,10 +148,28 @@ static int lmdb_error(int rc)
 	}
 }
 
+/* Some errors are of no file in particular. */
+static const char *remedy_for(int rc, const char *otherwise)
+{
+	switch (rc) {
+	case -ENOSPC:
+	case -EDQUOT:
+		return "free some space on the disk of state.directory";
+	case -ENOMEM:
+		return "allow the daemon more memory and address space (ulimit -v, LimitAS=): the "
+		       "database is a map of 16 GiB";
+	case -EMFILE:
+	case -ENFILE:
+		return "allow the daemon more open files (ulimit -n, LimitNOFILE=)";
+	default:
+		return otherwise;
+	}
+}
+
 static int fault(char *out_fault, int rc, const char *what, const char *remedy)
 {
 	(void)snprintf(out_fault, STORE_FAULT_MAX, "%s%s%s: %s", what, rc > ERR_BASE ? ": " : "",
-		       rc > ERR_BASE ? err_text(rc) : "", remedy);
+		       rc > ERR_BASE ? err_text(rc) : "", remedy_for(rc, remedy));
 	return rc;
 }
 
@@ -344,7 +369,7 @@ static int make_database(struct store *s, const char *path, char *out_fault)
 	return 0;
 }
 
-enum walked { WALKED_SOUND, WALKED_DAMAGED, WALKED_UNREADABLE };
+enum walked { WALKED_SOUND, WALKED_DAMAGED, WALKED_UNREADABLE, WALKED_NO_MEMORY };
 
 /*
  * The database in which LMDB keeps the pages that are free, lists of their numbers, each a count
@@ -401,6 +426,8 @@ static enum walked walk_database(const char *path)
 	int rc;
 
 	rc = open_env(path, MDB_RDONLY | MDB_NOLOCK, &env, &dbi);
+	if (rc == -ENOMEM)
+		return WALKED_NO_MEMORY;
 	if (rc < 0)
 		return rc > ERR_BASE && rc != -EINVAL ? WALKED_UNREADABLE : WALKED_DAMAGED;
 	if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0 || stat.ms_psize == 0 ||
@@ -445,6 +472,8 @@ static int check_database(const char *path, char *out_fault)
 		return 0;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == WALKED_UNREADABLE)
 		return fault(out_fault, -EACCES, "cannot read " DATABASE, REMEDY_DIRECTORY);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WALKED_NO_MEMORY)
+		return fault(out_fault, -ENOMEM, "cannot read " DATABASE, REMEDY_DIRECTORY);
 	return damaged(out_fault, DATABASE " is damaged or cut short");
 }
 
@@ -549,6 +578,72 @@ static void unlink_segment(const struct store *s, uint64_t sequence)
 	(void)unlinkat(s->dir_fd, name, 0);
 }
 
+/* --- where the journal ends --- */
+
+struct end {
+	uint32_t boot;
+	uint64_t sequence, size; /* of the last segment */
+};
+
+/* Not vital: one that could not be written vouches for less. */
+static void put_end(const struct store *s)
+{
+	uint8_t buf[END_LEN];
+	struct wire_writer w = wire_writer(buf, sizeof(buf));
+
+	wire_put_u32(&w, LAYOUT);
+	wire_put_u32(&w, s->boot);
+	wire_put_u64(&w, s->journal.sequence);
+	wire_put_u64(&w, s->journal.size);
+	wire_put_u32(&w, crc32c(0, buf, wire_len(&w)));
+	(void)!pwrite(s->end_fd, buf, sizeof(buf), 0);
+}
+
+/* @return false: there is none, or one of another layout */
+static bool get_end(const struct store *s, struct end *ret_end)
+{
+	uint8_t buf[END_LEN];
+	struct wire_reader r = wire_reader(buf, sizeof(buf));
+	struct end end;
+
+	if (pread(s->end_fd, buf, sizeof(buf), 0) != sizeof(buf) || wire_u32(&r) != LAYOUT)
+		return false;
+	end.boot = wire_u32(&r);
+	end.sequence = wire_u64(&r);
+	end.size = wire_u64(&r);
+	if (wire_u32(&r) != crc32c(0, buf, END_LEN - 4))
+		return false;
+	*ret_end = end;
+	return true;
+}
+
+/* Up to there every segment is whole and joins on to the next. */
+static int check_end(const struct store *s, const struct end *end, char *out_fault)
+{
+	const struct journal_segment *seg = s->segments;
+	char what[128], name[32];
+	size_t i, good;
+
+	for (i = 0; i < s->segment_cnt && seg->sequence <= end->sequence; i++, seg++) {
+		good = seg->good_len;
+		if (seg->sequence == end->sequence
+			    ? good >= end->size
+			    : good > 0 && good == seg->len &&
+				      (i + 1 == s->segment_cnt || seg[1].good_len == 0 ||
+				       seg[1].begins_at == seg->begins_at + good))
+			continue;
+		journal_name(seg->sequence, name);
+		(void)snprintf(what, sizeof(what), "%s is damaged or cut short at octet %zu", name,
+			       good);
+		return damaged(out_fault, what);
+	}
+	if (s->about.merged + s->segment_cnt >= end->sequence)
+		return 0;
+	(void)snprintf(what, sizeof(what), "segment %llu of the journal is missing",
+		       (unsigned long long)(s->about.merged + s->segment_cnt + 1));
+	return damaged(out_fault, what);
+}
+
 /* What stands behind the first bad place is not taken; it must not have been durable. */
 static int cut_journal(struct store *s, char *out_fault)
 {
@@ -597,6 +692,7 @@ static int cut_journal(struct store *s, char *out_fault)
 static int read_journal(struct store *s, const uint64_t *list, size_t cnt, char *out_fault)
 {
 	char what[128];
+	struct end end;
 	size_t i;
 	int rc;
 
@@ -621,6 +717,12 @@ static int read_journal(struct store *s, const uint64_t *list, size_t cnt, char 
 		if (rc < 0)
 			return fault(out_fault, rc, "cannot read the journal", REMEDY_DIRECTORY);
 		s->segment_cnt++;
+	}
+	if (!s->is_new && get_end(s, &end) &&
+	    (s->about.was_closed || (s->boot != 0 && end.boot == s->boot))) {
+		rc = check_end(s, &end, out_fault);
+		if (rc < 0)
+			return rc;
 	}
 	return cut_journal(s, out_fault);
 }
@@ -1050,7 +1152,8 @@ static int open_directory(struct store *s, char *out_fault)
 	}
 	if (rc == 0) {
 		s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		if (s->lock_fd < 0)
+		s->end_fd = openat(s->dir_fd, END, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		if (s->lock_fd < 0 || s->end_fd < 0)
 			rc = -errno;
 	}
 	if (rc < 0)
@@ -1083,7 +1186,6 @@ static int begin(struct store *s, char *out_fault)
 	uint64_t sequence = s->about.merged + s->segment_cnt + 1;
 	int rc;
 
-	s->boot = s->conf.boot ? s->conf.boot : this_boot();
 	/* The page cache outlives a process, but not the kernel. */
 	s->may_lack = !s->is_new && !s->about.was_closed && !s->about.was_always &&
 		      (s->boot == 0 || s->about.boot != s->boot);
@@ -1098,6 +1200,7 @@ static int begin(struct store *s, char *out_fault)
 		rc = -errno;
 	if (rc < 0)
 		return fault(out_fault, rc, "cannot begin to write", REMEDY_DIRECTORY);
+	put_end(s);
 	s->synced = s->about.merged;
 	s->shared.full = sequence - 1;
 	atomic_store(&s->shared.merged, s->about.merged);
@@ -1124,7 +1227,8 @@ int store_open(const struct store_conf *conf, struct store **ret_store,
 	if (!s)
 		return fault(out_fault, -ENOMEM, "cannot start", "free some memory");
 	s->conf = *conf;
-	s->dir_fd = s->lock_fd = s->journal.fd = -1;
+	s->dir_fd = s->lock_fd = s->end_fd = s->journal.fd = -1;
+	s->boot = conf->boot ? conf->boot : this_boot();
 	rc = open_directory(s, out_fault);
 	if (rc == 0) {
 		rc = list_segments(s->dir_fd, &list, &cnt);
@@ -1157,8 +1261,10 @@ struct store *store_close(struct store *s)
 	was_open = s->has_merger;
 	if (was_open && store_commit(s) == 0) {
 		stop_threads(s); /* it syncs once more */
-		s->about.was_closed = !s->is_incomplete && atomic_load(&s->shared.written) ==
-								   atomic_load(&s->shared.durable);
+		s->about.was_closed =
+			!s->is_incomplete &&
+			atomic_load(&s->shared.written) == atomic_load(&s->shared.durable) &&
+			fdatasync(s->end_fd) == 0;
 		(void)write_about(s);
 	}
 	stop_threads(s);
@@ -1169,6 +1275,8 @@ struct store *store_close(struct store *s)
 		journal_segment_done(&s->segments[i]);
 	free(s->segments);
 	free(s->pending);
+	if (s->end_fd >= 0)
+		close(s->end_fd);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	if (s->dir_fd >= 0)
@@ -1271,7 +1379,11 @@ int store_commit(struct store *s)
 
 	if (s->pending_cnt == 0)
 		return 0;
-	rc = journal_append(&s->journal, s->pending, s->pending_len, durable);
+	rc = atomic_load(&s->shared.sync_error); /* what is not kept is not to be relied on */
+	if (rc == 0)
+		rc = journal_append(&s->journal, s->pending, s->pending_len, durable);
+	if (rc == 0)
+		put_end(s);
 	if (rc == 0 && s->conf.sync_interval_ms == 0 && fdatasync(s->journal.fd) < 0)
 		rc = -errno;
 	s->error = rc;

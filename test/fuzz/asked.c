@@ -96,7 +96,7 @@ static void bind_nodes(void)
 static void remove_it_all(void)
 {
 	char path[160];
-	static const char *const names[] = { "state.mdb", "state.mdb-lock", "lock" };
+	static const char *const names[] = { "state.mdb", "state.mdb-lock", "lock", "journal.end" };
 	uint64_t sequence;
 	size_t i;
 

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import random
+import shutil
 import subprocess
 import time
 
@@ -233,12 +234,52 @@ def test_a_database_cut_short_is_refused_and_left_alone(campus, ihad, desk, cut)
     assert ihad.binding(campus.home)
 
 
+def last_segment(ihad):
+    return sorted(glob.glob(os.path.join(state_dir(ihad), "journal.0*")))[-1]
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+@pytest.mark.parametrize("rest", [0.5, 0, None])
+def test_a_journal_cut_short_is_refused_and_no_request_is_accepted_twice(ihad, desk, end, rest):
+    request = desk.build()
+    desk.send(request)
+    assert desk.reply(request).code == 0
+    getattr(ihad, end)()
+    path = last_segment(ihad)
+    with open(path, "rb") as f:
+        whole = f.read()
+    if rest is None:
+        os.unlink(path)
+    else:
+        os.truncate(path, int(len(whole) * rest))
+    for _ in range(2):
+        refused(ihad, "journal", "backup")
+    with open(path, "wb") as f:
+        f.write(whole)
+    ihad.start()
+    desk.send(request)
+    assert desk.reply(request).code == 133
+
+
+def test_nobody_is_answered_once_the_directory_is_gone(ihad, desk):
+    desk.register()
+    shutil.rmtree(state_dir(ihad))
+
+    def withheld():
+        desk.send(desk.build(lifetime=60))
+        return ihad.counter("replies-withheld") > 0
+
+    until(withheld, "a sync has failed")
+    assert ihad.status()["state"] == "failing"
+    assert ihad.log().count("event=state-failed") == 1
+
+
 def test_a_damaged_journal_is_refused_and_left_alone(campus, ihad, desk):
     desk.register()
     until(lambda: ihad.status()["state-unsynced-octets"] == 0, "the disk has it")
     desk.register()
     ihad.kill()
-    path = sorted(glob.glob(os.path.join(state_dir(ihad), "journal.*")))[-1]
+    path = last_segment(ihad)
     with open(path, "rb+") as f:
         f.seek(80)
         octet = f.read(1)

@@ -166,6 +166,8 @@ static int drop_store(void **state)
 	(void)unlink(name);
 	path_in("lock", name);
 	(void)unlink(name);
+	path_in("journal.end", name);
+	(void)unlink(name);
 	return rmdir(directory);
 }
 
@@ -407,21 +409,115 @@ static void whoever_loads_is_told_of_the_end_once_unless_it_ended_the_walk(void 
 	assert_int_equal(cnt, 1);
 }
 
-static void torn_last_record_is_cut_off(void **state)
+static void a_torn_last_record_is_cut_off_after_a_power_cut(void **state)
 {
 	char path[256];
-	off_t size;
 
 	(void)state;
-	in_a_life_that_is_killed(live_and_commit);
-	store = store_close(store);
+	conf.boot = 1;
+	in_a_life_that_is_killed_without_a_next(live_and_commit);
 	segment_path(2, path); /* of the life that was killed */
-	size = size_of(path);
-	assert_int_equal(truncate(path, size - 1), 0);
+	assert_int_equal(truncate(path, size_of(path) - 1), 0);
+	conf.boot = 2;
 	assert_int_equal(store_open(&conf, &store, fault), 0);
 	assert_string_equal(loaded(), "a=1 b=2 ");
 	assert_int_equal(reopen(), 0); /* and it stays cut off */
 	assert_string_equal(loaded(), "a=1 b=2 ");
+}
+
+static void refused_as_damaged(void)
+{
+	store = NULL;
+	assert_int_equal(store_open(&conf, &store, fault), ERR_MALFORMED);
+	assert_non_null(strstr(fault, "backup"));
+}
+
+/* A process that is killed has written what it has written. */
+static void a_journal_that_is_cut_short_in_the_same_boot_is_damage(void **state)
+{
+	char path[256];
+
+	(void)state;
+	conf.boot = 1;
+	in_a_life_that_is_killed_without_a_next(live_and_commit);
+	segment_path(2, path);
+	assert_int_equal(truncate(path, size_of(path) - 1), 0);
+	refused_as_damaged();
+	assert_non_null(strstr(fault, "journal.0000000000000002"));
+	assert_int_equal(truncate(path, JOURNAL_HEADER_LEN), 0); /* at the end of a record */
+	refused_as_damaged();
+	assert_int_equal(truncate(path, 0), 0);
+	refused_as_damaged();
+	assert_int_equal(unlink(path), 0);
+	refused_as_damaged();
+	assert_non_null(strstr(fault, "missing"));
+}
+
+static void a_journal_that_is_cut_short_after_an_orderly_end_is_damage(void **state)
+{
+	char path[256];
+
+	(void)state;
+	live_and_commit();
+	assert_int_equal(reopen(), 0); /* there is a segment behind it */
+	put("d", "4");
+	assert_int_equal(store_commit(store), 0);
+	store = store_close(store);
+	conf.boot = 2;
+	segment_path(1, path);
+	assert_int_equal(truncate(path, JOURNAL_HEADER_LEN), 0);
+	refused_as_damaged();
+	assert_non_null(strstr(fault, "journal.0000000000000001"));
+}
+
+static void what_a_killed_process_was_writing_is_cut_off(void **state)
+{
+	char path[256];
+	FILE *f;
+
+	(void)state;
+	conf.boot = 1;
+	in_a_life_that_is_killed_without_a_next(live_and_commit);
+	segment_path(2, path);
+	f = fopen(path, "ab");
+	assert_non_null(f);
+	(void)fputs("the first octets of a record", f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_string_equal(loaded(), "a=3 ");
+}
+
+static void a_store_of_a_version_that_noted_no_end_is_opened(void **state)
+{
+	char path[256];
+
+	(void)state;
+	in_a_life_that_is_killed_without_a_next(live_and_commit);
+	path_in("journal.end", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
+/* Its segment gone, the journal is written to a file that nobody will ever find. */
+static void nothing_is_committed_while_what_was_cannot_be_kept(void **state)
+{
+	struct store_health health = { 0 };
+	char path[256];
+	int i;
+
+	(void)state;
+	segment_path(1, path);
+	assert_int_equal(unlink(path), 0);
+	put("a", "1");
+	assert_int_equal(store_commit(store), 0);
+	for (i = 0; i < 500 && health.error == 0; i++) {
+		(void)poll(NULL, 0, 10);
+		store_get_health(store, &health);
+	}
+	put("b", "2");
+	assert_int_equal(store_commit(store), -ENOENT);
+	assert_true(store_is_pending(store));
 }
 
 static void live_with_waiting(void)
@@ -437,12 +533,6 @@ static void live_with_waiting(void)
 	}
 	put("b", "2"); /* vouches for the record before it */
 	(void)store_commit(store);
-}
-
-static void refused_as_damaged(void)
-{
-	assert_int_equal(store_open(&conf, &store, fault), ERR_MALFORMED);
-	assert_non_null(strstr(fault, "backup"));
 }
 
 static void a_record_that_the_disk_had_is_damage_when_it_is_bad(void **state)
@@ -817,7 +907,12 @@ int main(void)
 		TEST(last_change_of_a_key_counts_across_segments_and_database),
 		TEST(a_full_segment_is_merged_and_deleted),
 		TEST(many_changes_come_back_once_each),
-		TEST(torn_last_record_is_cut_off),
+		TEST(a_torn_last_record_is_cut_off_after_a_power_cut),
+		TEST(a_journal_that_is_cut_short_in_the_same_boot_is_damage),
+		TEST(a_journal_that_is_cut_short_after_an_orderly_end_is_damage),
+		TEST(what_a_killed_process_was_writing_is_cut_off),
+		TEST(a_store_of_a_version_that_noted_no_end_is_opened),
+		TEST(nothing_is_committed_while_what_was_cannot_be_kept),
 		TEST(a_record_that_the_disk_had_is_damage_when_it_is_bad),
 		TEST(missing_segment_is_damage),
 		TEST(database_cut_short_is_refused),
