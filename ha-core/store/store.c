@@ -1012,6 +1012,9 @@ static int sync_segment(struct store *s, uint64_t sequence)
 	fd = openat(s->dir_fd, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT && sequence <= atomic_load(&s->shared.merged))
 		return 0;
+	/* Without a descriptor for it: all of the file system. */
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		return syncfs(s->dir_fd) < 0 ? -errno : 0;
 	if (fd < 0)
 		return -errno;
 	if (fdatasync(fd) < 0)
