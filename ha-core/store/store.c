@@ -588,7 +588,7 @@ struct end {
 /* Not vital: one that could not be written vouches for less. */
 static void put_end(const struct store *s)
 {
-	uint8_t buf[END_LEN];
+	uint8_t buf[END_LEN] = { 0 };
 	struct wire_writer w = wire_writer(buf, sizeof(buf));
 
 	wire_put_u32(&w, LAYOUT);
@@ -602,7 +602,7 @@ static void put_end(const struct store *s)
 /* @return false: there is none, or one of another layout */
 static bool get_end(const struct store *s, struct end *ret_end)
 {
-	uint8_t buf[END_LEN];
+	uint8_t buf[END_LEN] = { 0 };
 	struct wire_reader r = wire_reader(buf, sizeof(buf));
 	struct end end;
 
