@@ -875,6 +875,14 @@ static bool can_show(const struct writer *w, enum ctl_shape shape)
 	return true;
 }
 
+/* Of a line of standard input, with its number. */
+static void open_complaint(void)
+{
+	fputs("hactl: ", stderr);
+	if (view.line > 0)
+		fprintf(stderr, "line %zu: ", view.line);
+}
+
 /* Shows an answer; an error goes to stderr. @return an exit code, or an error */
 static int show_answer(struct ctl_client *c, const struct ctl_head *head, const struct writer *w)
 {
@@ -894,9 +902,7 @@ static int show_answer(struct ctl_client *c, const struct ctl_head *head, const 
 		w->message(head->text);
 		return EXIT_DONE;
 	}
-	fputs("hactl: ", stderr);
-	if (view.line > 0)
-		fprintf(stderr, "line %zu: ", view.line);
+	open_complaint();
 	(void)text_put(stderr, head->text, strlen(head->text));
 	fputc('\n', stderr);
 	return head->shape == CTL_USAGE ? EXIT_USAGE : EXIT_REFUSED;
@@ -980,9 +986,9 @@ static int answer_failed(const char *path, int err)
 		fprintf(stderr, "hactl: an empty word cannot be asked\n");
 		return EXIT_USAGE;
 	case ERR_NO_SPACE:
-		fprintf(stderr, "hactl: too long: a request has at most %d octets\n",
-			CTL_REQUEST_MAX);
-		return EXIT_USAGE;
+		open_complaint();
+		fprintf(stderr, "too long: a request has at most %d octets\n", CTL_REQUEST_MAX);
+		return view.line > 0 ? EXIT_REFUSED : EXIT_USAGE;
 	case ERR_TRUNCATED:
 		fprintf(stderr,
 			"hactl: the answer of %s was cut off: it ended, was out of memory, or "
@@ -1177,10 +1183,18 @@ static void show_total(void)
 	total.writer->record(&t);
 }
 
+/* A word ends at its first NUL: of such a line a part would be asked, as if it were the whole. */
+static int refuse_nul(void)
+{
+	open_complaint();
+	fputs("it has a NUL octet, which no word can have\n", stderr);
+	return EXIT_REFUSED;
+}
+
 /*
  * A last word "-" stands for each line of standard input. One that is refused is told by its
- * number, and the others go on; what is no refusal ends it, and so does a line that cannot be read,
- * which is not the last.
+ * number, and the others go on; so is one that cannot be sent: too long, or with a NUL. What is no
+ * refusal ends it, and so does a line that cannot be read, which is not the last.
  */
 static int ask_lines(const char *path, char **words, size_t word_cnt, const struct writer *w)
 {
@@ -1200,7 +1214,8 @@ static int ask_lines(const char *path, char **words, size_t word_cnt, const stru
 		if (len == 0)
 			continue;
 		words[word_cnt - 1] = line;
-		rc = ask(path, words, word_cnt, &summing);
+		rc = strlen(line) < (size_t)len ? refuse_nul()
+						: ask(path, words, word_cnt, &summing);
 		refused += rc == EXIT_REFUSED;
 	}
 	if (len < 0 && !feof(stdin)) {

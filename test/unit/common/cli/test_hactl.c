@@ -710,12 +710,18 @@ static void an_nai_has_at_most_255_octets(void **state)
 
 /* ---- Lines of standard input ---- */
 
-static const char *hactl_lines(struct fixture *f, const char *arguments, const char *lines)
+static const char *hactl_octets(struct fixture *f, const char *arguments, const char *octets,
+				size_t len)
 {
 	assert_int_equal(ftruncate(f->in, 0), 0);
-	assert_int_equal(pwrite(f->in, lines, strlen(lines), 0), strlen(lines));
+	assert_int_equal(pwrite(f->in, octets, len, 0), len);
 	assert_int_equal(lseek(f->in, 0, SEEK_SET), 0);
 	return hactl(f, arguments);
+}
+
+static const char *hactl_lines(struct fixture *f, const char *arguments, const char *lines)
+{
+	return hactl_octets(f, arguments, lines, strlen(lines));
 }
 
 static void numbers_of_lines_are_added_up(void **state)
@@ -743,6 +749,29 @@ static void a_refused_line_is_told_by_its_number_and_the_others_go_on(void **sta
 	assert_string_equal(hactl_lines(f, "clear binding -", "10.50.0.7\n10.50.0.8\n10.50.0.7\n"),
 			    "cleared \"10.50.0.7\"\ncleared \"10.50.0.7\"\n");
 	assert_int_equal(f->exit_code, 1);
+}
+
+/* Nor is the part before the NUL, which would be taken: "2" is a digit. */
+static void a_line_that_cannot_be_sent_is_refused_and_the_others_go_on(void **state)
+{
+	static const char nul[] = "1\n\0\n2\0red\n3\n";
+	static char overlong[60000];
+	struct fixture *f = *state;
+
+	assert_string_equal(hactl_octets(f, "state import -", nul, sizeof(nul) - 1),
+			    "bindings       4\nexpired        2\nlines-refused  2\n");
+	assert_int_equal(f->exit_code, 1);
+	assert_string_equal(f->complaint,
+			    "hactl: line 2: it has a NUL octet, which no word can have\n"
+			    "hactl: line 3: it has a NUL octet, which no word can have\n");
+	memset(overlong, 'a', sizeof(overlong));
+	memcpy(overlong, "1\n", 2);
+	memcpy(overlong + sizeof(overlong) - 3, "\n2\n", 3);
+	assert_string_equal(hactl_octets(f, "state import -", overlong, sizeof(overlong)),
+			    "bindings       3\nexpired        2\nlines-refused  1\n");
+	assert_int_equal(f->exit_code, 1);
+	assert_string_equal(f->complaint,
+			    "hactl: line 2: too long: a request has at most 16384 octets\n");
 }
 
 static void lines_end_where_nobody_can_be_asked(void **state)
@@ -816,6 +845,7 @@ int main(void)
 		HACTL_TEST(an_nai_has_at_most_255_octets),
 		HACTL_TEST(numbers_of_lines_are_added_up),
 		HACTL_TEST(a_refused_line_is_told_by_its_number_and_the_others_go_on),
+		HACTL_TEST(a_line_that_cannot_be_sent_is_refused_and_the_others_go_on),
 		HACTL_TEST(lines_end_where_nobody_can_be_asked),
 		HACTL_TEST(stranger_is_told_the_group),
 		HACTL_TEST(version_and_help_exit_0),
