@@ -713,15 +713,18 @@ static void set_log_level(void *ctx, struct ctl_reply *r, int argc, char **argv)
 		    log_level_name(level));
 }
 
+/* --check reads the file and tries nothing on the host: it knows of the file's faults only. */
 static void answer_reload(void *ctx, struct ctl_reply *r, int result)
 {
 	const struct ha_ctl *c = ctx;
 
-	if (result < 0)
+	if (result == ERR_CONFIG)
 		ctl_error(r,
 			  "refused, the running configuration stays; the log says why, and so "
 			  "does %s --check",
 			  c->env.name);
+	else if (result < 0)
+		ctl_error(r, "refused, the running configuration stays; the log says why");
 	else if (c->restart_keys && c->restart_keys[0])
 		ctl_message(r, "configuration reloaded, and in force; after a restart: %s",
 			    c->restart_keys);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A home agent's commands, asked over a real socket: names, types and what is never shown. */
+#include "common/err.h"
 #include "common/log.h"
 #include "ha-core/ha_ctl.h"
 #include "ha-core/tunnel/encap.h"
@@ -487,9 +488,13 @@ static void reload_tells_what_came_of_it(void **state)
 	struct fixture *f = *state;
 
 	assert_string_equal(ask(f, "reload"), "ctl/1\tmessage\tconfiguration reloaded\nend\n");
-	f->daemon.reload_rc = -1;
-	assert_non_null(strstr(ask(f, "reload"), "\terror\trefused, the running configuration"));
-	assert_int_equal(f->daemon.reloads, 2);
+	f->daemon.reload_rc = ERR_CONFIG;
+	assert_non_null(strstr(ask(f, "reload"), "\terror\trefused, the running configuration "
+						 "stays; the log says why, and so does "));
+	f->daemon.reload_rc = -ENODEV;
+	assert_non_null(strstr(ask(f, "reload"), "\terror\trefused, the running configuration "
+						 "stays; the log says why\n"));
+	assert_int_equal(f->daemon.reloads, 3);
 }
 
 /* ---- clear binding, log-level ---- */
