@@ -1046,7 +1046,8 @@ static int open_socket(struct ha *ha)
 	if (rc == 0)
 		return 0;
 	if (rc == -EADDRINUSE)
-		remedy = "; another home agent serves it: stop that one, or give this one its own "
+		remedy = "; another home agent serves it, or somebody has the port on 0.0.0.0 "
+			 "(ss -ulpn tells): stop that one, or give this one its own "
 			 "home-agent.address";
 	else if (rc == -EADDRNOTAVAIL)
 		remedy = "; home-agent.address must be an address of this host";

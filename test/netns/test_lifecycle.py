@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import stat
 
 import pytest
@@ -81,6 +82,20 @@ def test_second_daemon_on_the_same_address_exits_3(campus, ihad, run_daemon, des
     second = run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False, label="second")
     refused(second, campus.agent, "434", "in use")
     desk.register()                         # the first has not noticed
+
+
+def test_who_has_the_port_on_every_address_is_told_of(campus, run_daemon):
+    with campus.ha.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("0.0.0.0", 434))
+        ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False)
+        refused(ihad, campus.agent, "in use", "on 0.0.0.0")
+
+
+def test_a_broadcast_address_that_is_taken_stops_nobody(campus, run_daemon, desk):
+    with campus.ha.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("255.255.255.255", 434))
+        run_daemon(campus.ha, "ihad", campus.ihad_conf)
+        desk.register()
 
 
 def test_xhad_on_the_address_of_ihad_exits_3(campus, ihad, run_daemon, desk):
