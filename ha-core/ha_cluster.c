@@ -231,7 +231,7 @@ static void tell_of_difference(struct ha_cluster *hc, const struct sa_peer *node
 			  out->refused, out->lease_unknown ? "no-such-pool" : "key-or-source");
 }
 
-static void apply(void *ctx, const struct cluster_record *record)
+static bool apply(void *ctx, const struct cluster_record *record)
 {
 	static struct log_limit limit = { .burst = 3,
 					  .interval_ms = 60000,
@@ -243,14 +243,14 @@ static void apply(void *ctx, const struct cluster_record *record)
 	int order, rc;
 
 	if (!node)
-		return; /* not configured here, or not yet: a reload looks again */
+		return true; /* not configured here, or not yet: a reload looks again */
 	ours = rank_of(node);
 	order = cluster_rank_compare(&record->rank, &ours);
 	note_version(hc, record->rank.version + ERA);
-	if (order >= 0 && sa_peer_shared_of(node))
+	if (order == 0 && sa_peer_shared_of(node))
 		sa_peer_shared_of(node)->scan = hc->scan; /* nobody needs to be told */
 	if (order <= 0)
-		return;
+		return true;
 	rc = ha_state_follow(hc->env.state, record->key, record->key_len, record->value,
 			     record->value_len, &out);
 	if (rc < 0) {
@@ -262,7 +262,7 @@ static void apply(void *ctx, const struct cluster_record *record)
 				  (unsigned long long)record->sequence, err_text(rc),
 				  rc == ERR_UNSUPPORTED ? "bring this host to the newer version"
 							: "see who writes there");
-		return;
+		return rc == ERR_UNSUPPORTED;
 	}
 	if (sa_peer_shared_of(node))
 		sa_peer_shared_of(node)->scan = hc->scan;
@@ -272,6 +272,7 @@ static void apply(void *ctx, const struct cluster_record *record)
 		tell_of_lease(hc, node);
 	else if (out.lease_unknown || out.refused > 0)
 		tell_of_difference(hc, node, &out);
+	return true;
 }
 
 static void scan_begins(void *ctx)

@@ -12,8 +12,8 @@
  *	PREFIX:blocks    hash: whose blocks of addresses are (claims.c)
  *
  * One script writes all of it: a record goes into the hash only if its rank is above that of the
- * one there, and only then into the stream. So the newest wins at the server, whoever is late, and
- * every host applies the same rule to what it reads.
+ * one there, and only then into the stream; what begins with no rank is none. So the newest wins at
+ * the server, whoever is late, and every host applies the same rule to what it reads.
  *
  * Entries are numbered without a gap. Who sees one has missed something (the stream was trimmed, or
  * a fail-over of the servers lost its end) and walks through the snapshot, and then through its own
@@ -76,11 +76,12 @@ static const char push_script[] =
 	" end\n"
 	" return reply\n"
 	"end\n"
+	"local rank = '^' .. string.rep('[0-9a-f]', 32)\n"
 	"local won = 0\n"
 	"for i = 4, #ARGV, 3 do\n"
 	" local old = redis.pcall('HGET', KEYS[1], ARGV[i])\n"
 	" if type(old) == 'table' then return refuse(old) end\n"
-	" if not old or string.sub(old, 1, 32) < ARGV[i + 1] then\n"
+	" if not old or not string.find(old, rank) or string.sub(old, 1, 32) < ARGV[i + 1] then\n"
 	"  local record = ARGV[i + 1] .. ARGV[i + 2]\n"
 	"  local number = redis.pcall('INCR', KEYS[3])\n"
 	"  if type(number) == 'table' then return refuse(number) end\n"
@@ -98,6 +99,12 @@ static const char anew_script[] = "if redis.call('GET', KEYS[3]) == ARGV[1] then
 				  " redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])\n"
 				  "end\n"
 				  "return 1\n";
+
+/* KEYS nodes; ARGV key, what was seen there: unless a record has come there meanwhile */
+static const char forget_script[] = "if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then\n"
+				    " return redis.call('HDEL', KEYS[1], ARGV[1])\n"
+				    "end\n"
+				    "return 0\n";
 
 /*
  * KEYS nodes, stream, sequence, epoch, hosts, blocks; returns which of them were not ours, and are
@@ -635,8 +642,8 @@ static bool record_of(const struct redis_value *key, const struct redis_value *v
 	return true;
 }
 
-/* @param sequence  of the entry; 0: it is of the snapshot */
-static void apply(struct cluster *c, const struct redis_value *key, const struct redis_value *value,
+/* @param sequence  of the entry; 0: it is of the snapshot. @return false: it is no record */
+static bool apply(struct cluster *c, const struct redis_value *key, const struct redis_value *value,
 		  uint64_t sequence)
 {
 	static struct log_limit limit = { .burst = 5,
@@ -654,11 +661,30 @@ static void apply(struct cluster *c, const struct redis_value *key, const struct
 				  "event=cluster-record key=%s entry=%llu",
 				  text ? log_value(text, len).s : "none",
 				  (unsigned long long)sequence);
-		return;
+		return false;
 	}
 	record.sequence = sequence;
-	c->hooks.apply(c->hooks.ctx, &record);
 	c->health.applied++;
+	return c->hooks.apply(c->hooks.ctx, &record);
+}
+
+static void on_forgotten(void *ctx, const struct redis_value *v)
+{
+	if (redis_error(v))
+		complain(ctx, redis_error(v));
+}
+
+/* On the connection that the sweep writes on: ahead of what it puts there again. */
+static void forget(struct cluster *c, const struct redis_value *key,
+		   const struct redis_value *value)
+{
+	struct redis_arg args[6] = { text_arg("EVAL"), text_arg(forget_script), text_arg("1"),
+				     text_arg(c->nodes_key) };
+
+	args[4].data = redis_text(key, &args[4].len);
+	args[5].data = redis_text(value, &args[5].len);
+	if (args[4].data && args[5].data)
+		(void)ask_writer(c, on_forgotten, args, 6);
 }
 
 static void start_scan(struct cluster *c, const char *why)
@@ -731,7 +757,7 @@ static bool take_entry(struct cluster *c, const struct redis_value *entry)
 	c->place.sequence = sequence;
 	if (host && strcmp(host, c->instance) == 0)
 		return true; /* ours */
-	apply(c, field_of(fields, 'k'), field_of(fields, 'v'), sequence);
+	(void)apply(c, field_of(fields, 'k'), field_of(fields, 'v'), sequence);
 	note_lag(c, redis_number(field_of(fields, 't')));
 	return true;
 }
@@ -845,7 +871,8 @@ static void on_scanned(void *ctx, const struct redis_value *v)
 		return;
 	}
 	for (i = 0; i + 1 < redis_cnt(pairs); i += 2)
-		apply(c, redis_item(pairs, i), redis_item(pairs, i + 1), 0);
+		if (!apply(c, redis_item(pairs, i), redis_item(pairs, i + 1), 0))
+			forget(c, redis_item(pairs, i), redis_item(pairs, i + 1));
 	cluster_flush(c);
 	if (c->health.link == CLUSTER_AWAY)
 		return;

@@ -58,8 +58,8 @@ struct cluster_hooks {
 	void (*requeue)(void *ctx, const uint8_t *key, size_t key_len);
 	/** It waits no more, and is not shared: a scan will find it. */
 	void (*dropped)(void *ctx, const uint8_t *key, size_t key_len);
-	/** A record of another host. */
-	void (*apply)(void *ctx, const struct cluster_record *record);
+	/** A record of another host. @return false: it is none, whatever its rank says */
+	bool (*apply)(void *ctx, const struct cluster_record *record);
 	/** A walk through all that is shared begins. */
 	void (*scan_begins)(void *ctx);
 	/**

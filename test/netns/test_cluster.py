@@ -456,6 +456,47 @@ def test_a_key_of_another_type_is_mended(cluster, node, key):
     until(lambda: not standby.bindings(), "it goes on")
 
 
+RECORDS = {
+    "first-digit": lambda record: b"g" + record[1:],
+    "no-hex": lambda record: b"\xff" * 8,
+    "octets": lambda record: bytes(range(256))[-200:],
+    "nothing-behind-it": lambda record: b"f" * 32,
+}
+
+
+def damage(cluster, how):
+    """@return the one record that there is, now another one"""
+    key, record = cluster.records().popitem()
+    record = RECORDS[how](record)
+    cluster.server.ask("HSET", KEYS[0], key, record)
+    return key, record
+
+
+@pytest.mark.parametrize("how", ["first-digit", "no-hex", "octets"])
+def test_what_is_no_record_is_as_if_there_were_none(cluster, node, how):
+    active, standby = cluster.pair()
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    key, record = damage(cluster, how)
+    node.register(lifetime=500)
+    until(lambda: standby.binding(node.home)["lifetime"] == 500, "it is shared")
+    assert cluster.records()[key] != record
+
+
+@pytest.mark.parametrize("how", RECORDS)
+def test_what_a_scan_finds_to_be_no_record_is_told_again(cluster, node, how):
+    active, standby = cluster.pair()
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    key, record = damage(cluster, how)
+    cluster.server.ask("DEL", KEYS[3])                  # all is compared
+    until(lambda: cluster.records().get(key, record) != record, "the hosts have told it again")
+    for daemon in (active, standby):
+        assert daemon.binding(node.home)["lifetime"] == 600
+    node.deregister()
+    until(lambda: not standby.bindings(), "and it goes on")
+
+
 def test_what_lies_there_before_the_first_start_is_mended(cluster, node):
     for key in KEYS:
         cluster.server.ask("EVAL", MAKE_IT_A_LIST, 1, key)
