@@ -657,7 +657,7 @@ void ha_cluster_show(const struct ha_cluster *hc, struct ctl_reply *r)
 {
 	const struct cluster_peer *p;
 	struct cluster_health h;
-	uint64_t seen_ms;
+	uint64_t seen_ms, lag;
 	size_t i;
 
 	if (!is_there(hc, r))
@@ -673,8 +673,9 @@ void ha_cluster_show(const struct ha_cluster *hc, struct ctl_reply *r)
 		ctl_bool(r, false);
 		ctl_string(r, p->is_active ? "active" : "standby");
 		ctl_string(r, seen_ms > CLUSTER_SILENT_MS ? "silent" : "heard");
-		ctl_number(r, peer_lag(&h, p, seen_ms > CLUSTER_SILENT_MS));
-		ctl_number(r, p->lag_ms);
+		lag = peer_lag(&h, p, seen_ms > CLUSTER_SILENT_MS);
+		ctl_number(r, lag);
+		ctl_number(r, lag > 0 ? p->lag_ms : 0); /* an older version says it always */
 		ctl_number(r, p->queued);
 		ctl_number(r, seen_ms);
 		ctl_null(r);

@@ -1095,6 +1095,12 @@ static void on_said(void *ctx, const struct redis_value *v)
 		complain(c, redis_error(v));
 }
 
+/* How late the last entry came tells nothing once there is no other to come. */
+static uint64_t lag_ms_of(const struct cluster *c, uint64_t sequence)
+{
+	return cluster_lag_entries(&c->health, sequence) > 0 ? c->health.lag_ms : 0;
+}
+
 static void beat(struct cluster *c)
 {
 	/* Who has not compared everything has not read what there was before. */
@@ -1108,7 +1114,7 @@ static void beat(struct cluster *c)
 	(void)snprintf(said, sizeof(said), "1 %s %s %llu %zu %llu %llu %llu",
 		       c->is_active ? "active" : "standby", c->instance,
 		       (unsigned long long)sequence, c->queue_cnt + c->batch_nodes,
-		       (unsigned long long)wall_ms(), (unsigned long long)c->health.lag_ms,
+		       (unsigned long long)wall_ms(), (unsigned long long)lag_ms_of(c, sequence),
 		       (unsigned long long)cluster_lag_entries(&c->health, sequence));
 	args[3] = text_arg(said);
 	if (ask_writer(c, on_peers, get, 2) < 0)
@@ -1240,6 +1246,7 @@ void cluster_get_health(const struct cluster *c, struct cluster_health *out)
 	*out = c->health;
 	out->is_refused = c->is_refused;
 	out->sequence = c->place.sequence;
+	out->lag_ms = lag_ms_of(c, c->place.sequence);
 	out->queued = c->queue_cnt + c->batch_nodes;
 }
 

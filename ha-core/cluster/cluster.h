@@ -140,7 +140,7 @@ struct cluster_peer {
 	bool is_active;
 	uint64_t sequence; /* how far it has read */
 	uint64_t lag;      /* entries that it was behind then; UINT64_MAX: it did not say */
-	uint64_t lag_ms;   /* how old what it read last was then */
+	uint64_t lag_ms;   /* how old what it had read last was, had it more to read */
 	uint64_t queued;   /* nodes that it has to share yet */
 	uint64_t wall_ms;  /* by its clock, when it said so */
 	uint64_t seen_ms;  /* by ours, monotonic, when that was new to us */
@@ -155,9 +155,9 @@ struct cluster_health {
 	uint64_t error_ms;            /* monotonic */
 	bool is_refused;              /* ... of it, while it is there: what we wrote last */
 	uint64_t sequence, newest;    /* of the last entry applied, and the last there is */
-	uint64_t lag_ms;              /* how old the last entry was when it was applied */
-	uint64_t queued;              /* nodes that wait, or are on their way */
-	uint64_t sent, applied;       /* entries */
+	uint64_t lag_ms;        /* how old the one applied last was then; 0: none is to come */
+	uint64_t queued;        /* nodes that wait, or are on their way */
+	uint64_t sent, applied; /* entries */
 	uint64_t outages, scans, overflows;
 	uint64_t unconfirmed; /* holds that ended without */
 	struct cluster_peer peers[CLUSTER_PEER_MAX];

@@ -217,8 +217,22 @@ def test_how_far_a_host_is_behind_it_says_itself_while_it_is_heard(cluster, node
     assert {rows[name]["state"] for name in ("even", "behind", "older-version")} == {"heard"}
     assert [rows[name]["lag-entries"] for name in ("even", "behind", "older-version")] == \
         [0, 2, newest - 1]
+    assert [rows[name]["lag-ms"] for name in ("even", "behind", "older-version")] == [0, 5, 5]
     until(lambda: show(active)["even"]["state"] == "silent", "its silence is seen")
     assert show(active)["even"]["lag-entries"] == newest - 1
+
+
+def test_who_is_not_behind_has_no_lag(cluster, node):
+    active, standby = cluster.pair()
+    entry = ["k", b"A\x0a\x00\x01\x63", "v", "0" * 32, "t", 1700000000000]     # of 2023
+    number = cluster.server.ask("INCR", "home-agent:ihad:sequence")
+    cluster.server.ask("XADD", "home-agent:ihad:stream", f"{number}-1", *entry)
+    for daemon in (active, standby):
+        until(lambda: daemon.status()["cluster-changes-read"] == 1, "it is read")
+        until(lambda: own(daemon)["lag-entries"] == 0, "and no other is to come")
+        assert own(daemon)["lag-ms"] == 0
+    until(lambda: len(show(active)) == 2, "the other one is seen")
+    assert show(active)["ha2"]["lag-ms"] == 0
 
 
 @pytest.mark.parametrize("role", ["active", "standby"])
