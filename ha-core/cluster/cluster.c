@@ -42,6 +42,7 @@
 #include "ha-core/cluster/connection.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -988,19 +989,45 @@ static void on_up(void *ctx)
 
 /* --- peers --- */
 
+/* As the configuration allows, state.replication.name; a host's own name is always one. */
+static bool is_name(const char *name, size_t len)
+{
+	return len > 0 && len <= CLUSTER_NAME_MAX && strcspn(name, " \t\r\n") == len;
+}
+
+/* Of what a host said, and sets *at behind it. @return false: there is none, or a larger one */
+static bool next_number(const char **at, uint64_t *out)
+{
+	char *end;
+
+	if (**at != ' ' || !isdigit((unsigned char)(*at)[1]))
+		return false;
+	errno = 0;
+	*out = strtoull(*at + 1, &end, 10);
+	*at = end;
+	return errno == 0 && (*end == ' ' || *end == '\0');
+}
+
 static void on_peer(struct cluster *c, const char *name, const char *said)
 {
 	static struct log_limit limit = { .burst = 1,
 					  .interval_ms = 60000,
 					  .event = "cluster-name" };
 	struct cluster_peer *p = NULL;
-	unsigned long long sequence, queued, wall, lag_ms, lag = UINT64_MAX;
+	uint64_t sequence, queued, wall, lag_ms, lag = UINT64_MAX;
 	char role[16], instance[CLUSTER_EPOCH_LEN + 1];
+	const char *at = said;
+	int len = 0;
 	size_t i;
 
+	if (sscanf(said, "1 %15s %16s%n", role, instance, &len) < 2)
+		return;
+	at += len;
+	if (!next_number(&at, &sequence) || !next_number(&at, &queued) ||
+	    !next_number(&at, &wall) || !next_number(&at, &lag_ms))
+		return;
 	/* The last one is newer than the rest: a host of an older version leaves it out. */
-	if (sscanf(said, "1 %15s %16s %llu %llu %llu %llu %llu", role, instance, &sequence, &queued,
-		   &wall, &lag_ms, &lag) < 6)
+	if (*at && !next_number(&at, &lag))
 		return;
 	if (strcmp(name, c->conf.name) == 0) {
 		/* Asked for ahead of each sign of life: what we said last is to be there. */
@@ -1037,16 +1064,16 @@ static void on_peers(void *ctx, const struct redis_value *v)
 {
 	const char *name, *said;
 	struct cluster *c = ctx;
-	size_t i;
+	size_t i, len;
 
 	if (redis_is_wrong_type(v)) {
 		go_away(c, redis_error(v)); /* it is mended when we come back, as below */
 		return;
 	}
 	for (i = 0; i + 1 < redis_cnt(v); i += 2) {
-		name = redis_text(redis_item(v, i), NULL);
+		name = redis_text(redis_item(v, i), &len);
 		said = redis_text(redis_item(v, i + 1), NULL);
-		if (name && said)
+		if (name && said && is_name(name, len))
 			on_peer(c, name, said);
 	}
 	for (i = 0; i < c->health.peer_cnt;)

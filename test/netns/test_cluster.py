@@ -222,6 +222,21 @@ def test_how_far_a_host_is_behind_it_says_itself_while_it_is_heard(cluster, node
     assert show(active)["even"]["lag-entries"] == newest - 1
 
 
+def test_what_is_no_host_is_not_taken_for_one(cluster):
+    active, _ = cluster.pair()
+    good, numbers = "1 standby 0123456789abcdef", "1 0 1700000000000 5 0"
+    for name, said in (("e\nv", f"{good} {numbers}"), ("n" * 65, f"{good} {numbers}"),
+                       (b"nul\0", f"{good} {numbers}"), ("", f"{good} {numbers}"),
+                       ("too-large", f"{good} 99999999999999999999 0 1700000000000 5 0"),
+                       ("negative", f"{good} -1 0 1700000000000 5 0"),
+                       ("no-number", f"{good} 1 0 1700000000000 5x 0"),
+                       ("long-instance", f"{good}0 {numbers}"),
+                       ("too-few", f"{good} 1 0 1700000000000"), ("last-one", f"{good} {numbers}")):
+        cluster.server.ask("HSET", "home-agent:ihad:hosts", name, said)
+    until(lambda: "last-one" in show(active), "the one that is good is seen")
+    assert set(show(active)) == {"ha1", "ha2", "last-one"}
+
+
 def test_who_is_not_behind_has_no_lag(cluster, node):
     active, standby = cluster.pair()
     entry = ["k", b"A\x0a\x00\x01\x63", "v", "0" * 32, "t", 1700000000000]     # of 2023
