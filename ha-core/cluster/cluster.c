@@ -4,7 +4,8 @@
  *
  * What lies on the server, under the prefix of state.replication:
  *
- *	PREFIX:nodes     hash: node's key -> rank and record, the newest of each: the snapshot
+ *	PREFIX:nodes     hash: node's key -> rank and record, the newest of each: the snapshot;
+ *	                 "e" -> the epoch
  *	PREFIX:stream    stream: each change that was newer, its ID being its number and "-1"
  *	PREFIX:sequence  the number of the last one
  *	PREFIX:hosts     hash: host's name -> what it last said of itself
@@ -860,6 +861,16 @@ static void start_sweep(struct cluster *c, bool has_scanned)
 	loop_timer_start(c->sweeper, 0, 0);
 }
 
+/* @param key  in the nodes' hash */
+static bool is_epoch(const struct redis_value *key)
+{
+	static const char field[] = CONNECTION_EPOCH_FIELD;
+	size_t len;
+	const char *text = redis_text(key, &len);
+
+	return text && len == sizeof(field) - 1 && memcmp(text, field, len) == 0;
+}
+
 static void on_scanned(void *ctx, const struct redis_value *v)
 {
 	struct cluster *c = ctx;
@@ -872,7 +883,8 @@ static void on_scanned(void *ctx, const struct redis_value *v)
 		return;
 	}
 	for (i = 0; i + 1 < redis_cnt(pairs); i += 2)
-		if (!apply(c, redis_item(pairs, i), redis_item(pairs, i + 1), 0))
+		if (!is_epoch(redis_item(pairs, i)) &&
+		    !apply(c, redis_item(pairs, i), redis_item(pairs, i + 1), 0))
 			forget(c, redis_item(pairs, i), redis_item(pairs, i + 1));
 	cluster_flush(c);
 	if (c->health.link == CLUSTER_AWAY)
@@ -1135,7 +1147,7 @@ static void beat(struct cluster *c)
 	char said[160];
 	struct redis_arg args[4] = { text_arg("HSET"), text_arg(c->hosts_key),
 				     text_arg(c->conf.name) };
-	struct redis_arg get[2] = { text_arg("HGETALL"), text_arg(c->hosts_key) };
+	struct redis_arg get[3] = { text_arg("HGETALL"), text_arg(c->hosts_key) };
 
 	c->heartbeat_ms = now_ms(c) + HEARTBEAT_MS;
 	(void)snprintf(said, sizeof(said), "1 %s %s %llu %zu %llu %llu %llu",
@@ -1152,6 +1164,10 @@ static void beat(struct cluster *c)
 	(void)ask_writer(c, on_heartbeat_epoch, get, 2);
 	get[1] = text_arg(c->sequence_key);
 	(void)ask_writer(c, on_heartbeat_newest, get, 2);
+	get[0] = text_arg("HGET");
+	get[1] = text_arg(c->nodes_key);
+	get[2] = text_arg(CONNECTION_EPOCH_FIELD);
+	(void)ask_writer(c, on_heartbeat_epoch, get, 3);
 	keep_place(c);
 }
 
@@ -1177,6 +1193,7 @@ static int open_connection(struct cluster *c)
 {
 	const struct connection_conf conf = { .cluster = &c->conf,
 					      .epoch_key = c->epoch_key,
+					      .nodes_key = c->nodes_key,
 					      .sequence_key = c->sequence_key,
 					      .script = push_script,
 					      .prepare = prepare,

@@ -24,6 +24,19 @@
 #define ANSWER_MS  2000 /* a server that takes longer is away */
 #define HELD_UP_MS 500  /* from one tick to the next: it was us who took long */
 
+/*
+ * KEYS epoch, nodes; ARGV the field, a new epoch; returns the one that there is, maybe since now.
+ * It is in both: where the nodes alone are gone, the data have become others, too.
+ */
+static const char epoch_script[] =
+	"local epoch = redis.call('GET', KEYS[1])\n"
+	"if not epoch or redis.call('HGET', KEYS[2], ARGV[1]) ~= epoch then\n"
+	" epoch = ARGV[2]\n"
+	" redis.call('SET', KEYS[1], epoch)\n"
+	" redis.call('HSET', KEYS[2], ARGV[1], epoch)\n"
+	"end\n"
+	"return epoch\n";
+
 struct connection {
 	struct connection_conf conf;
 	struct connection_server server;
@@ -158,9 +171,8 @@ static void shake_hands(struct connection *c)
 	    redis_ask(c->writer, on_script, c, "SCRIPT", "LOAD", c->conf.script, NULL) < 0)
 		return;
 	c->conf.prepare(c->conf.ctx, c->writer);
-	if (redis_ask(c->writer, on_refusable, c, "SET", c->conf.epoch_key, epoch, "NX", NULL) <
-		    0 ||
-	    redis_ask(c->writer, on_epoch, c, "GET", c->conf.epoch_key, NULL) < 0)
+	if (redis_ask(c->writer, on_epoch, c, "EVAL", epoch_script, "2", c->conf.epoch_key,
+		      c->conf.nodes_key, CONNECTION_EPOCH_FIELD, epoch, NULL) < 0)
 		return;
 	(void)redis_ask(c->writer, on_newest, c, "GET", c->conf.sequence_key, NULL);
 }

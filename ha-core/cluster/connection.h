@@ -22,9 +22,12 @@ struct connection_server {
 	uint64_t newest;                     /* the number of its last entry */
 };
 
+/** Of the nodes' hash: the epoch once more. No node's key is of one octet. */
+#define CONNECTION_EPOCH_FIELD "e"
+
 struct connection_conf {
-	const struct cluster_conf *cluster;            /* servers, credentials; kept by reference */
-	const char *epoch_key, *sequence_key, *script; /* kept by reference */
+	const struct cluster_conf *cluster; /* servers, credentials; kept by reference */
+	const char *epoch_key, *nodes_key, *sequence_key, *script; /* kept by reference */
 	/** Before what is there is looked at: asks for it to be put in order. */
 	void (*prepare)(void *ctx, struct redis *writer);
 	/** Both are there, and the server is one that takes changes. */

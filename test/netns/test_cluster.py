@@ -407,14 +407,18 @@ def test_a_standby_that_is_partitioned_from_the_server_serves_what_it_knew(clust
     assert standby.binding(node.home)["lifetime"] == 500
 
 
-def test_what_a_server_forgets_the_hosts_tell_it_again(cluster, node, peer):
+@pytest.mark.parametrize("how", [["FLUSHALL"], ["DEL", "home-agent:ihad:nodes"],
+                                 ["HDEL", "home-agent:ihad:nodes", "e"]],
+                         ids=["all", "nodes", "mark-of-the-nodes"])
+def test_what_a_server_forgets_the_hosts_tell_it_again(cluster, node, peer, how):
     active, standby = cluster.pair()
     node.register(lifetime=600)
     wait_binding(standby, node.home, node.care_of)
-    cluster.server.ask("FLUSHALL")
-    active.wait_event("cluster-scan", 2)
+    scans = len(active.events("cluster-scan"))
+    cluster.server.ask(*how)
+    assert active.wait_event("cluster-scan", scans + 1)[-1]["reason"] == "other-data"
     wait_following(active)
-    until(lambda: cluster.server.ask("HLEN", "home-agent:ihad:nodes") == 1, "it is there again")
+    until(lambda: len(cluster.records()) == 1, "it is there again")
     wait_following(standby)
     node.deregister()
     until(lambda: not standby.bindings(), "and goes on")
@@ -478,7 +482,7 @@ def test_a_key_of_another_type_is_mended(cluster, node, key):
     for daemon in (active, standby):
         wait_following(daemon)
         assert len(daemon.events("cluster-foreign")) <= 1
-    until(lambda: cluster.server.ask("HLEN", KEYS[0]) == 1, "the node's record is there")
+    until(lambda: len(cluster.records()) == 1, "the node's record is there")
     until(lambda: cluster.server.ask("HLEN", KEYS[4]) == 2, "and both hosts")
     until(lambda: sorted(cluster.server.ask("HGETALL", KEYS[5])) == sorted(claims), "and their blocks")
     node.deregister()
