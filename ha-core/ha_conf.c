@@ -792,6 +792,23 @@ static void check_replication(const struct check *c)
 		      "shared at once is remembered there");
 }
 
+/* What was meant for several hosts, on one that is on its own. */
+static void warn_of_no_servers(const struct check *c)
+{
+	const struct ha_conf_replication *r = &c->conf->state.replication;
+
+	if (r->server_cnt > 0)
+		return;
+	if (r->role == HA_CONF_ROLE_STANDBY)
+		warn(c, conf_where(c->doc, "state.replication.role"),
+		     "state.replication.role: standby, but without servers this home agent is on "
+		     "its own, and answers: list those that the hosts share");
+	if (r->durability == HA_CONF_DURABILITY_CONFIRMED)
+		warn(c, conf_where(c->doc, "state.replication.durability"),
+		     "state.replication.durability: confirmed, but without servers nothing is "
+		     "shared: list those that the hosts share");
+}
+
 /* What is set, and does nothing as it is set. */
 static void warn_of_replication(const struct check *c)
 {
@@ -1605,6 +1622,7 @@ int ha_conf_read_checked(const char *path, const char *name, const struct conf_k
 	if (err == 0 && faults->warnings) {
 		warn_of_associations(&c);
 		warn_of_interfaces(&c);
+		warn_of_no_servers(&c);
 		warn_of_replication(&c);
 		warn_of_sibling(&c, name);
 	}

@@ -55,12 +55,23 @@ static struct ha_conf *read_text(const char *text, const char *expect)
 
 static void nothing_is_shared_by_default(void **state)
 {
-	struct ha_conf *conf = read_text(BASE "    role: standby\n", "");
+	struct ha_conf *conf = read_text(BASE "    name: ha1\n", "");
 
 	(void)state;
 	assert_int_equal(conf->state.replication.server_cnt, 0);
 	assert_null(conf->state.replication.password);
 	ha_conf_free(conf);
+}
+
+static void what_wants_servers_is_told_without_any(void **state)
+{
+	(void)state;
+	ha_conf_free(read_text(
+		BASE "    role: standby\n    durability: confirmed\n",
+		"f:8:11: warning: state.replication.role: standby, but without servers this home "
+		"agent is on its own, and answers: list those that the hosts share\n"
+		"f:9:17: warning: state.replication.durability: confirmed, but without servers "
+		"nothing is shared: list those that the hosts share\n"));
 }
 
 static void the_password_is_the_first_line_of_its_file(void **state)
@@ -266,6 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_shared_by_default),
+		cmocka_unit_test(what_wants_servers_is_told_without_any),
 		cmocka_unit_test(the_password_is_the_first_line_of_its_file),
 		cmocka_unit_test(nothing_is_shared_without_a_password),
 		cmocka_unit_test(a_password_is_not_for_others_to_read),
