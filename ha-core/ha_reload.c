@@ -72,7 +72,14 @@ static bool same_replication(const struct ha_conf *old, const struct ha_conf *ne
 	       same_text(a->name, b->name) && a->role == b->role &&
 	       a->durability == b->durability && a->replicas == b->replicas &&
 	       a->confirm_timeout_ms == b->confirm_timeout_ms && a->unconfirmed == b->unconfirmed &&
-	       a->stream_length == b->stream_length && a->queue_limit == b->queue_limit;
+	       a->stream_length == b->stream_length && a->queue_limit == b->queue_limit &&
+	       a->lease_reserve == b->lease_reserve;
+}
+
+static bool is_beyond_kernel_tier(const struct ha_conf *conf)
+{
+	return conf->tunnel.data_path == HA_CONF_DATA_PATH_KERNEL &&
+	       conf->tunnel.mss_clamp == HA_CONF_MSS_CLAMP_ALL;
 }
 
 /* Settings that belong to one run: in which of them the new file differs from what runs. */
@@ -86,6 +93,9 @@ static void warn_of_restart(struct ha_reload *r)
 		{ "home-agent.address", addr_eq(old->address, new->address) },
 		{ "home-agent.port", old->port == new->port },
 		{ "tunnel.data-path", old->tunnel.data_path == new->tunnel.data_path },
+		/* A tier that could not clamp was not opened, and is at a start only. */
+		{ "tunnel.mss-clamp", !is_beyond_kernel_tier(old) || is_beyond_kernel_tier(new) ||
+					      old->tunnel.data_path != new->tunnel.data_path },
 		{ "tunnel.bpffs", same_text(old->tunnel.bpffs, new->tunnel.bpffs) },
 		{ "tunnel.fast-path-nodes",
 		  old->tunnel.fast_path_nodes == new->tunnel.fast_path_nodes },

@@ -211,6 +211,23 @@ def test_reload_compares_with_what_runs_not_with_the_last_file(campus, ihad):
     assert ihad.hactl("reload", json_output=False) == "configuration reloaded\n"
 
 
+def test_reload_says_that_a_tier_which_could_not_clamp_waits_for_a_restart(campus, run_daemon):
+    """It is not opened where it was to lower the MSS, nor by a reload that takes that back."""
+    campus.ihad_conf["tunnel"] = {"data-path": "kernel", "mss-clamp": "all"}
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
+
+    def reload(**tunnel):
+        ihad.write_config(ihad.conf | {"tunnel": ihad.conf["tunnel"] | tunnel})
+        return ihad.hactl("reload", json_output=False)
+
+    waits = "configuration reloaded, and in force; after a restart: "
+    for clamp in ("udp", "off"):
+        assert reload(**{"mss-clamp": clamp}) == waits + "tunnel.mss-clamp\n"
+    assert reload(**{"data-path": "tun", "mss-clamp": "udp"}) == waits + "tunnel.data-path\n"
+    assert reload() == "configuration reloaded\n"
+
+
+
 def test_reload_tells_which_bindings_it_ends_and_why(campus, ihad, desk, peer):
     desk.register()
     bob = peer(campus.desk, "10.1.0.11", campus.other_home, campus.agent, sa=topology.OTHER_SA)
