@@ -108,6 +108,9 @@ static const char forget_script[] = "if redis.call('HGET', KEYS[1], ARGV[1]) == 
 				    "end\n"
 				    "return 0\n";
 
+/* KEYS nodes; ARGV key; returns it, too: by it the answer is known */
+static const char record_script[] = "return {ARGV[1], redis.call('HGET', KEYS[1], ARGV[1])}";
+
 /*
  * KEYS nodes, stream, sequence, epoch, hosts, blocks; returns which of them were not ours, and are
  * gone now, with a comma between. Of numbers those are ours that Lua can count: up to 14 digits.
@@ -670,6 +673,25 @@ static bool apply(struct cluster *c, const struct redis_value *key, const struct
 	return c->hooks.apply(c->hooks.ctx, &record);
 }
 
+static void on_record(void *ctx, const struct redis_value *v)
+{
+	if (redis_error(v))
+		complain(ctx, redis_error(v));
+	else if (redis_text(redis_item(v, 1), NULL))
+		(void)apply(ctx, redis_item(v, 0), redis_item(v, 1), 0);
+}
+
+/* What came by the stream is none: the change is in the snapshot as well, or a later one. */
+static void ask_for_record(struct cluster *c, const struct redis_value *key)
+{
+	struct redis_arg args[5] = { text_arg("EVAL"), text_arg(record_script), text_arg("1"),
+				     text_arg(c->nodes_key) };
+
+	args[4].data = redis_text(key, &args[4].len);
+	if (args[4].data && args[4].len <= CLUSTER_KEY_MAX)
+		(void)ask_writer(c, on_record, args, 5);
+}
+
 static void on_forgotten(void *ctx, const struct redis_value *v)
 {
 	if (redis_error(v))
@@ -759,7 +781,8 @@ static bool take_entry(struct cluster *c, const struct redis_value *entry)
 	c->place.sequence = sequence;
 	if (host && strcmp(host, c->instance) == 0)
 		return true; /* ours */
-	(void)apply(c, field_of(fields, 'k'), field_of(fields, 'v'), sequence);
+	if (!apply(c, field_of(fields, 'k'), field_of(fields, 'v'), sequence))
+		ask_for_record(c, field_of(fields, 'k'));
 	note_lag(c, redis_number(field_of(fields, 't')));
 	return true;
 }

@@ -350,6 +350,34 @@ def test_what_is_no_record_is_named_and_tells_no_lag(cluster):
         wait_following(daemon)
 
 
+def test_a_change_whose_entry_is_spoilt_is_had_from_the_snapshot(cluster, node):
+    _, standby = cluster.pair()
+    node.register(lifetime=600)
+    wait_binding(standby, node.home, node.care_of)
+    cluster.cut(1)
+    node.register(lifetime=500)
+    stream = "home-agent:ihad:stream"
+    until(lambda: len(cluster.server.ask("XRANGE", stream, "-", "+")) == 2, "it is shared")
+    entries = cluster.server.ask("XRANGE", stream, "-", "+")
+    place = entries[1][1].index(b"v") + 1
+    entries[1][1][place] = entries[1][1][place][:-1]    # its rank, and not all of what it has
+    cluster.server.ask("DEL", stream)
+    for entry, fields in entries:
+        cluster.server.ask("XADD", stream, entry, *fields)
+    cluster.heal(1)
+    assert standby.wait_event("cluster-record")[0]["entry"] == "2"
+    until(lambda: standby.binding(node.home)["lifetime"] == 500, "it knows")
+    assert len(standby.events("cluster-scan")) == 1     # of the start: all was not compared for it
+
+
+def test_what_belongs_to_one_run_waits_for_a_restart(cluster):
+    daemon = cluster.start(0, role="active")
+    for key, value in (("lease-reserve", 9), ("stream-length", 1000), ("durability", "confirmed")):
+        conf = cluster.conf(0, role="active", **{key: value})
+        daemon.write_config(daemon.conf | {"state": conf["state"]})
+        assert daemon.hactl("reload", json_output=False).endswith("after a restart: state.replication\n")
+
+
 def test_a_server_that_is_killed_costs_no_answer_and_no_change(cluster, node):
     active, standby = cluster.pair()
     cluster.server.kill()
