@@ -86,3 +86,20 @@ def test_what_does_not_last_the_interval_is_told_at_its_end(cluster, workdir, th
     assert len(receiver.notifications(CHANGE)) == 1     # not yet
     until(lambda: len(receiver.notifications(CHANGE)) == 2, "at the end of the interval")
     assert [n[f"{HE}.1.10.1.0"] for n in receiver.notifications(CHANGE)] == [2, 4]
+
+
+def test_who_is_not_behind_has_no_lag(cluster, workdir, things):
+    """However long ago it was shared what was read last."""
+    host = cluster.place.agents[0].host
+    things.append(Master(host, workdir))
+    master = things[-1].start()
+    conf = cluster.conf(0, role="active") | {"snmp": {"enabled": True, "agentx": master.agentx}}
+    active = cluster.start(0, conf)
+    master.wait_subagent()
+    until(lambda: own(active)["state"] == "following", "it follows")
+    entry = ["k", b"A\x0a\x00\x01\x63", "v", "0" * 32, "t", 1700000000000]     # of 2023
+    number = cluster.server.ask("INCR", "home-agent:ihad:sequence")
+    cluster.server.ask("XADD", "home-agent:ihad:stream", f"{number}-1", *entry)
+    until(lambda: active.status()["cluster-changes-read"] == 1, "it is read")
+    until(lambda: master.get(f"{HE}.1.10.5.0") == 0, "nothing is left to read")
+    assert master.get(f"{HE}.1.10.6.0") == 0
