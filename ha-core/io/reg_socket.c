@@ -14,6 +14,7 @@
 #include "ha-core/io/reg_socket.h"
 
 #include "common/err.h"
+#include "common/log.h"
 #include "ha-core/tunnel/encap.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SOCKETS_MAX        16
+#define SOCKETS_MAX        64 /* ours, 255.255.255.255 and home networks' broadcast addresses */
 #define RECEIVE_BUFFER     (16 << 20) /* the kernel doubles it: a burst of 40,000 requests */
 #define SATURATED_AFTER    16         /* full batches: 1,024 requests have been waiting */
 #define INTERFACE_MEMORY   16
@@ -320,8 +321,11 @@ static int add_endpoint(struct reg_socket *s, struct in_addr address, bool share
 	ep->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (ep->fd < 0)
 		return -errno;
-	/* A broadcast reaches every home agent of this host; a unicast address has one owner. */
-	if ((s->conf.address_floats &&
+	/*
+	 * A broadcast reaches every home agent of this host, and is none where no link has it; a
+	 * unicast address has one owner, and may come later.
+	 */
+	if ((s->conf.address_floats && !shared &&
 	     setsockopt(ep->fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)) < 0) ||
 	    (shared && setsockopt(ep->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0) ||
 	    setsockopt(ep->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
@@ -376,14 +380,20 @@ void reg_socket_set_broadcasts(struct reg_socket *s, const struct in_addr *broad
 	const struct in_addr all_ones = { .s_addr = INADDR_BROADCAST };
 	struct endpoint *ep;
 	size_t i;
+	int rc;
 
 	for (ep = s->endpoints + 1; ep < s->endpoints + SOCKETS_MAX; ep++)
 		if (!addr_eq(ep->address, all_ones) && !is_listed(ep->address, broadcasts, cnt))
 			close_endpoint(ep);
-	/* A virtual home network has no broadcast address; there bind() refuses, rightly. */
-	for (i = 0; i < cnt; i++)
-		if (!is_open(s, broadcasts[i]))
-			(void)add_endpoint(s, broadcasts[i], true);
+	for (i = 0; i < cnt; i++) {
+		rc = is_open(s, broadcasts[i]) ? 0 : add_endpoint(s, broadcasts[i], true);
+		/* A virtual home network has no broadcast address: there bind() rightly refuses. */
+		if (rc < 0 && rc != -EADDRNOTAVAIL)
+			log_warning("nodes that look for a home agent on a home network are not "
+				    "heard",
+				    "event=broadcast-refused address=%s error=\"%s\"",
+				    addr_text(broadcasts[i]).s, err_text(rc));
+	}
 }
 
 int reg_socket_open(const struct reg_socket_conf *conf, struct reg_socket **ret_socket)

@@ -2,10 +2,14 @@
 /* The registration socket over the loopback: batches, the commit before the replies, overload. */
 #include "ha-core/io/reg_socket.h"
 
+#include "common/log.h"
+
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +22,7 @@
 #define FLOOD       (30 * REG_SOCKET_BATCH)
 #define DEADLINE_MS 20000
 #define UNLIMITED   16 /* batches that are not asked about */
+#define ROOM        62 /* broadcast addresses that have a socket */
 
 static struct loop *loop;
 static struct reg_socket *sock;
@@ -107,6 +112,7 @@ static int open_all(void **state)
 		.handle = handle,
 		.commit = commit,
 		.heard = is_heard,
+		.address_floats = true,
 		.send_failed = send_failed,
 		.withheld = note_withheld,
 	};
@@ -263,6 +269,61 @@ static void a_burst_is_no_overload(void **state)
 	assert_int_equal(asked, 0);
 }
 
+/* @return how many of the addresses the log says are not listened on */
+static unsigned int refused_of(const struct in_addr *addresses, size_t cnt)
+{
+	static char text[16384];
+	int out = memfd_create("stderr", 0), saved = dup(STDERR_FILENO);
+	unsigned int refused = 0;
+	const char *at = text;
+	ssize_t n;
+
+	assert_true(out >= 0 && saved >= 0);
+	assert_int_equal(dup2(out, STDERR_FILENO), STDERR_FILENO);
+	unsetenv("JOURNAL_STREAM");
+	log_open("ihad", LOG_LEVEL_INFO);
+	reg_socket_set_broadcasts(sock, addresses, cnt);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	n = pread(out, text, sizeof(text) - 1, 0);
+	close(out);
+	assert_in_range(n, 0, sizeof(text) - 2);
+	text[n] = '\0';
+	while ((at = strstr(at, "event=broadcast-refused"))) {
+		refused++;
+		at++;
+	}
+	return refused;
+}
+
+static void a_broadcast_address_that_finds_no_socket_is_told(void **state)
+{
+	struct in_addr addresses[ROOM + 3];
+	size_t i;
+
+	(void)state;
+	if (!loop)
+		skip();
+	for (i = 0; i < ROOM + 3; i++)
+		addresses[i] = addr_from_host(ADDRESS + 1 + (uint32_t)i);
+	assert_int_equal(refused_of(addresses, ROOM + 3), 3);
+	assert_int_equal(refused_of(addresses + 3, ROOM), 0); /* three are listened on no more */
+}
+
+/* Those of virtual home networks. */
+static void broadcast_addresses_of_no_link_take_no_socket(void **state)
+{
+	struct in_addr addresses[ROOM + 1];
+	size_t i;
+
+	(void)state;
+	if (!loop)
+		skip();
+	for (i = 0; i < ROOM + 1; i++)
+		addresses[i] = addr_from_host(0xcb007100 + (uint32_t)i); /* 203.0.113.0/24 */
+	assert_int_equal(refused_of(addresses, ROOM + 1), 0);
+}
+
 #define SOCKET_TEST(t) cmocka_unit_test_setup_teardown(t, open_all, close_all)
 
 int main(void)
@@ -275,6 +336,8 @@ int main(void)
 		SOCKET_TEST(what_is_kept_can_be_dropped),
 		SOCKET_TEST(who_floods_is_dropped_under_overload_and_others_are_not),
 		SOCKET_TEST(a_burst_is_no_overload),
+		SOCKET_TEST(a_broadcast_address_that_finds_no_socket_is_told),
+		SOCKET_TEST(broadcast_addresses_of_no_link_take_no_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
