@@ -626,8 +626,7 @@ static int look(struct bpf_ports *p)
 		}
 		detach(p, port);
 		log_info("an interface has no fast path any more: it is gone, not one of its own, "
-			 "or "
-			 "not asked for",
+			 "or not asked for",
 			 "event=data-path-detached interface=%s", port->name);
 		(void)bpf_map_delete_elem(p->conf.drops_fd, &port->index);
 		*at = port->next;
