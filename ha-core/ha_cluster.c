@@ -231,11 +231,35 @@ static void tell_of_difference(struct ha_cluster *hc, const struct sa_peer *node
 			  out->refused, out->lease_unknown ? "no-such-pool" : "key-or-source");
 }
 
-static bool apply(void *ctx, const struct cluster_record *record)
+static void tell_of_record(const struct ha_cluster *hc, const struct cluster_record *record, int rc)
 {
 	static struct log_limit limit = { .burst = 3,
 					  .interval_ms = 60000,
 					  .event = "cluster-record" };
+
+	log_write_limited(&limit, loop_now(hc->env.loop)->mono_ms, LOG_LEVEL_WARNING,
+			  "a record of another host is not understood",
+			  "event=cluster-record key=%s entry=%llu error=\"%s\" remedy=\"%s\"",
+			  log_value(record->key, record->key_len).s,
+			  (unsigned long long)record->sequence, err_text(rc),
+			  rc == ERR_UNSUPPORTED ? "bring this host to the newer version"
+						: "see who writes there");
+}
+
+/* By its rank it is what we know. In the snapshot it has to be that by what is in it, too. */
+static bool is_as_told(const struct ha_cluster *hc, const struct cluster_record *record)
+{
+	int rc = record->sequence == 0 ? memory_check(hc->env.engine, record->key, record->key_len,
+						      record->value, record->value_len)
+				       : 0;
+
+	if (rc == ERR_MALFORMED)
+		tell_of_record(hc, record, rc);
+	return rc != ERR_MALFORMED;
+}
+
+static bool apply(void *ctx, const struct cluster_record *record)
+{
 	struct ha_cluster *hc = ctx;
 	struct sa_peer *node = memory_node(hc->env.engine, record->key, record->key_len);
 	struct cluster_rank ours;
@@ -247,6 +271,8 @@ static bool apply(void *ctx, const struct cluster_record *record)
 	ours = rank_of(node);
 	order = cluster_rank_compare(&record->rank, &ours);
 	note_version(hc, record->rank.version + ERA);
+	if (order == 0 && !is_as_told(hc, record))
+		return false;
 	if (order == 0 && sa_peer_shared_of(node))
 		sa_peer_shared_of(node)->scan = hc->scan; /* nobody needs to be told */
 	if (order <= 0)
@@ -254,14 +280,7 @@ static bool apply(void *ctx, const struct cluster_record *record)
 	rc = ha_state_follow(hc->env.state, record->key, record->key_len, record->value,
 			     record->value_len, &out);
 	if (rc < 0) {
-		log_write_limited(&limit, loop_now(hc->env.loop)->mono_ms, LOG_LEVEL_WARNING,
-				  "a record of another host is not understood",
-				  "event=cluster-record key=%s entry=%llu error=\"%s\" "
-				  "remedy=\"%s\"",
-				  log_value(record->key, record->key_len).s,
-				  (unsigned long long)record->sequence, err_text(rc),
-				  rc == ERR_UNSUPPORTED ? "bring this host to the newer version"
-							: "see who writes there");
+		tell_of_record(hc, record, rc);
 		return rc == ERR_UNSUPPORTED;
 	}
 	if (sa_peer_shared_of(node))
@@ -792,6 +811,16 @@ static struct cluster_conf cluster_conf_of(const struct ha_cluster *hc, const st
 	return cc;
 }
 
+static void tell_of_start(const struct ha_cluster *hc, const struct ha_conf *conf,
+			  const struct cluster_conf *cc)
+{
+	log_info("state is shared with other hosts",
+		 "event=cluster-started host=%s role=%s servers=%zu durability=%s",
+		 log_value(hc->name, strlen(hc->name)).s,
+		 conf->state.replication.role == HA_CONF_ROLE_STANDBY ? "standby" : "active",
+		 cc->server_cnt, cc->confirmed ? "confirmed" : "async");
+}
+
 int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env,
 		    struct ha_cluster **ret_hc)
 {
@@ -849,11 +878,7 @@ int ha_cluster_open(const struct ha_conf *conf, const struct ha_cluster_env *env
 	env->engine->is_shared = true;
 	start_pool(hc);
 	loop_timer_start(hc->rest, REST_MS, REST_MS);
-	log_info("state is shared with other hosts",
-		 "event=cluster-started host=%s role=%s servers=%zu durability=%s",
-		 log_value(hc->name, strlen(hc->name)).s,
-		 conf->state.replication.role == HA_CONF_ROLE_STANDBY ? "standby" : "active",
-		 cc.server_cnt, cc.confirmed ? "confirmed" : "async");
+	tell_of_start(hc, conf, &cc);
 	if (conf->state.replication.role == HA_CONF_ROLE_STANDBY)
 		env->role(env->ctx, false);
 	else

@@ -522,6 +522,7 @@ RECORDS = {
     "no-hex": lambda record: b"\xff" * 8,
     "octets": lambda record: bytes(range(256))[-200:],
     "nothing-behind-it": lambda record: b"f" * 32,
+    "not-all": lambda record: record[:-1],
 }
 
 
