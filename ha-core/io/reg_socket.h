@@ -71,8 +71,8 @@ int reg_socket_open(const struct reg_socket_conf *conf, struct reg_socket **ret_
 struct reg_socket *reg_socket_close(struct reg_socket *s);
 
 /**
- * Listens on these subnet broadcasts from now on, where they are ours, and on no others. Not from
- * within a handler.
+ * Listens on these subnet broadcasts from now on, where they are ours, and on no others; one that
+ * it cannot listen on is logged. Not from within a handler.
  */
 void reg_socket_set_broadcasts(struct reg_socket *s, const struct in_addr *broadcasts, size_t cnt);
 
