@@ -375,30 +375,33 @@ static bool is_open(const struct reg_socket *s, struct in_addr address)
 	return false;
 }
 
+/* A virtual home network has no broadcast address: there bind() rightly refuses. */
+static void listen_to_broadcast(struct reg_socket *s, struct in_addr address)
+{
+	int rc = is_open(s, address) ? 0 : add_endpoint(s, address, true);
+
+	if (rc < 0 && rc != -EADDRNOTAVAIL)
+		log_warning("nodes that look for a home agent by broadcast are not heard",
+			    "event=broadcast-refused address=%s error=\"%s\"", addr_text(address).s,
+			    err_text(rc));
+}
+
 void reg_socket_set_broadcasts(struct reg_socket *s, const struct in_addr *broadcasts, size_t cnt)
 {
 	const struct in_addr all_ones = { .s_addr = INADDR_BROADCAST };
 	struct endpoint *ep;
 	size_t i;
-	int rc;
 
 	for (ep = s->endpoints + 1; ep < s->endpoints + SOCKETS_MAX; ep++)
 		if (!addr_eq(ep->address, all_ones) && !is_listed(ep->address, broadcasts, cnt))
 			close_endpoint(ep);
-	for (i = 0; i < cnt; i++) {
-		rc = is_open(s, broadcasts[i]) ? 0 : add_endpoint(s, broadcasts[i], true);
-		/* A virtual home network has no broadcast address: there bind() rightly refuses. */
-		if (rc < 0 && rc != -EADDRNOTAVAIL)
-			log_warning("nodes that look for a home agent on a home network are not "
-				    "heard",
-				    "event=broadcast-refused address=%s error=\"%s\"",
-				    addr_text(broadcasts[i]).s, err_text(rc));
-	}
+	listen_to_broadcast(s, all_ones);
+	for (i = 0; i < cnt; i++)
+		listen_to_broadcast(s, broadcasts[i]);
 }
 
 int reg_socket_open(const struct reg_socket_conf *conf, struct reg_socket **ret_socket)
 {
-	const struct in_addr all_ones = { .s_addr = INADDR_BROADCAST };
 	struct reg_socket *s = calloc(1, sizeof(*s));
 	int rc;
 
@@ -412,7 +415,6 @@ int reg_socket_open(const struct reg_socket_conf *conf, struct reg_socket **ret_
 		reg_socket_close(s);
 		return rc;
 	}
-	(void)add_endpoint(s, all_ones, true);
 	reg_socket_set_broadcasts(s, conf->broadcasts, conf->broadcast_cnt);
 	*ret_socket = s;
 	return 0;

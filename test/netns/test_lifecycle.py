@@ -94,8 +94,11 @@ def test_who_has_the_port_on_every_address_is_told_of(campus, run_daemon):
 def test_a_broadcast_address_that_is_taken_stops_nobody(campus, run_daemon, desk):
     with campus.ha.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("255.255.255.255", 434))
-        run_daemon(campus.ha, "ihad", campus.ihad_conf)
+        ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf)
         desk.register()
+    assert [e["address"] for e in ihad.events("broadcast-refused")] == ["255.255.255.255"]
+    ihad.reload()
+    assert len(ihad.events("broadcast-refused")) == 1   # he is gone
 
 
 def test_xhad_on_the_address_of_ihad_exits_3(campus, ihad, run_daemon, desk):
