@@ -509,13 +509,17 @@ static int store_prefix(const char *text, struct addr_prefix *field, struct why 
 	return refuse(why, "%s is not an IPv4 prefix, ADDRESS/LENGTH", quote(text).s);
 }
 
+/* A table: a file of a million nodes has tens of millions of them. @return -1: it is none */
 static int hex_digit(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	static const int8_t one_more[256] = {
+		['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,
+		['6'] = 7,  ['7'] = 8,  ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12,
+		['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16, ['A'] = 11, ['B'] = 12,
+		['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+	};
+
+	return one_more[(uint8_t)c] - 1;
 }
 
 /* No fault here repeats the text. */
@@ -711,8 +715,8 @@ static int store_default(const struct conf_key *row, const char *program, void *
 	return err;
 }
 
-/** Frees what a field owns and zeroes it. */
-static void row_done(const struct conf_key *row, void *base)
+/** Frees what a field owns; what is left of it is of no use. */
+static void row_drop(const struct conf_key *row, void *base)
 {
 	char *field = (char *)base + row->offset;
 	size_t cnt = has_count(row) ? *count_of(row, base) : 0;
@@ -741,7 +745,7 @@ static void row_done(const struct conf_key *row, void *base)
 	case CONF_MAPPINGS:
 		elements = *(char **)field;
 		for (i = 0; i < cnt; i++)
-			conf_done(row->rows, elements + i * row->element_size);
+			conf_drop(row->rows, elements + i * row->element_size);
 		free(elements);
 		break;
 	case CONF_BOOL:
@@ -754,11 +758,23 @@ static void row_done(const struct conf_key *row, void *base)
 	case CONF_PREFIX:
 		break;
 	}
-	memset(field, 0, row->size);
+}
+
+/** Frees what a field owns and zeroes it. */
+static void row_done(const struct conf_key *row, void *base)
+{
+	row_drop(row, base);
+	memset((char *)base + row->offset, 0, row->size);
 	if (has_count(row))
 		*count_of(row, base) = 0;
 	else if (row->has_aux)
 		*((bool *)base + row->aux) = false;
+}
+
+void conf_drop(const struct conf_key *rows, void *base)
+{
+	for (; rows->path; rows++)
+		row_drop(rows, base);
 }
 
 void conf_done(const struct conf_key *rows, void *base)

@@ -179,6 +179,9 @@ struct conf_mark conf_where_in(const struct conf_doc *doc, const char *list, siz
 /** Frees what the rows own (keys are wiped first) and zeroes those fields. */
 void conf_done(const struct conf_key *rows, void *base);
 
+/** The same for a struct that is freed next: nothing is zeroed but the keys. */
+void conf_drop(const struct conf_key *rows, void *base);
+
 /**
  * The whole of a file, terminated by a zero octet that *ret_len does not count. To be released with
  * conf_wipe_free(), because it may hold keys. A failure is put among the faults.

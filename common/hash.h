@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #define HASH_LOAD_MAX 4
@@ -81,16 +82,15 @@ static inline uint64_t hash_bytes(const struct hash *t, const void *data, size_t
 	const uint8_t *p = data;
 	uint64_t h = len;
 	uint64_t word;
-	size_t i, n;
 
-	while (len > 0) {
-		word = 0;
-		n = len < 8 ? len : 8;
-		for (i = 0; i < n; i++)
-			word |= (uint64_t)p[i] << (8 * i);
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
 		h = hash_u64(t, h ^ word);
-		p += n;
-		len -= n;
+	}
+	if (len > 0) {
+		word = 0;
+		memcpy(&word, p, len);
+		h = hash_u64(t, h ^ word);
 	}
 	return h;
 }
