@@ -57,6 +57,7 @@ struct ha {
 	struct ha_conf *conf;
 	struct ha_conf *started; /* what belongs to this run is as it says; the first conf */
 	void *daemon_conf;
+	struct ha_conf_digest digest; /* of what we began with, for the first reload */
 	struct ha_reload *reload;
 	int bpffs_fd; /* of tunnel.bpffs; -1: its name will do */
 	char bpffs_way[sizeof("/proc/self/fd/-2147483648")];
@@ -335,6 +336,17 @@ static int open_engine(struct ha *ha, struct engine *e, const struct ha_conf *co
 	if (rc < 0)
 		engine_done(e);
 	return rc;
+}
+
+/* The engine has all of a million nodes: their room is for what comes out of the store. */
+static int release_nodes(struct ha *ha)
+{
+	if (getrandom(ha->digest.seeds, sizeof(ha->digest.seeds), 0) !=
+	    (ssize_t)sizeof(ha->digest.seeds))
+		return -errno;
+	ha_conf_sum(ha->conf, &ha->digest);
+	ha_conf_release_nodes(ha->conf);
+	return 0;
 }
 
 /* --- events --- */
@@ -973,7 +985,7 @@ static int open_reload(struct ha *ha)
 		.ctx = ha,
 	};
 
-	return ha_reload_open(&env, ha->conf, &ha->reload);
+	return ha_reload_open(&env, &ha->digest, &ha->reload);
 }
 
 static int begin_reload(void *ctx)
@@ -1294,6 +1306,8 @@ static int serve(struct ha *ha)
 		rc = open_events(ha);
 	if (rc == 0)
 		rc = open_engine(ha, &ha->engine, ha->conf, ha->daemon_conf);
+	if (rc == 0)
+		rc = release_nodes(ha);
 	if (rc < 0) {
 		log_error("cannot start", "event=start-failed error=\"%s\"", err_text(rc));
 		return rc;
@@ -1325,7 +1339,6 @@ static int serve(struct ha *ha)
 	rc = open_reload(ha);
 	if (rc < 0)
 		return rc;
-	ha_conf_release_nodes(ha->conf);
 	log_info("serving",
 		 "event=started version=%s address=%s port=%u data-path=%s device=%s "
 		 "mobile-nodes=%zu",

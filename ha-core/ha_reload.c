@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define TURN_US      1000 /* then whoever else has something to do does it */
 #define CNT_PER_LOOK 16   /* at the clock: nodes that change, or bindings that are looked at */
@@ -300,7 +299,7 @@ int ha_reload_begin(struct ha_reload *r)
 	return 1;
 }
 
-int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf *conf,
+int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf_digest *running,
 		   struct ha_reload **ret_reload)
 {
 	struct ha_reload *r = calloc(1, sizeof(*r));
@@ -313,12 +312,7 @@ int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf *conf,
 		free(r);
 		return -ENOMEM;
 	}
-	if (getrandom(r->running.seeds, sizeof(r->running.seeds), 0) !=
-	    (ssize_t)sizeof(r->running.seeds)) {
-		(void)ha_reload_close(r);
-		return -errno;
-	}
-	ha_conf_sum(conf, &r->running);
+	r->running = *running;
 	*ret_reload = r;
 	return 0;
 }

@@ -47,11 +47,10 @@ struct ha_reload_env {
 struct ha_reload;
 
 /**
- * @param conf  in force; its mobile nodes have not been released yet
+ * @param running  of the configuration in force
  * @retval -ENOMEM
- * @return -errno  of getrandom()
  */
-int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf *conf,
+int ha_reload_open(const struct ha_reload_env *env, const struct ha_conf_digest *running,
 		   struct ha_reload **ret_reload);
 
 /** @retval 1  it is being read, answer() will be called. @return negative: it is not, see done() */

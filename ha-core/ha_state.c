@@ -150,6 +150,7 @@ static void put_outstanding(void *ctx, const struct outstanding *o)
 struct record {
 	const uint8_t *key, *value;
 	size_t key_len, value_len;
+	struct memory_places places;
 };
 
 struct restoring {
@@ -224,11 +225,8 @@ static int restore_batch(void *ctx)
 	int rc = 0;
 
 	for (step = 0; step < MEMORY_FETCH_STEPS; step++)
-		for (i = 0; i < r->batch_cnt; i++) {
-			rec = &r->batch[i];
-			memory_fetch(r->st->engine, rec->key, rec->key_len, rec->value,
-				     rec->value_len, step);
-		}
+		for (i = 0; i < r->batch_cnt; i++)
+			memory_fetch(r->st->engine, &r->batch[i].places, step);
 	for (i = 0; i < r->batch_cnt && rc >= 0; i++) {
 		rec = &r->batch[i];
 		rc = restore_one(r, rec->key, rec->key_len, rec->value, rec->value_len);
@@ -242,7 +240,8 @@ static int take_record(void *ctx, const uint8_t *key, size_t key_len, const uint
 {
 	struct restoring *r = ctx;
 
-	r->batch[r->batch_cnt++] = (struct record){ key, value, key_len, value_len };
+	r->batch[r->batch_cnt++] = (struct record){ key, value, key_len, value_len,
+						    memory_places(key, key_len, value, value_len) };
 	return r->batch_cnt < RESTORE_BATCH ? 0 : restore_batch(r);
 }
 

@@ -611,18 +611,24 @@ static struct in_addr peer_of(const uint8_t *value, size_t len)
 	return wire_addr(&r);
 }
 
-void memory_fetch(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
-		  size_t value_len, unsigned int step)
+struct memory_places memory_places(const uint8_t *key, size_t key_len, const uint8_t *value,
+				   size_t value_len)
 {
 	struct wire_reader r = wire_reader(key, key_len);
-	struct in_addr peer;
+	struct memory_places at = { { INADDR_ANY }, { INADDR_ANY } };
 
 	if (wire_u8(&r) != 'A')
-		return;
-	engine_fetch_node(e, wire_addr(&r), step);
-	peer = peer_of(value, value_len);
-	if (!addr_is_any(peer))
-		binding_fetch_peer(&e->cache, peer, step);
+		return at;
+	at.home_addr = wire_addr(&r);
+	at.peer = peer_of(value, value_len);
+	return at;
+}
+
+void memory_fetch(const struct engine *e, const struct memory_places *at, unsigned int step)
+{
+	engine_fetch_node(e, at->home_addr, step);
+	if (!addr_is_any(at->peer))
+		binding_fetch_peer(&e->cache, at->peer, step);
 }
 
 int memory_restore(struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,

@@ -72,9 +72,17 @@ struct sa_peer *memory_node(const struct engine *e, const uint8_t *key, size_t k
 
 #define MEMORY_FETCH_STEPS ENGINE_FETCH_STEPS
 
+/** Whom a record is about; 0.0.0.0: nobody whose place could be told beforehand. */
+struct memory_places {
+	struct in_addr home_addr;
+	struct in_addr peer; /* where the tunnel of the latest binding ends */
+};
+
+struct memory_places memory_places(const uint8_t *key, size_t key_len, const uint8_t *value,
+				   size_t value_len);
+
 /** Before many records are restored: each step for all of them, as with engine_fetch(). */
-void memory_fetch(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,
-		  size_t value_len, unsigned int step);
+void memory_fetch(const struct engine *e, const struct memory_places *at, unsigned int step);
 
 /** Is it a record, and of whom? Errors as of memory_restore(). */
 int memory_check(const struct engine *e, const uint8_t *key, size_t key_len, const uint8_t *value,

@@ -89,6 +89,7 @@ static void one_record(struct world *w, struct wire_reader *r, const struct memo
 	static uint8_t rest[MEMORY_VALUE_MAX];
 	size_t key_len = wire_u8(r), value_len;
 	const uint8_t *key = wire_bytes(r, key_len), *value;
+	struct memory_places places;
 	struct memory_restored out;
 	uint8_t *copy;
 	int checked, rc;
@@ -106,8 +107,9 @@ static void one_record(struct world *w, struct wire_reader *r, const struct memo
 		return;
 	}
 	checked = memory_check(&w->engine, key, key_len, copy, value_len);
+	places = memory_places(key, key_len, copy, value_len);
 	for (unsigned int step = 0; step < ENGINE_FETCH_STEPS; step++)
-		memory_fetch(&w->engine, key, key_len, copy, value_len, step);
+		memory_fetch(&w->engine, &places, step);
 	rc = take(&w->engine, key, key_len, copy, value_len, at, &out);
 	FUZZ_CHECK(rc == checked);
 	if (rc != ERR_MALFORMED && value_len <= sizeof(rest))

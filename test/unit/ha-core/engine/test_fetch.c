@@ -96,10 +96,12 @@ static void a_request_is_fetched_as_far_as_it_goes_whoever_sends_it(void **state
 static void fetch_record(const uint8_t *key, size_t key_len, const uint8_t *value, size_t value_len)
 {
 	uint8_t *k = copy_of(key, key_len), *v = copy_of(value, value_len);
+	struct memory_places places;
 	unsigned int step;
 
+	places = memory_places(k, key_len, v, value_len);
 	for (step = 0; step < ENGINE_FETCH_STEPS; step++)
-		memory_fetch(&engine, k, key_len, v, value_len, step);
+		memory_fetch(&engine, &places, step);
 	free(k);
 	free(v);
 }
