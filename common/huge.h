@@ -24,4 +24,14 @@ void *huge_grow(void *memory, size_t old_size, size_t size);
 /** Takes NULL. @param size  as it was got */
 void huge_put(void *memory, size_t size);
 
+/**
+ * Until huge_ahead_stop() a thread has a few pieces of HUGE_PAGE ready for huge_get(): for a start,
+ * which takes hundreds of them and would wait for the kernel to clear each. No more than speed
+ * depends on it: without a thread for it nothing is ready.
+ */
+void huge_ahead_start(void);
+
+/** What was not taken goes back. To be called also if nothing was started. */
+void huge_ahead_stop(void);
+
 #endif

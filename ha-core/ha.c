@@ -11,6 +11,7 @@
 #include "ha-core/ha.h"
 
 #include "common/err.h"
+#include "common/huge.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/privs.h"
@@ -47,9 +48,10 @@
 #define RUN_DIR_SIZE       sizeof(((struct sockaddr_un *)0)->sun_path)
 #define TICK_MS            1000 /* lifetimes are in seconds */
 #define MAPPED_FROM        (1 << 20)
-#define EXPIRIES_PER_TURN  1024 /* a millisecond, more or less */
-#define RANDOM_STOCK       64   /* numbers fetched at once: 256 octets never come short */
-#define REVOCATION_TICK_MS 100  /* revocations due nearly together leave together */
+#define MANY_NODES         100000 /* a start takes its memory ahead */
+#define EXPIRIES_PER_TURN  1024   /* a millisecond, more or less */
+#define RANDOM_STOCK       64     /* numbers fetched at once: 256 octets never come short */
+#define REVOCATION_TICK_MS 100    /* revocations due nearly together leave together */
 
 struct ha {
 	const struct ha_daemon *daemon;
@@ -1301,6 +1303,8 @@ static int serve(struct ha *ha)
 	ha->loop = loop_new();
 	if (!ha->loop)
 		return -ENOMEM;
+	if (ha->conf->mobile_node_cnt >= MANY_NODES)
+		huge_ahead_start();
 	rc = ha_networks_copy(ha->conf, &ha->networks);
 	if (rc == 0)
 		rc = open_events(ha);
@@ -1309,6 +1313,7 @@ static int serve(struct ha *ha)
 	if (rc == 0)
 		rc = release_nodes(ha);
 	if (rc < 0) {
+		huge_ahead_stop();
 		log_error("cannot start", "event=start-failed error=\"%s\"", err_text(rc));
 		return rc;
 	}
@@ -1323,6 +1328,7 @@ static int serve(struct ha *ha)
 				   &ha->state);
 	if (rc == 0)
 		rc = ha_state_restore(ha->state);
+	huge_ahead_stop();
 	if (rc == 0)
 		rc = open_cluster(ha);
 	if (rc == 0)

@@ -30,7 +30,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define CHECK_AHEAD   16 /* nodes: their places in the tables come closer meanwhile */
+#define CHECK_AHEAD   32 /* nodes: their places in the tables come closer meanwhile */
 #define SPI_MIN       256
 #define KEEPALIVE_MIN 10  /* seconds; below, keepalives outweigh what they keep alive */
 #define SOCKET_MAX    107 /* octets of sockaddr_un.sun_path, less the terminator */

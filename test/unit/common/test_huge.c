@@ -76,12 +76,37 @@ static void without_memory_all_is_as_it_was(void **state)
 	huge_put(p, HUGE_PAGE);
 }
 
+static void what_was_made_ahead_is_zeroed_and_is_nobody_elses(void **state)
+{
+	uint8_t *p[40];
+	size_t i, round;
+
+	(void)state;
+	for (round = 0; round < 2; round++) {
+		huge_ahead_start();
+		huge_ahead_start(); /* is no second one */
+		for (i = 0; i < 40; i++) {
+			p[i] = huge_get(HUGE_PAGE);
+			assert_non_null(p[i]);
+			assert_true(holds_only(p[i], HUGE_PAGE, 0));
+			memset(p[i], (int)i + 1, HUGE_PAGE);
+		}
+		huge_ahead_stop();
+		for (i = 0; i < 40; i++) {
+			assert_true(holds_only(p[i], HUGE_PAGE, (uint8_t)(i + 1)));
+			huge_put(p[i], HUGE_PAGE);
+		}
+		huge_ahead_stop();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_zeroed_and_all_of_it_is_there),
 		cmocka_unit_test(what_was_there_is_there_after_it_has_grown),
 		cmocka_unit_test(without_memory_all_is_as_it_was),
+		cmocka_unit_test(what_was_made_ahead_is_zeroed_and_is_nobody_elses),
 	};
 
 	return cmocka_run_group_tests_name("huge", tests, NULL, NULL);
