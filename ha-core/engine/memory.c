@@ -519,7 +519,7 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 		else
 			out->bindings++;
 	}
-	if (is_idle)
+	if (is_idle && latest.contact_cnt > 0)
 		restore_contacts(
 			binding_find(&e->cache,
 				     (struct binding_key){ node->addr, e->conf.home_agent }),

@@ -738,42 +738,70 @@ static int compare_changes(const void *a, const void *b)
 	return order ? order : (x->key > y->key) - (x->key < y->key);
 }
 
-/* Adds a segment's changes, each key once, to those of the segments before, each key once. */
-static int collect(const struct journal_segment *seg, struct journal_change **list, size_t *cnt)
+/* A segment's changes by key, each key once, with its last change. */
+static int sort_segment(const struct journal_segment *seg, struct journal_change **ret_list,
+			size_t *ret_cnt)
 {
-	struct journal_change *all = NULL, *own;
-	struct journal_change c;
-	size_t at = 0, own_cnt = 0, size, i, k, n = 0;
-	int order;
+	struct journal_change *list, c;
+	size_t at = 0, size, cnt = 0, i, n = 0;
 
 	for (size = 0; journal_next(seg, &at, &c); size++)
 		;
-	own = malloc((size + 1) * sizeof(*own));
-	all = malloc((size + *cnt + 1) * sizeof(*all));
-	if (!own || !all) {
-		free(own);
-		free(all);
+	list = malloc((size + 1) * sizeof(*list));
+	if (!list)
 		return -ENOMEM;
+	for (at = 0; journal_next(seg, &at, &list[cnt]);)
+		cnt++;
+	qsort(list, cnt, sizeof(*list), compare_changes);
+	for (i = 0; i < cnt; i++)
+		if (i + 1 == cnt || journal_compare(&list[i], &list[i + 1]) != 0)
+			list[n++] = list[i];
+	*ret_list = list;
+	*ret_cnt = n;
+	return 0;
+}
+
+/* Two lists as one, where a key that both have is the later one's. @return NULL: out of memory */
+static struct journal_change *join(const struct journal_change *a, size_t a_cnt,
+				   const struct journal_change *later, size_t later_cnt,
+				   size_t *ret_cnt)
+{
+	struct journal_change *all = malloc((a_cnt + later_cnt + 1) * sizeof(*all));
+	size_t i = 0, k = 0, n = 0;
+	int order;
+
+	while (all && (i < a_cnt || k < later_cnt)) {
+		order = i == a_cnt ? 1 : k == later_cnt ? -1 : journal_compare(&a[i], &later[k]);
+		all[n++] = order < 0 ? a[i] : later[k];
+		i += order <= 0;
+		k += order >= 0;
 	}
-	for (at = 0; journal_next(seg, &at, &own[own_cnt]);)
-		own_cnt++;
-	qsort(own, own_cnt, sizeof(*own), compare_changes);
-	for (i = 0, k = 0; i < *cnt || k < own_cnt;) {
-		order = i == *cnt ? 1 : k == own_cnt ? -1 : journal_compare(&(*list)[i], &own[k]);
-		if (order < 0) {
-			all[n++] = (*list)[i++];
-			continue;
-		}
-		if (order == 0)
-			i++; /* overtaken */
-		while (k + 1 < own_cnt && journal_compare(&own[k], &own[k + 1]) == 0)
-			k++;
-		all[n++] = own[k++];
+	*ret_cnt = n;
+	return all;
+}
+
+/* Adds a segment's changes, each key once, to those of the segments before, each key once. */
+static int collect(const struct journal_segment *seg, struct journal_change **list, size_t *cnt)
+{
+	struct journal_change *own, *all;
+	size_t own_cnt;
+	int rc = sort_segment(seg, &own, &own_cnt);
+
+	if (rc < 0)
+		return rc;
+	if (*cnt == 0) { /* the merger's only one; a copy of it would be twenty megabytes */
+		free(*list);
+		*list = own;
+		*cnt = own_cnt;
+		return 0;
 	}
+	all = join(*list, *cnt, own, own_cnt, &own_cnt);
 	free(own);
+	if (!all)
+		return -ENOMEM;
 	free(*list);
 	*list = all;
-	*cnt = n;
+	*cnt = own_cnt;
 	return 0;
 }
 
