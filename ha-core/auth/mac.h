@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * Authenticators of the authentication extensions (RFC 5944 §3.5.1, §5.1). One door to OpenSSL:
- * algorithms are fetched once per process, an association holds its key and no more, and a
- * message costs no fetch and no allocation of ours.
+ * Authenticators of the authentication extensions (RFC 5944 §3.5.1, §5.1). One door to OpenSSL: an
+ * association holds its key and no more, and a message costs no fetch and no allocation, so that
+ * signing cannot fail. To be called by one thread, but for what makes, copies and frees keys.
  */
 #ifndef HA_CORE_AUTH_MAC_H
 #define HA_CORE_AUTH_MAC_H
@@ -63,15 +63,8 @@ struct mac *mac_free(struct mac *m);
 
 enum mac_algorithm mac_algorithm(const struct mac *m);
 
-/**
- * Allocates what signing needs. Two mac_sign() or mac_verify() with keys of this algorithm do not
- * fail then: ask before changing what a reply tells of.
- * @retval ERR_CRYPTO  out of memory
- */
-int mac_prepare(const struct mac *m);
-
-/** Writes mac_len() octets to out. @retval ERR_CRYPTO */
-int mac_sign(const struct mac *m, const void *data, size_t len, uint8_t *out);
+/** Writes mac_len() octets to out. */
+void mac_sign(const struct mac *m, const void *data, size_t len, uint8_t *out);
 
 /** Compares in constant time. @retval ERR_AUTH it is another, or of another length */
 int mac_verify(const struct mac *m, const void *data, size_t len, const uint8_t *expect,

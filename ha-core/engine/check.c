@@ -138,18 +138,14 @@ static struct reg_outcome check_mobile_node_is_known(struct engine *e, struct ex
 	return outcome_go_on();
 }
 
-static bool verifies(const struct mac *mac, struct exchange *x, const struct reg_auth *auth)
+static bool verifies(const struct mac *mac, const struct exchange *x, const struct reg_auth *auth)
 {
-	if (mac_prepare(mac) < 0) {
-		x->cannot_verify = true;
-		return false;
-	}
 	return mac_verify(mac, x->msg, auth->covered_len, auth->mac, auth->mac_len) == 0;
 }
 
 /* Which key of the association it was made with; NULL: none that is good now. */
 static const struct mac *verifier(const struct sa_peer *peer, const struct sa *sa,
-				  struct exchange *x, const struct reg_auth *auth)
+				  const struct exchange *x, const struct reg_auth *auth)
 {
 	const struct sa_previous *old;
 
@@ -206,8 +202,6 @@ static struct reg_outcome check_authentication(struct engine *e, struct exchange
 			x->mac = mac;
 		}
 	}
-	if (x->cannot_verify) /* nobody's fault: no violation, and the node tries again */
-		return outcome_discard(REG_REASON_RESOURCES);
 	if (i == x->mhae_cnt || i == CHECK_AUTH_MAX)
 		return outcome_go_on();
 	if (!x->agent_verified)

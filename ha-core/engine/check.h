@@ -48,7 +48,6 @@ struct exchange {
 	bool fhae_first; /* an authentication extension stands before the mobile node's */
 
 	/* what the rules found out */
-	bool cannot_verify;    /* an authenticator: there is no memory for it */
 	struct sa_peer *node;  /* the mobile node */
 	const struct mac *mac; /* the key of sa that the request was made with, and its reply is */
 	struct sa *sa; /* the association that signs the reply; NULL: no reply can be made */

@@ -502,8 +502,8 @@ void engine_sign(struct wire_writer *w, enum ext_type type, uint32_t spi, const 
 	wire_put_u32(w, spi);
 	out = wire_room(w, len);
 	/* Covered is all that stands before the authenticator, its own header included (§3.5.1). */
-	if (out && mac_sign(mac, w->start, wire_len(w) - len, out) < 0)
-		w->failed = true;
+	if (out)
+		mac_sign(mac, w->start, wire_len(w) - len, out);
 }
 
 static void put_udp_tunnel_reply(struct wire_writer *w, const struct exchange *x)
@@ -615,12 +615,6 @@ static struct reg_outcome admit(const struct engine *e, const struct reg_origin 
 	return outcome_go_on();
 }
 
-/* Before anything changes: who cannot be told is not served, and its next request is no replay. */
-static bool can_sign(const struct exchange *x)
-{
-	return mac_prepare(x->mac) == 0 && (!x->agent_sa || mac_prepare(&x->agent_sa->mac) == 0);
-}
-
 static struct reg_outcome decide(struct engine *e, struct exchange *x)
 {
 	struct reg_outcome outcome = admit(e, x->from);
@@ -629,11 +623,6 @@ static struct reg_outcome decide(struct engine *e, struct exchange *x)
 		return outcome;
 	outcome = run_checks(e, x);
 	e->handled = x->node;
-	if (outcome.verdict != REG_DISCARD && !can_sign(x)) {
-		if (x->ident_checked)
-			x->sa->replay = x->replay_before;
-		return outcome_discard(REG_REASON_RESOURCES);
-	}
 	if (outcome.verdict == REG_DENY && outcome.code == REG_SERVICE_UNAUTHORIZED)
 		end_service(e, x);
 	if (outcome.verdict != REG_ACCEPT)

@@ -717,8 +717,6 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 		return reason_of(rc);
 	out->spi = auth.spi;
 	sa = find_sender(e, &m, from, auth.spi, &peer);
-	if (sa && mac_prepare(&sa->mac) < 0)
-		return REG_REASON_RESOURCES;
 	if (!sa || !verifies(&sa->mac, msg, &auth))
 		return REG_REASON_REVOCATION_AUTH;
 
@@ -732,8 +730,6 @@ static enum reg_reason handle_message(struct engine *e, const uint8_t *msg, size
 		return REG_REASON_REVOCATION_UNEXPECTED;
 	if (is_replay(agent, &m, b))
 		return REG_REASON_REVOCATION_REPLAY;
-	if (mac_prepare(&sa->mac) < 0) /* to acknowledge it */
-		return REG_REASON_RESOURCES;
 	remember(agent, &m);
 
 	/* §3.4: I only if the message had it; there it was only by agreement. */
@@ -774,8 +770,6 @@ static enum reg_reason handle_ack(struct engine *e, const uint8_t *msg, size_t l
 	rc = find_authenticator(msg, len, REVOCATION_ACK_LEN, o->auth, &auth);
 	if (rc < 0)
 		return reason_of(rc);
-	if (mac_prepare(o->mac) < 0)
-		return REG_REASON_RESOURCES;
 	if (auth.spi != o->spi || !verifies(o->mac, msg, &auth))
 		return REG_REASON_REVOCATION_AUTH;
 	out->spi = auth.spi;

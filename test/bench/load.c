@@ -272,7 +272,7 @@ static void queue_request(uint32_t i, uint16_t lifetime_s, uint64_t due_us)
 	ext_put_header(&w, EXT_MOBILE_HOME_AUTH, 4 + 16);
 	wire_put_u32(&w, SPI);
 	covered = wire_len(&w);
-	(void)mac_sign(mac_of(i), w.start, covered, wire_room(&w, 16));
+	mac_sign(mac_of(i), w.start, covered, wire_room(&w, 16));
 
 	to = (struct sockaddr_in){ .sin_family = AF_INET,
 				   .sin_addr = addr_from_host(conf.home_agent),

@@ -95,7 +95,7 @@ bool relay_vouches(const struct relay_conf *conf, const struct reg_request *req)
  * The request as it is sent on (§3.7.2.2): as it was up to the mobile node's authenticator, then
  * what we add.
  * @param out  RELAY_MESSAGE_MAX octets
- * @return its length, or ERR_NO_SPACE, ERR_CRYPTO
+ * @return its length, or ERR_NO_SPACE
  */
 int relay_build_request(const struct relay_conf *conf, const uint8_t *message,
 			const struct relay_request *req, uint8_t *out);

@@ -495,7 +495,7 @@ static void sign(uint8_t *msg, const struct ext *ext, const struct sa_peer *peer
 		msg[auth.covered_len - 3] = msg[auth.covered_len - 4] = 0;
 	}
 	if (sa && auth.mac_len == mac_len(mac_algorithm(&sa->mac)))
-		(void)mac_sign(&sa->mac, msg, auth.covered_len, msg + auth.covered_len);
+		mac_sign(&sa->mac, msg, auth.covered_len, msg + auth.covered_len);
 }
 
 /* A timestamp that is good at this clock, most of the time; or a nonce that was given. */

@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 
 # FILE and what stands in the line; why
 allowed='ha-core/auth/sa\.c:.*a->key, b->key'          # two keys of the configuration, at a reload
+allowed+='|ha-core/auth/mac\.c:.*m->key, last\.key'    # two keys of the configuration
 allowed+='|ha-core/ha_conf\.c:.*key, key \+ 1'       # one of the configuration with itself
 allowed+='|ha-core/store/journal\.c:.*a->key, b->key'  # names of records in our own file
 allowed+='|ha-core/engine/memory\.c:.*key\[0\], key\[1\]' # the order of our own records

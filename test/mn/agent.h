@@ -99,7 +99,7 @@ void agent_init(struct agent *a, const struct agent_conf *conf);
  *
  * @param random       fresh, for what the clock cannot fill and for nonces
  * @param ret_message  valid until the next call; owned by a
- * @return its length, or ERR_NO_SPACE (the NAI is too long), ERR_CRYPTO
+ * @return its length, or ERR_NO_SPACE (the NAI is too long)
  */
 int agent_request(struct agent *a, struct in_addr care_of, bool dereg, uint32_t random,
 		  const struct clock *now, const uint8_t **ret_message);

@@ -149,7 +149,7 @@ static size_t reply(uint8_t code, uint16_t lifetime_s, uint64_t ident, const cha
 		ext_put_header(&w, EXT_MOBILE_HOME_AUTH, 20);
 		wire_put_u32(&w, SPI);
 		covered = wire_len(&w);
-		assert_int_equal(mac_sign(mac, message, covered, wire_room(&w, 16)), 0);
+		mac_sign(mac, message, covered, wire_room(&w, 16));
 	}
 	wire_put_bytes(&w, ext + ahead_len, behind_len);
 	assert_false(w.failed);
@@ -581,7 +581,7 @@ static void code_136_names_the_home_agent_to_use(void **state)
 	memcpy(message + 8, "\x0a\x01\x00\x09", 4);
 	message[len] = EXT_MOBILE_HOME_AUTH;
 	memcpy(message + len + 1, "\x14\x00\x00\x01\x01", 5);
-	assert_int_equal(mac_sign(mac, message, len + 6, message + len + 6), 0);
+	mac_sign(mac, message, len + 6, message + len + 6);
 	assert_int_equal(hears(len + 22), 0);
 	assert_true(result.redirected);
 	assert_true(addr_eq(agent.address, addr("10.1.0.9")));

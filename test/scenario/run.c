@@ -207,8 +207,8 @@ static struct party *party(struct script *s, struct party *list, size_t cnt, con
 
 /* ------------------------------------------------------ building a request */
 
-static void put_authenticator(struct script *s, struct wire_writer *w, uint8_t type, uint32_t spi,
-			      struct mac *mac, bool right)
+static void put_authenticator(struct wire_writer *w, uint8_t type, uint32_t spi, struct mac *mac,
+			      bool right)
 {
 	size_t len = mac_len(mac_algorithm(mac));
 	uint8_t digest[MAC_LEN_MAX];
@@ -216,8 +216,7 @@ static void put_authenticator(struct script *s, struct wire_writer *w, uint8_t t
 	wire_put_u8(w, type);
 	wire_put_u8(w, (uint8_t)(4 + len));
 	wire_put_u32(w, spi);
-	if (mac_sign(mac, w->start, wire_len(w), digest) < 0)
-		fail(s, "cannot sign");
+	mac_sign(mac, w->start, wire_len(w), digest);
 	if (!right)
 		digest[len - 1] ^= 1;
 	wire_put_bytes(w, digest, len);
@@ -384,7 +383,7 @@ static void build_request(struct script *s, char **words, size_t cnt)
 		const char *v = words[i];
 
 		if (strcmp(v, "then") == 0) {
-			put_authenticator(s, &w, 32, q->spi, mac, is_right);
+			put_authenticator(&w, 32, q->spi, mac, is_right);
 			done = true;
 		} else if (strcmp(v, "nai") == 0) {
 			const char *nai = word(s, words, cnt, ++i);
@@ -413,28 +412,28 @@ static void build_request(struct script *s, char **words, size_t cnt)
 		} else if (strcmp(v, "udp") == 0) {
 			i = put_udp_request(s, &w, words, cnt, i + 1) - 1;
 		} else if (strcmp(v, "mhae") == 0 || strcmp(v, "bad-mhae") == 0) {
-			put_authenticator(s, &w, 32, q->spi, mac, *v == 'm');
+			put_authenticator(&w, 32, q->spi, mac, *v == 'm');
 		} else if (strcmp(v, "mhae-of") == 0) {
 			struct party *o = party(s, s->nodes, s->node_cnt, word(s, words, cnt, ++i));
 
-			put_authenticator(s, &w, 32, o->assoc.spi, o->mac, true);
+			put_authenticator(&w, 32, o->assoc.spi, o->mac, true);
 		} else if (strcmp(v, "fhae") == 0 || strcmp(v, "bad-fhae") == 0) {
 			struct party *fa =
 				party(s, s->agents, s->agent_cnt, word(s, words, cnt, ++i));
 
-			put_authenticator(s, &w, 34, fa->assoc.spi, fa->mac, *v == 'f');
+			put_authenticator(&w, 34, fa->assoc.spi, fa->mac, *v == 'f');
 		} else if (strcmp(v, "fhae-spi") == 0) {
 			struct party *fa =
 				party(s, s->agents, s->agent_cnt, word(s, words, cnt, ++i));
 
-			put_authenticator(s, &w, 34, (uint32_t)number(s, word(s, words, cnt, ++i)),
+			put_authenticator(&w, 34, (uint32_t)number(s, word(s, words, cnt, ++i)),
 					  fa->mac, true);
 		} else if (strcmp(v, "wrong-key") != 0 && strcmp(v, "unsigned") != 0) {
 			i++; /* a word of the first pass, and its value */
 		}
 	}
 	if (is_signed && !done)
-		put_authenticator(s, &w, 32, q->spi, mac, is_right);
+		put_authenticator(&w, 32, q->spi, mac, is_right);
 	if (mac != p->mac)
 		mac_free(mac);
 	if (w.failed)
@@ -1504,7 +1503,7 @@ static void do_revoke(struct script *s, char **words, size_t cnt)
 	wire_put_u32(&w, ident);
 	wire_put_bytes(&w, octets, (size_t)len);
 	if (is_signed)
-		put_authenticator(s, &w, auth, p->assoc.spi, p->mac, is_right);
+		put_authenticator(&w, auth, p->assoc.spi, p->mac, is_right);
 	s->sent.len = wire_len(&w);
 	send_revocation(s, p);
 }

@@ -172,7 +172,7 @@ static void put_auth(struct wire_writer *w)
 
 	ext_put_header(w, EXT_MOBILE_HOME_AUTH, 4 + 16);
 	wire_put_u32(w, SPI);
-	assert_int_equal(mac_sign(mac, w->start, wire_len(w), digest), 0);
+	mac_sign(mac, w->start, wire_len(w), digest);
 	wire_put_bytes(w, digest, 16);
 }
 

@@ -472,7 +472,7 @@ static void put_auth(struct wire_writer *w, uint8_t type, uint32_t spi, struct m
 	wire_put_u8(w, type);
 	wire_put_u8(w, (uint8_t)(4 + len));
 	wire_put_u32(w, spi);
-	assert_int_equal(mac_sign(mac, w->start, wire_len(w), digest), 0);
+	mac_sign(mac, w->start, wire_len(w), digest);
 	digest[0] ^= good ? 0 : 0x10;
 	wire_put_bytes(w, digest, len);
 }

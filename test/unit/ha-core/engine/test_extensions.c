@@ -148,7 +148,7 @@ static void sign(struct wire_writer *w)
 	wire_put_u32(w, 256);
 	digest = wire_room(w, 16);
 	assert_non_null(digest);
-	assert_int_equal(mac_sign(mac, w->start, wire_len(w) - 16, digest), 0);
+	mac_sign(mac, w->start, wire_len(w) - 16, digest);
 }
 
 static struct binding *binding(void)

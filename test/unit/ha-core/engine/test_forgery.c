@@ -134,7 +134,7 @@ static void put_auth(struct wire_writer *w, uint8_t type, const struct attempt *
 	ext_put_header(w, type, (uint8_t)(4 + len));
 	wire_put_u32(w, spi);
 	if (a->flipped >= 0) {
-		assert_int_equal(mac_sign(mac, w->start, wire_len(w), digest), 0);
+		mac_sign(mac, w->start, wire_len(w), digest);
 		digest[a->flipped] ^= 1;
 	}
 	wire_put_bytes(w, digest, len);
@@ -256,7 +256,7 @@ static void with_the_key_there_is_an_answer(void **state)
 	assert_non_null(wire_room(&w, len));
 	ext_put_header(&w, EXT_MOBILE_HOME_AUTH, 20);
 	wire_put_u32(&w, SPI);
-	assert_int_equal(mac_sign(mac, buf, wire_len(&w), digest), 0);
+	mac_sign(mac, buf, wire_len(&w), digest);
 	wire_put_bytes(&w, digest, 16);
 	compare_cnt = 0;
 	engine_handle(&engine, buf, wire_len(&w), &from, &now, &res);

@@ -133,7 +133,7 @@ static size_t registers(uint32_t care_of, uint64_t ident, uint8_t *ret_code)
 	ext_put_header(&w, EXT_MOBILE_HOME_AUTH, 20);
 	wire_put_u32(&w, 256);
 	digest = wire_room(&w, 16);
-	assert_int_equal(mac_sign(&node->sas->mac, message, wire_len(&w) - 16, digest), 0);
+	mac_sign(&node->sas->mac, message, wire_len(&w) - 16, digest);
 
 	before = allocations;
 	engine_handle(&engine, message, wire_len(&w), &from, &now, &result);
