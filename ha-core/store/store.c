@@ -617,6 +617,12 @@ static bool get_end(const struct store *s, struct end *ret_end)
 	return true;
 }
 
+/* It goes on where the one before it ends: the end of that one may be what was lost. */
+static bool joins_on(const struct journal_segment *seg, const struct journal_segment *next)
+{
+	return next->good_len == 0 || next->begins_at == seg->begins_at + seg->good_len;
+}
+
 /* Up to there every segment is whole and joins on to the next. */
 static int check_end(const struct store *s, const struct end *end, char *out_fault)
 {
@@ -629,8 +635,7 @@ static int check_end(const struct store *s, const struct end *end, char *out_fau
 		if (seg->sequence == end->sequence
 			    ? good >= end->size
 			    : good > 0 && good == seg->len &&
-				      (i + 1 == s->segment_cnt || seg[1].good_len == 0 ||
-				       seg[1].begins_at == seg->begins_at + good))
+				      (i + 1 == s->segment_cnt || joins_on(seg, seg + 1)))
 			continue;
 		journal_name(seg->sequence, name);
 		(void)snprintf(what, sizeof(what), "%s is damaged or cut short at octet %zu", name,
@@ -658,7 +663,9 @@ static int cut_journal(struct store *s, char *out_fault)
 			durable = s->segments[i].durable;
 	for (bad = 0; bad < s->segment_cnt; bad++)
 		if (s->segments[bad].good_len < s->segments[bad].len ||
-		    s->segments[bad].good_len == 0)
+		    s->segments[bad].good_len == 0 ||
+		    (bad + 1 < s->segment_cnt &&
+		     !joins_on(&s->segments[bad], &s->segments[bad + 1])))
 			break;
 	if (bad == s->segment_cnt)
 		return 0;

@@ -358,6 +358,8 @@ def memory():
         for kind, at in spoils:
             octets = struct.pack("!BBIB", which, kind, at, 4) + (b"" if kind else b"\xff\0\1\2")
             write("store", f"{which}-{kind}-{at}", octets)
+    # An early segment without its records: the next does not join on.
+    write("store", "0-2-32", struct.pack("!BBIB", 0, 2, 32, 0))
 
 
 def cluster():

@@ -445,6 +445,32 @@ static void a_torn_last_record_is_cut_off_after_a_power_cut(void **state)
 	assert_string_equal(loaded(), "a=1 b=2 ");
 }
 
+static void live_on(void)
+{
+	put("d", "4");
+	(void)store_commit(store);
+}
+
+/* The disk may have had the later segment and not yet the end of the one before. */
+static void after_a_power_cut_nothing_behind_what_is_lost_is_taken(void **state)
+{
+	char path[256];
+
+	(void)state;
+	conf.boot = 1;
+	conf.sync_interval_ms = 3600000; /* nothing is known to be on the disk */
+	in_a_life_that_is_killed_without_a_next(live_and_commit);
+	in_a_life_that_is_killed_without_a_next(live_on);
+	segment_path(2, path);
+	assert_int_equal(truncate(path, JOURNAL_HEADER_LEN), 0); /* at the end of a record */
+	conf.boot = 2;
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_string_equal(loaded(), "");
+	put("e", "5");
+	assert_int_equal(reopen(), 0);
+	assert_string_equal(loaded(), "e=5 ");
+}
+
 static void refused_as_damaged(void)
 {
 	store = NULL;
@@ -925,6 +951,7 @@ int main(void)
 		TEST(a_full_segment_is_merged_and_deleted),
 		TEST(many_changes_come_back_once_each),
 		TEST(a_torn_last_record_is_cut_off_after_a_power_cut),
+		TEST(after_a_power_cut_nothing_behind_what_is_lost_is_taken),
 		TEST(a_journal_that_is_cut_short_in_the_same_boot_is_damage),
 		TEST(a_journal_that_is_cut_short_after_an_orderly_end_is_damage),
 		TEST(what_a_killed_process_was_writing_is_cut_off),
