@@ -13,7 +13,7 @@
  *  - When descriptors run out, the listening socket rests for a second: a listener that cannot
  *    accept would otherwise wake the loop for ever.
  *  - The socket's name is looked at every few seconds. One that other hands took away is bound
- *    anew; one that is another's by now is left to him.
+ *    anew; one that is another's by now is left to him, unless he is dead.
  *
  * A struct ctl_reply lives from accept(2) to the last octet of the answer. Its buffer is the
  * cautious writer of the wire codecs in another shape: the first failure sticks, and the pump
@@ -996,7 +996,6 @@ static int socket_open(struct ctl_server *s, const struct sockaddr_un *addr)
 	return 0;
 }
 
-/* bind(2) itself leaves alone what has the name by now. */
 static int name_restore(struct ctl_server *s)
 {
 	struct sockaddr_un addr;
@@ -1004,6 +1003,8 @@ static int name_restore(struct ctl_server *s)
 
 	if (rc == 0)
 		rc = directory_make(s);
+	if (rc == 0)
+		rc = stale_remove(&addr);
 	return rc < 0 ? rc : socket_open(s, &addr);
 }
 

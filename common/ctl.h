@@ -75,8 +75,8 @@ struct ctl_conf {
 	uint32_t look_ms; /* between two looks whether the socket's name is there; 0: 5 s */
 	/**
 	 * Other hands took the socket's name away: it is back (0), or cannot be (-errno;
-	 * -EADDRINUSE: it is another's by now) and is tried at each look. Told once for each
-	 * change; or NULL.
+	 * -EADDRINUSE: somebody else answers there, -ENOTSOCK: it is something else by now) and is
+	 * tried at each look. Told once for each change; or NULL.
 	 */
 	void (*name_was_gone)(void *ctx, const char *path, int rc);
 };

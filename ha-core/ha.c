@@ -1140,6 +1140,9 @@ static int open_ctl(struct ha *ha)
 	rc = ha_ctl_open(&env, conf->control.socket, conf->control.group, &ha->ctl);
 	if (rc == -EADDRINUSE)
 		remedy = "; another daemon answers there: stop it, or set control.socket";
+	else if (rc == -ENOTSOCK)
+		remedy = "; what is there is no socket and is left alone: move it away, or set "
+			 "control.socket";
 	else if (rc == ERR_NOT_FOUND)
 		remedy = "; control.group must name a group of this host";
 	else if (rc == -EACCES)

@@ -120,6 +120,16 @@ def test_second_daemon_on_the_same_control_socket_exits_3(campus, ihad, run_daem
     assert "xhad0" not in campus.ha.ip_show("link")
 
 
+def test_what_is_no_socket_at_its_path_is_left_alone_and_exits_3(campus, run_daemon, workdir):
+    path = os.path.join(workdir, "a-letter.sock")
+    with open(path, "w") as letter:
+        letter.write("keep me")
+    campus.ihad_conf["control"] = {"socket": path}
+    refused(run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False), path, "move it away")
+    with open(path) as letter:
+        assert letter.read() == "keep me"
+
+
 def test_address_that_is_not_ours_exits_3(campus, run_daemon):
     campus.ihad_conf["home-agent"] = {"address": "10.0.0.77"}
     refused(run_daemon(campus.ha, "ihad", campus.ihad_conf, wait=False), "10.0.0.77")

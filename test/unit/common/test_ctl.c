@@ -953,19 +953,25 @@ static void directory_that_was_there_stays(void **state)
 	assert_int_equal(stat(f->path, &st), -1);
 }
 
+/* Its name stays, as after kill -9. */
+static void leave_dead_socket(const struct fixture *f)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memcpy(addr.sun_path, f->path, strlen(f->path));
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	close(fd);
+}
+
 static void socket_of_a_dead_daemon_is_replaced(void **state)
 {
 	struct fixture *f = *state;
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	char made[80];
-	int fd;
 
 	(void)snprintf(made, sizeof(made), "%s/made", f->directory);
 	assert_int_equal(mkdir(made, 0755), 0);
-	memcpy(addr.sun_path, f->path, strlen(f->path));
-	fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	close(fd); /* its name stays, as after kill -9 */
+	leave_dead_socket(f);
 	open_server(f);
 	assert_string_equal(ask(f, "ctl/1 echo alive\n"), "ctl/1\tmessage\talive\nend\n");
 }
@@ -1094,7 +1100,7 @@ static void name_that_is_anothers_by_now_is_left_to_him_and_told_once(void **sta
 	assert_true(fd >= 0);
 	close(fd);
 	loop_run(f->loop);
-	assert_int_equal(f->gone_rc, -EADDRINUSE);
+	assert_int_equal(f->gone_rc, -ENOTSOCK);
 	t = loop_timer_new(f->loop, on_stop, f->loop);
 	loop_timer_start(t, 50, 0); /* ten more looks */
 	loop_run(f->loop);
@@ -1105,6 +1111,35 @@ static void name_that_is_anothers_by_now_is_left_to_him_and_told_once(void **sta
 	assert_int_equal(f->gone_cnt, 2);
 	assert_int_equal(f->gone_rc, 0);
 	assert_string_equal(ask(f, "ctl/1 echo back\n"), "ctl/1\tmessage\tback\nend\n");
+}
+
+static void name_that_a_dead_daemon_took_comes_back(void **state)
+{
+	struct fixture *f = *state;
+
+	open_watchful_server(f);
+	assert_int_equal(unlink(f->path), 0);
+	leave_dead_socket(f);
+	loop_run(f->loop);
+	assert_int_equal(f->gone_rc, 0);
+	assert_string_equal(ask(f, "ctl/1 echo back\n"), "ctl/1\tmessage\tback\nend\n");
+}
+
+static void name_that_a_live_daemon_took_stays_with_him(void **state)
+{
+	struct fixture *f = *state;
+	struct ctl_server *second;
+	struct ctl_conf conf = f->conf;
+
+	open_watchful_server(f);
+	assert_int_equal(unlink(f->path), 0);
+	conf.name_was_gone = NULL;
+	assert_int_equal(ctl_server_open(f->loop, &conf, &second), 0);
+	loop_run(f->loop);
+	assert_int_equal(f->gone_rc, -EADDRINUSE);
+	ctl_server_close(f->server);
+	f->server = second;
+	assert_string_equal(ask(f, "ctl/1 echo second\n"), "ctl/1\tmessage\tsecond\nend\n");
 }
 
 static void group_is_by_name_or_number(void **state)
@@ -1396,6 +1431,8 @@ int main(void)
 		CTL_TEST(name_comes_back_with_its_directory),
 		CTL_TEST(client_goes_on_while_the_name_comes_back),
 		CTL_TEST(name_that_is_anothers_by_now_is_left_to_him_and_told_once),
+		CTL_TEST(name_that_a_dead_daemon_took_comes_back),
+		CTL_TEST(name_that_a_live_daemon_took_stays_with_him),
 		CTL_TEST(group_is_by_name_or_number),
 		CTL_TEST(path_that_cannot_be_is_an_error_and_leaves_nothing),
 		CTL_TEST(client_reads_whole_answers),
