@@ -59,6 +59,12 @@ static inline bool addr_is_multicast(struct in_addr a)
 	return (addr_host(a) >> 28) == 0xe;
 }
 
+/** RFC 3927 §2.1: 169.254/16, good on one link and passed on by no router. */
+static inline bool addr_is_link_local(struct in_addr a)
+{
+	return (addr_host(a) >> 16) == 0xa9fe;
+}
+
 /** Could a host own it: not 0/8, not 127/8, not 224/4 and up. */
 bool addr_is_unicast(struct in_addr a);
 

@@ -360,6 +360,15 @@ static bool is_home_broadcast(const struct engine *e, struct in_addr a)
 	return false;
 }
 
+/*
+ * No router passes on a packet to such an address (RFC 3927 §2.7): whoever has one is on a link of
+ * ours, and then its own request comes from there.
+ */
+static bool is_link_local_elsewhere(const struct exchange *x, struct in_addr a)
+{
+	return addr_is_link_local(a) && !addr_eq(x->from->src, a);
+}
+
 /* Another address of this host, or a broadcast of its links? What is bound has been asked for. */
 static bool is_of_this_host(const struct engine *e, const struct exchange *x, struct in_addr a)
 {
@@ -394,7 +403,8 @@ static struct reg_outcome check_tunnel_end(struct engine *e, struct exchange *x)
 {
 	struct in_addr end = x->grant.udp ? x->from->src : x->req.care_of;
 
-	if (is_home_broadcast(e, end) || is_of_this_host(e, x, end))
+	if (is_home_broadcast(e, end) || is_link_local_elsewhere(x, end) ||
+	    is_of_this_host(e, x, end))
 		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_CARE_OF_ADDRESS);
 	if (is_behind_other_node(e, x, end))
 		return outcome_deny(REG_ADMINISTRATIVELY_PROHIBITED, REG_REASON_BEHIND_TUNNEL);

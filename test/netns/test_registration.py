@@ -230,6 +230,14 @@ def test_denies_129_for_a_care_of_address_that_is_this_hosts_own_or_a_broadcast(
     site.node.register(care_of="203.0.113.77")
 
 
+def test_denies_129_for_a_link_local_care_of_address_that_is_not_the_source(site):
+    """RFC 3927 §2.7: no router would bring it a packet."""
+    assert site.node.ask(care_of="169.254.0.9").code == 129
+    assert site.agent.wait_event("care-of-address")[-1]["care-of"] == "169.254.0.9"
+    assert site.agent.bindings() == []
+    site.node.deregister(care_of="169.254.0.9")
+
+
 def test_foreign_agent_with_a_key_must_authenticate(campus, ihad, peer):
     """RFC 5944 §3.8.2.1c: 132 without; both authenticators in the reply with."""
     fa = peer(campus.desk, "10.1.0.12", campus.home, campus.agent)

@@ -76,6 +76,15 @@ static void unicast_is_what_a_host_can_own(void **state)
 	assert_false(addr_is_multicast(addr("240.0.0.0")));
 }
 
+static void link_local_is_169_254(void **state)
+{
+	(void)state;
+	assert_true(addr_is_link_local(addr("169.254.0.0")));
+	assert_true(addr_is_link_local(addr("169.254.255.255")));
+	assert_false(addr_is_link_local(addr("169.253.255.255")));
+	assert_false(addr_is_link_local(addr("169.255.0.0")));
+}
+
 static void a_prefix_covers_what_lies_in_it_whole_and_itself(void **state)
 {
 	(void)state;
@@ -214,6 +223,7 @@ int main(void)
 		cmocka_unit_test(an_address_is_a_dotted_quad_and_nothing_else),
 		cmocka_unit_test(a_prefix_has_a_length_and_no_host_bits),
 		cmocka_unit_test(unicast_is_what_a_host_can_own),
+		cmocka_unit_test(link_local_is_169_254),
 		cmocka_unit_test(a_prefix_contains_its_first_and_last_address),
 		cmocka_unit_test(a_prefix_covers_what_lies_in_it_whole_and_itself),
 		cmocka_unit_test(prefixes_are_equal_in_address_and_length),
