@@ -4,10 +4,10 @@
  * some ten megabytes of memory and two turns of the scheduler for each of them that is most of what
  * an input costs. Linked in by --wrap, this makes do with less and leaves what they do as it is:
  *
- *  - A process that was forked before the fuzzer grew stands in fork(), in store.c, and forks a child
- *    of its own for each word on a pipe. The child goes on from there, as a child of the fuzzer's
- *    would: it is told nothing but a path, which is the same each time. waitpid() takes the child's
- *    status from another pipe.
+ *  - A process that was forked before the fuzzer grew stands in fork(), in store.c, and forks a
+ *    child of its own for each word on a pipe. The child goes on from there, as a child of the
+ *    fuzzer's would: it is told nothing but a path, which is the same each time. waitpid() takes
+ *    the child's status from another pipe.
  *  - A thread is run where it is waited for. The store's have been told to stop by then, and do
  *    what they do at the end.
  */
