@@ -386,7 +386,6 @@ static void a_database_that_was_loaded_is_no_longer_in_our_memory(void **state)
 	conf.sync_interval_ms = 3600000; /* the merger lets go of pages, too: not beside the walk */
 	assert_int_equal(reopen(), 0);
 	assert_int_equal(store_load(store, measure_nothing, measure, &before), 0);
-	wait_until_all_is_merged(); /* the empty segment of the life before */
 	printf("%lu kB at the end of the walk, %lu kB after it\n", before, resident_kb());
 	assert_true(before > 500);
 	assert_true(resident_kb() < before / 4);
