@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,14 @@ static void on_netlink(void *ctx, int events)
 	l->interrupted = false;
 	l->state = now;
 	l->changed(l->ctx, &l->state);
+}
+
+void link_look(struct link *l)
+{
+	struct pollfd monitor = { .fd = rtnl_monitor_fd(l->monitor), .events = POLLIN };
+
+	if (poll(&monitor, 1, 0) > 0)
+		on_netlink(l, LOOP_READ);
 }
 
 int link_open(const struct link_conf *conf, void (*changed)(void *ctx, const struct link_state *s),

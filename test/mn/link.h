@@ -48,4 +48,7 @@ struct link *link_close(struct link *l);
 
 const struct link_state *link_state(const struct link *l);
 
+/** Takes note of what has changed by now, as the loop would do in its turn: may call changed(). */
+void link_look(struct link *l);
+
 #endif

@@ -100,6 +100,13 @@ static bool is_usable(const struct node *n)
 	return link_state(n->link)->index != 0 && !n->stopped;
 }
 
+static void look(void *ctx)
+{
+	struct node *n = ctx;
+
+	link_look(n->link);
+}
+
 static bool permits(void *ctx, enum detect_agent which)
 {
 	struct node *n = ctx;
@@ -754,7 +761,7 @@ static size_t note_devices(struct node *n)
 
 static int open_parts(struct node *n)
 {
-	const struct path_hooks hooks = { permits, on_message, on_echo, on_too_big, n };
+	const struct path_hooks hooks = { look, permits, on_message, on_echo, on_too_big, n };
 	struct link_conf link = {
 		.interfaces = n->conf.interfaces,
 		.interface_cnt = n->conf.interface_cnt,

@@ -17,6 +17,11 @@
  * packet that the gate stops waits in a small queue, which stays shut until the gate opens
  * (RFC 5265 §3.2.4); the external tunnel carries IPsec, which retransmits, and has no queue.
  *
+ * A node that gets no processor for a while may wake up in another network, with packets to send.
+ * The kernel would let them go by the new link: a socket that writes outer headers may write any
+ * source. So before each packet is read, the links are looked at; where we were is never told by
+ * what the event loop happens to call first.
+ *
  * Through the VPN is one more path to the internal agent, with a socket and a place of its own (the
  * inner address), but for the same home address and so the same device. Behind a foreign agent, and
  * at home, packets leave as they are, to the link's router. What is delivered there, the kernel
@@ -417,6 +422,7 @@ static void on_tun(void *ctx, int events)
 
 	(void)events;
 	for (int i = 0; i < BATCH; i++) {
+		path->set->hooks.look(path->set->hooks.ctx);
 		len = read(tun_fd(path->tun), packet, ENCAP_PACKET_MAX);
 		if (len <= 0)
 			return;
@@ -482,8 +488,10 @@ static ssize_t receive(struct paths *p, int fd, struct arrival *out_from)
 		.msg_controllen = sizeof(control),
 	};
 	struct in_pktinfo info;
-	ssize_t len = recvmsg(fd, &msg, MSG_DONTWAIT);
+	ssize_t len;
 
+	p->hooks.look(p->hooks.ctx);
+	len = recvmsg(fd, &msg, MSG_DONTWAIT);
 	*out_from = (struct arrival){ .src = sin.sin_addr, .src_port = ntohs(sin.sin_port) };
 	if (len < 0)
 		return -1;

@@ -16,6 +16,8 @@
 #define PATH_OVERHEAD 32 /* the most a tunnel adds: IP, UDP, tunnel data header */
 
 struct path_hooks {
+	/** Something is there to be read: have we moved meanwhile? */
+	void (*look)(void *ctx);
 	/** May user data of this agent's home address pass now? */
 	bool (*permits)(void *ctx, enum detect_agent agent);
 	/** A registration message has come to this agent's socket, by the interface in use. */

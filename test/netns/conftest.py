@@ -283,7 +283,8 @@ def company(net, run_daemon, workdir, bindir, things):
 
     def switch_on(**options):
         conf = place.mn_conf | {k.replace("_", "-"): v for k, v in options.items()}
-        things.append(MobileNode(place.laptop.host, conf, workdir, bindir))
+        place.laptop.node = MobileNode(place.laptop.host, conf, workdir, bindir)
+        things.append(place.laptop.node)
         return things[-1].start()
 
     place.switch_on = switch_on

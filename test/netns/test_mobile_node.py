@@ -88,6 +88,29 @@ def test_tcp_survives_desk_floor_hotel_desk(company, transfer, things):
     connection.finish()
 
 
+def test_a_node_that_slept_through_a_move_sends_nothing_in_the_clear(company, things):
+    """Once awake it finds packets to send, and that it has moved: the latter first."""
+    laptop = company.laptop
+    laptop.plug("desk")
+    mn = company.switch_on()
+    mn.wait_state("inside")
+    laptop.node = None
+    wire = Capture(company.wires, "laptop0")
+    things.append(wire)
+    with mn.asleep():
+        laptop.unplug()
+        laptop.plug("hotel")
+        shout(company, things)
+    mn.wait_state("outside", laptop.address)
+    until(lambda: mn.status()["packets-sent"] + mn.status()["packets-held"] >= 20, "it has looked")
+    assert user_data(wire, company) == []
+    assert mn.status()["packets-held"] >= 20
+    laptop.node = mn
+    laptop.move("desk")
+    mn.wait_state("inside", laptop.address)
+    until(lambda: user_data(wire, company), "inside it may, and the search does find it")
+
+
 def test_no_user_packet_leaves_before_the_decision(company, things):
     """RFC 5265 §3.2.2: ihad cannot answer, so nothing may pass, whatever the user sends."""
     wire = Capture(company.wires, "laptop0")
