@@ -34,8 +34,8 @@ def test_a_standby_follows_every_registration(cluster, node):
     active, standby = cluster.pair()
     node.register(lifetime=600)
     wait_binding(standby, node.home, node.care_of)
-    ours, theirs = active.binding(node.home), standby.binding(node.home)
-    assert abs(ours.pop("remaining") - theirs.pop("remaining")) <= 1
+    ours, theirs, later = (d.binding(node.home) for d in (active, standby, active))
+    assert ours.pop("remaining") + 1 >= theirs.pop("remaining") >= later["remaining"] - 1
     assert ours == theirs
     node.deregister()
     until(lambda: not standby.bindings(), "the standby knows that it left")

@@ -11,6 +11,7 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures import topology
+from fixtures.wait import DEADLINE_S
 
 
 class Trace:
@@ -25,7 +26,7 @@ class Trace:
     def read_until(self, *words):
         """What it printed, once all of these words are in it."""
         while not all(word.encode() in self.seen for word in words):
-            ready, _, _ = select.select([self.process.stdout], [], [], 10)
+            ready, _, _ = select.select([self.process.stdout], [], [], DEADLINE_S)
             assert ready, f"waited for {words} in {self.seen.decode()}"
             octets = os.read(self.process.stdout.fileno(), 65536)
             assert octets, f"ended before {words}: {self.process.stderr.read().decode()}"
@@ -34,7 +35,7 @@ class Trace:
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)
-        rest, errors = self.process.communicate(timeout=10)
+        rest, errors = self.process.communicate(timeout=DEADLINE_S)
         assert errors == b""
         self.seen += rest
         return self.process.returncode

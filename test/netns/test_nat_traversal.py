@@ -140,7 +140,7 @@ def test_keepalive_does_not_extend_the_binding(internet, xhad, laptop):
     laptop.ask(lifetime=2, extensions=mip.udp_tunnel_request())
     laptop.send_udp(mip.echo_request(internet.home, internet.agent))
     laptop.receive_udp()
-    until(lambda: xhad.bindings() == [], "it ends all the same", seconds=5)
+    until(lambda: xhad.bindings() == [], "it ends all the same")
 
 
 def test_data_from_a_wrong_port_is_dropped_and_moves_nothing(internet, xhad, laptop, peer, server):

@@ -88,7 +88,7 @@ def test_lifetime_is_cut_to_the_maximum(site):
 def test_a_binding_ends_with_its_lifetime(site):
     site.node.register(lifetime=1)
     begun = time.monotonic()
-    until(lambda: site.agent.bindings() == [], "the binding has expired", seconds=4)
+    until(lambda: site.agent.bindings() == [], "the binding has expired")
     assert time.monotonic() - begun > 0.9
     assert site.agent.counter("bindings-expired") == 1
     site.agent.wait_event("expired")

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures import mobileip as mip
 from fixtures import topology
+from fixtures.wait import DEADLINE_S
 
 FA = "10.1.0.12"
 
@@ -17,7 +18,7 @@ def listener(site_or_peer, host, address):
     return site_or_peer(host, address, "0.0.0.0", "0.0.0.0", port=mip.PORT)
 
 
-def next_revocation(peer, agent, seconds=10):
+def next_revocation(peer, agent, seconds=DEADLINE_S):
     octets, source = peer.receive(mip.REVOCATION, seconds)
     assert source == (agent, mip.PORT)
     return mip.parse_revocation(octets)

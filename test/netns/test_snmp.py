@@ -76,7 +76,7 @@ def counters_match(agent, master, rows):
         walked = master.walk(MIP) | master.walk(HE)
         known = agent.counters()
         return [(o, n, walked.get(o), known[n]) for o, n in rows if walked.get(o) != known[n]]
-    until(lambda: not differing(), f"SNMP and hactl agree: {differing()}", seconds=5)
+    until(lambda: not differing(), f"SNMP and hactl agree: {differing()}")
 
 
 MIP_COUNTERS = [(f"{HA}.{arc}.0", name) for arc, name in (
@@ -361,7 +361,7 @@ def test_a_binding_is_the_one_that_hactl_shows(agent, master, campus, desk):
     assert {k: got[f"{MN}.{k}.{at}"] for k in range(1, 8)} == {
         1: b["home-address"], 2: b["care-of-address"], 3: b["source-address"],
         4: b"\x50", 5: signed(ident & 0xffffffff), 6: signed(ident >> 32), 7: b["lifetime"]}
-    assert abs(got[f"{MN}.8.{at}"] - b["remaining"]) <= 1
+    assert b["remaining"] + 1 >= got[f"{MN}.8.{at}"] >= agent.binding(campus.home)["remaining"] - 1
     assert ident >> 63                                  # an Identification of today is negative
     inet = ".".join(f"1.4.{a}" for a in (campus.home, campus.desk_address))
     ours = master.walk(BINDING)
@@ -644,9 +644,10 @@ def test_times_are_sysuptimes_and_the_home_agents_own_time_goes_on(agent, master
     """RFC 2579 TimeStamp: what happened before the SNMP agent started is 0; heUpTime is its own."""
     desk.register()
     until(lambda: master.get(f"{NODE}.5.{campus.home}"), "it is counted")
+    asked = time.monotonic()
     before = master.get(f"{HE}.1.1.15.0", community="ihad")     # there is no sysUpTime in a context
     assert 0 < before < 100 * 60 and master.get(f"{HE}.1.1.7.0") > 0
-    assert abs(before / 100 - agent.status()["uptime"]) <= 2
+    assert -2 <= agent.status()["uptime"] - before / 100 <= 2 + time.monotonic() - asked
     master.stop()
     master.start()
     master.wait_subagent()
@@ -654,8 +655,7 @@ def test_times_are_sysuptimes_and_the_home_agents_own_time_goes_on(agent, master
     assert master.get(f"{HE}.1.1.15.0") > before
     desk.register()
     until(lambda: master.get(f"{NODE}.5.{campus.home}"), "what happens now has a time")
-    last = until(lambda: max(0, master.get(f"{HE}.1.1.15.0") - 500), "it was up for long enough",
-                 seconds=20) + 500
+    last = until(lambda: max(0, master.get(f"{HE}.1.1.15.0") - 500), "it was up for long enough") + 500
     agent.stop()
     agent.start()
     master.wait_subagent()
@@ -866,7 +866,7 @@ def test_no_trusted_network_is_worth_a_notification(campus, run_daemon, make_mas
     master = make_master(trap_to=snmp.TRAP_PORT)
     campus.ihad_conf["trusted-networks"] = []
     run_daemon(campus.ha, "ihad", with_snmp(campus.ihad_conf, master))
-    until(lambda: receiver.notifications(f"{HE}.0.2"), "heTrustedListEmpty has come", seconds=20)
+    until(lambda: receiver.notifications(f"{HE}.0.2"), "heTrustedListEmpty has come")
 
 
 def test_a_master_that_hangs_sends_a_notification_once(
@@ -877,7 +877,7 @@ def test_a_master_that_hangs_sends_a_notification_once(
     master.process.send_signal(signal.SIGSTOP)
     stranger = peer(campus.stranger, campus.stranger_address, campus.home, campus.agent)
     stranger.send(stranger.build())
-    until(lambda: agent.events("snmp-disconnected"), f"it is given up {agent.log()}", seconds=20)
+    until(lambda: agent.events("snmp-disconnected"), f"it is given up {agent.log()}")
     master.process.send_signal(signal.SIGCONT)
     until(lambda: receiver.notifications(f"{HE}.0.1"), f"it has come:\n{receiver.log()}")
     master.wait_subagent()
@@ -965,7 +965,7 @@ def test_a_data_path_less_than_the_one_asked_for_is_worth_a_notification(
     master = make_master(trap_to=snmp.TRAP_PORT)
     agent = run_daemon(campus.ha, "ihad", with_path(with_snmp(campus.ihad_conf, master), "xdp",
                                                     bpffs=f"{workdir}/nowhere/ihad"))
-    until(lambda: receiver.notifications(f"{HE}.0.4"), f"it has come:\n{receiver.log()}", seconds=20)
+    until(lambda: receiver.notifications(f"{HE}.0.4"), f"it has come:\n{receiver.log()}")
     [degraded] = receiver.notifications(f"{HE}.0.4")
     assert degraded[f"{HE}.1.1.1.0"] == b"ihad"
     assert degraded[f"{HE}.1.1.13.0"] == b"tun" == agent.status()["data-path"].encode()

@@ -162,7 +162,7 @@ def machine(campus, workdir, things, bindir):
     things.append(master)
     master.close = lambda: (master.process.kill(), master.process.wait())
     until(lambda: "Timeticks" in m.type("snmpget $V3 HOST .1.3.6.1.2.1.1.3.0 2>&1", check=False),
-          "snmpd answers", seconds=20)
+          "snmpd answers")
     return m
 
 
@@ -176,8 +176,7 @@ def both(campus, machine, run_daemon):
         daemon = run_daemon(campus.ha, name, conf | {"snmp": {"enabled": True}}, start=False)
         daemon.argv = machine.argv(daemon.argv)
         daemon.start()
-        until(lambda: daemon.status()["snmp"] == "connected", f"{name} has a master:\n{daemon.log()}",
-              seconds=20)
+        until(lambda: daemon.status()["snmp"] == "connected", f"{name} has a master:\n{daemon.log()}")
         return daemon
     return start("ihad", campus.ihad_conf), start("xhad", {
         "home-agent": {"address": "10.0.0.3"}, "home-networks": [{"prefix": "172.31.0.0/16"}],

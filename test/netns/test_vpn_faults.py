@@ -47,9 +47,8 @@ class Watch:
         """Something was sent, and none of it in the clear."""
         ends = mip.address(self._office.home), mip.address(self._office.server_address)
         pairs = b"".join(ends), b"".join(reversed(ends))
-        frames = self._air.frames()
-        assert frames
-        assert not [f for f in frames if MARK[:16] in f or pairs[0] in f or pairs[1] in f]
+        assert self._air.frames()
+        assert self._air.such(lambda f: MARK[:16] in f or pairs[0] in f or pairs[1] in f) == []
 
     def recovers(self):
         """The very connection that was there goes on to its end."""

@@ -51,13 +51,12 @@ class Untrusted:
         return MARK[:16] in frame or a + b in frame or b + a in frame
 
     def user_data(self):
-        """{where: how many frames}, of those where there are any."""
-        found = {name: sum(map(self._has_user_data, c.frames()))
-                 for name, c in self._captures.items()}
-        return {name: n for name, n in found.items() if n}
+        """{where: frames}, of those where there are any."""
+        found = {name: c.such(self._has_user_data) for name, c in self._captures.items()}
+        return {name: frames for name, frames in found.items() if frames}
 
     def on_the_cable(self):
-        return sum(map(self._has_user_data, self.cable.frames()))
+        return self.cable.such(self._has_user_data)
 
     def packets(self, name):
         return self._captures[name].packets()
@@ -145,9 +144,9 @@ def test_nothing_in_the_clear_outside_and_the_search_does_find(office, session, 
         office.wait_working()
         pings.wait()
         transfer.progresses()
-        assert untrusted.cable.frames() and not untrusted.on_the_cable()
+        assert untrusted.cable.frames() and untrusted.on_the_cable() == []
     office.laptop.unplug()
-    assert not untrusted.on_the_cable()
+    assert untrusted.on_the_cable() == []
     office.laptop.plug("desk")
     office.wait_working()
     transfer.progresses()
@@ -216,7 +215,7 @@ def test_mode_h_from_the_home_link_to_the_hotel_and_back(deploy, workdir, captur
     transfer.progresses()
     assert office.mn.status()["state"] == "outside"
     assert office.ihad.binding(office.home)["care-of-address"] == "10.8.0.1"
-    assert not [f for f in air.frames() if MARK[:16] in f]
+    assert air.such(lambda f: MARK[:16] in f) == []
 
     carry(office, pings, transfer, "home", "internal")
     assert office.mn.status()["at-home"] and office.ihad.bindings() == []

@@ -128,7 +128,7 @@ def test_a_false_internal_agent_is_not_believed(office, capture, transfer, thing
     status = office.mn.status()
     assert status["state"] == "outside" and status["vpn-state"] == "ready"
     connection.progresses()
-    assert air.frames() and not [f for f in air.frames() if is_user_data(f, office)]
+    assert air.frames() and air.such(lambda f: is_user_data(f, office)) == []
     if forgery in ("without-tnc", "tnc-after-authenticator"):
         assert status["reason"] == "trusted-networks-not-configured"
     else:
@@ -166,7 +166,7 @@ def test_a_wrong_firewall_alone_leaks_nothing(office, capture, transfer):
     assert office.ihad.counter("requests-dropped-untrusted") >= 1
     frames = air.frames()
     assert not [f for f in frames if f[26:30] == mip.address(office.internal_agent)]
-    assert not [f for f in frames if is_user_data(f, office)]
+    assert air.such(lambda f: is_user_data(f, office)) == []
     spis = office.client.spis()
     office.mn.reregister()
     connection.progresses()

@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#define GUARD_MS    20000
+#define GUARD_MS    100000
 #define NODES       400 /* whose rows are more than one wakeup of the loop makes */
 #define ANSWER_MAX  (1024 * 1024)
 #define HOME_AGENT  0x0a000002u

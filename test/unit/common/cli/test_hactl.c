@@ -24,7 +24,7 @@ int hactl_main(int argc, char **argv);
 
 #include <cmocka.h>
 
-#define GUARD_MS 60000 /* a hactl that takes longer has failed */
+#define GUARD_MS 100000 /* a hactl that takes longer has failed */
 
 struct fixture {
 	struct loop *loop;
