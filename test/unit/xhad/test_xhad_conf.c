@@ -257,7 +257,7 @@ static void the_example_that_is_shipped_has_no_fault(void **state)
 	assert_int_equal(own.forwarding.vpn_gateways.cnt, 1);
 	ha_conf_free(c);
 	conf_done(xhad_conf_rows, &own);
-	/* And every beginning of it is survived. Cut, as each file written anew goes to the disk. */
+	/* And every beginning of it is survived: cut, as a file written anew goes to the disk. */
 	for (; len > 0; len--) {
 		c = NULL;
 		assert_int_equal(truncate("f", (off_t)len), 0);
