@@ -281,6 +281,7 @@ struct raw {
 	struct loop_fd *watch;
 	int fd;
 	char *got;           /* terminated */
+	size_t room;         /* doubled, as under ASan each growth is a copy */
 	size_t len, stop_at; /* stops the loop at that many octets, and at the end */
 	bool ended;
 };
@@ -291,8 +292,11 @@ static void on_raw(void *ctx, int events)
 	ssize_t n;
 
 	(void)events;
-	c->got = realloc(c->got, c->len + 65536 + 1);
-	assert_non_null(c->got);
+	if (c->room < c->len + 65536 + 1) {
+		c->room = 2 * (c->len + 65536 + 1);
+		c->got = realloc(c->got, c->room);
+		assert_non_null(c->got);
+	}
 	loop_timer_start(c->f->guard, GUARD_MS, 0);
 	n = recv(c->fd, c->got + c->len, 65536, 0);
 	if (n > 0)
