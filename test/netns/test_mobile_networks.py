@@ -186,7 +186,7 @@ def test_an_error_inside_is_told_to_the_sender_beyond_both_tunnels(campus, route
 def test_a_network_ends_with_its_binding(campus, router, server):
     router.register(lifetime=2, extensions=ask_for(NETWORK))
     router.ihad.wait_event("expired")
-    assert routes(campus.ha, NETWORK) == []
+    until(lambda: routes(campus.ha, NETWORK) == [], "what it logs first, it then does")
     router.register(extensions=ask_for(NETWORK))
     router.ihad.hactl("clear", "binding", campus.home, json_output=False)
     assert routes(campus.ha, NETWORK) == []
