@@ -155,7 +155,7 @@ def test_clients_that_say_nothing_or_read_nothing_stall_nobody(site, things):
     begun = time.monotonic()
     site.node.register()
     assert len(site.agent.bindings()) == 1
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 20    # they are waited for in minutes
 
 
 def test_garbage_on_the_control_socket_is_refused(site):
