@@ -46,10 +46,10 @@ def test_support_comes_back_only_to_who_has_it(site):
 def test_cleared_binding_is_revoked_until_the_node_acknowledges(site, peer):
     node434 = listener(peer, site.host, site.care_of)
     site.node.register(extensions=mip.revocation_support())
+    begun = time.monotonic()    # before the first: when that is read here tells nothing
     site.agent.hactl("clear", "binding", site.home, json_output=False)
     assert site.agent.bindings() == []
     first = next_revocation(node434, site.agent.address)
-    begun = time.monotonic()
     assert first.home_agent and not first.inform
     assert (first.home, first.agent, first.foreign) == (site.home, site.agent.address,
                                                         site.care_of)
