@@ -281,8 +281,9 @@ int ha_state_restore(struct ha_state *st)
 			    "one are over, and nodes register anew",
 			    "event=state-moved state.directory=%s", st->directory);
 	if (store_may_lack(st->store))
-		log_warning("the host ended without warning: the last registrations may be lost, "
-			    "and timestamps from before now count as replays",
+		log_warning("the host ended without warning, or journal.end is not as it was: the "
+			    "last registrations may be lost, and timestamps from before now count "
+			    "as replays",
 			    "event=state-power-cut state.directory=%s", st->directory);
 	if (r.ahead > 0)
 		log_warning("Identifications lie in the future: the clock was wrong, or is",

@@ -106,7 +106,7 @@ struct store {
 	MDB_env *env;
 	MDB_dbi dbi;
 	struct about about;
-	bool is_new, may_lack, has_moved;
+	bool is_new, has_end, may_lack, has_moved;
 	uint32_t boot;
 
 	/* of before, until store_load() */
@@ -725,7 +725,8 @@ static int read_journal(struct store *s, const uint64_t *list, size_t cnt, char 
 			return fault(out_fault, rc, "cannot read the journal", REMEDY_DIRECTORY);
 		s->segment_cnt++;
 	}
-	if (!s->is_new && get_end(s, &end) &&
+	s->has_end = get_end(s, &end);
+	if (!s->is_new && s->has_end &&
 	    (s->about.was_closed || (s->boot != 0 && end.boot == s->boot))) {
 		rc = check_end(s, &end, out_fault);
 		if (rc < 0)
@@ -1224,9 +1225,12 @@ static int begin(struct store *s, char *out_fault)
 	uint64_t sequence = s->about.merged + s->segment_cnt + 1;
 	int rc;
 
-	/* The page cache outlives a process, but not the kernel. */
-	s->may_lack = !s->is_new && !s->about.was_closed && !s->about.was_always &&
-		      (s->boot == 0 || s->about.boot != s->boot);
+	/*
+	 * The page cache outlives a process, but not the kernel. And where nothing says how far the
+	 * journal went, nothing tells that it does not go further.
+	 */
+	s->may_lack = !s->is_new && (!s->has_end || (!s->about.was_closed && !s->about.was_always &&
+						     (s->boot == 0 || s->about.boot != s->boot)));
 	s->about.boot = s->boot;
 	s->about.was_closed = false;
 	s->about.was_always = s->conf.sync_interval_ms == 0;

@@ -65,7 +65,8 @@ bool store_has_moved(const struct store *s);
 
 /**
  * May answers of before be missing from it? After a power cut, if commits did not wait for the
- * disk. Otherwise all that was ever answered is in it.
+ * disk, and when journal.end does not say how far it went: it is damaged, removed, or of a version
+ * that had none. Otherwise all that was ever answered is in it.
  */
 bool store_may_lack(const struct store *s);
 

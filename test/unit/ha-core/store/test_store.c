@@ -543,6 +543,24 @@ static void a_store_of_a_version_that_noted_no_end_is_opened(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(store_open(&conf, &store, fault), 0);
 	assert_int_equal(access(path, F_OK), 0);
+	assert_true(store_may_lack(store));
+	assert_int_equal(reopen(), 0);
+	assert_false(store_may_lack(store));
+}
+
+/* In an orderly end, too: what is cut off then cannot be seen. */
+static void a_journal_whose_end_nobody_knows_may_lack_something(void **state)
+{
+	char path[256];
+
+	(void)state;
+	put("a", "1");
+	assert_int_equal(store_commit(store), 0);
+	store = store_close(store);
+	path_in("journal.end", path);
+	spoil(path, 0, "x", 1);
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_true(store_may_lack(store));
 }
 
 /* Its segment gone, the journal is written to a file that nobody will ever find. */
@@ -956,6 +974,7 @@ int main(void)
 		TEST(a_journal_that_is_cut_short_after_an_orderly_end_is_damage),
 		TEST(what_a_killed_process_was_writing_is_cut_off),
 		TEST(a_store_of_a_version_that_noted_no_end_is_opened),
+		TEST(a_journal_whose_end_nobody_knows_may_lack_something),
 		TEST(nothing_is_committed_while_what_was_cannot_be_kept),
 		TEST(a_record_that_the_disk_had_is_damage_when_it_is_bad),
 		TEST(missing_segment_is_damage),
