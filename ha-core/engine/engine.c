@@ -375,14 +375,16 @@ static void end_idle_lease(struct engine *e, struct sa_peer *idle)
 /* From the pool; from who has been away for longest, if the pool has none left. */
 static int take_address(struct engine *e, struct in_addr *ret_addr)
 {
+	struct in_addr addr;
 	struct sa_peer *idle;
 
 	for (;;) {
-		if (pool_take(&e->pool, ret_addr) == 0) {
+		if (pool_take(&e->pool, &addr) == 0) {
 			/* A lease from before a reload may lie in a pool of since. */
-			if (!sa_peer_find(&e->nodes, *ret_addr))
-				return 0;
-			continue;
+			if (sa_peer_find(&e->nodes, addr))
+				continue;
+			*ret_addr = addr;
+			return 0;
 		}
 		/* Another home agent may go on with the lease: it is not ours to end. */
 		idle = e->pool.is_divided ? NULL : e->idle_leases.oldest;

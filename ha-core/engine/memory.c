@@ -530,11 +530,19 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 	}
 }
 
+/* As in the run before: a lease from before a reload may lie outside of the pool. */
+static bool take_lease(struct engine *e, struct in_addr lease)
+{
+	return pool_contains(&e->pool, lease)
+		       ? pool_take_this(&e->pool, lease) == 0
+		       : engine_is_home_address(e, lease) && !addr_eq(lease, e->conf.home_agent);
+}
+
 /* The address that it had, unless that is somebody else's by now. */
 static void restore_lease(struct engine *e, struct sa_peer *node, struct in_addr lease)
 {
 	if (!node->is_dynamic || addr_is_any(lease) || !addr_is_any(node->addr) ||
-	    sa_peer_find(&e->nodes, lease) || pool_take_this(&e->pool, lease) < 0)
+	    sa_peer_find(&e->nodes, lease) || !take_lease(e, lease))
 		return;
 	sa_peer_assign(&e->nodes, node, lease);
 	lease_idle(&e->idle_leases, node);

@@ -85,8 +85,8 @@ def test_one_that_is_gone_is_served_no_more(campus, tiered, run_daemon, peer, de
     assert node.no_ipip()
 
 
-def ask(node, home="0.0.0.0"):
-    request = node.build(home=home, extensions=mip.revocation_support() + mip.nai(GUEST))
+def ask(node, home="0.0.0.0", nai=GUEST):
+    request = node.build(home=home, extensions=mip.revocation_support() + mip.nai(nai))
     node.send(request)
     return node.reply(request)
 
@@ -113,6 +113,50 @@ def test_leases_of_one_that_is_gone_are_let_go(campus, run_daemon, peer):
     assert not row["home-address"]
     assert ask(node, lease).code == 129
     assert ask(node).home.startswith("10.50.128.")
+
+
+@pytest.fixture
+def guests(campus, run_daemon, peer):
+    """guests(pool, cnt): a home agent with leases from that pool, and who has them."""
+
+    def make(pool, cnt):
+        conf = campus.ihad_conf
+        conf["home-networks"] = [{"prefix": "10.50.0.0/16", "dynamic-pool": pool}]
+        conf["mobile-nodes"] += [topology.node(None, nai=f"guest{i}@corp.example")
+                                 for i in range(cnt)]
+        return (run_daemon(campus.ha, "ihad", conf),
+                peer(campus.desk, "10.1.0.11", "0.0.0.0", campus.agent))
+
+    return make
+
+
+def change_pool(ihad, pool):
+    ihad.write_config(ihad.conf | {"home-networks": [{"prefix": "10.50.0.0/16",
+                                                      "dynamic-pool": pool}]})
+    ihad.reload()
+
+
+def test_a_lease_that_a_changed_pool_does_not_have_outlives_a_kill(guests):
+    ihad, node = guests("10.50.128.0/24", 1)
+    lease = ask(node, nai="guest0@corp.example").home
+    change_pool(ihad, "10.50.129.0/24")
+    assert ask(node, lease, "guest0@corp.example").code == 0
+    ihad.kill()
+    ihad.start()
+    assert [b["home-address"] for b in ihad.bindings()] == [lease]
+    reply = ask(node, lease, "guest0@corp.example")
+    assert (reply.code, reply.home) == (0, lease)
+
+
+def test_who_gets_no_lease_is_told_nobody_elses(guests):
+    """Of a pool that became smaller all is given: what is left of it is a lease of before."""
+    ihad, node = guests("10.50.128.0/24", 5)
+    assert [ask(node, nai=f"guest{i}@corp.example").home for i in range(3)] == \
+        ["10.50.128.1", "10.50.128.2", "10.50.128.3"]
+    change_pool(ihad, "10.50.128.0/31")
+    assert ask(node, nai="guest3@corp.example").home == "10.50.128.0"
+    reply = ask(node, nai="guest4@corp.example")
+    assert (reply.code, reply.home) == (130, "0.0.0.0")
 
 
 def test_a_route_that_the_host_refuses_refuses_all_of_it(campus, run_daemon, peer, server):
