@@ -903,7 +903,10 @@ int home_link_open(const struct home_link_conf *conf, struct home_link **ret_hl)
 	rc = hl->claim_timer ? rtnl_open(&hl->rtnl) : -ENOMEM;
 	if (rc == 0)
 		rc = hash_init(&hl->claims, conf->expected_nodes);
-	if (rc == 0)
+	if (rc < 0)
+		log_error("cannot look after the home links", "event=start-failed error=\"%s\"",
+			  err_text(rc));
+	else
 		rc = open_coming(hl, conf->networks, conf->network_cnt, "start-failed");
 	if (rc < 0) {
 		home_link_close(hl);

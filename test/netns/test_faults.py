@@ -46,6 +46,24 @@ def is_sanitized(daemon):
 
 # --- descriptors and memory ---
 
+def test_a_start_that_gets_no_descriptor_says_so(campus, run_daemon):
+    """Wherever it runs out of them; with enough it serves."""
+    ihad = run_daemon(campus.ha, "ihad", campus.ihad_conf, start=False)
+    for limit in range(10, 100):
+        with campus.ha.popen(["prlimit", f"--nofile={limit}", *ihad.argv], text=True,
+                             stderr=subprocess.PIPE) as process:
+            said = []
+            for line in process.stderr:
+                said.append(line)
+                if "event=started" in line:
+                    process.terminate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == 3, said
+        assert [line for line in said if "error: " in line], said
+    assert 15 < limit < 99 and process.returncode == 0
+
+
 def test_out_of_descriptors_what_is_inside_stays_so(internet, run_daemon, peer):
     inside = {"interfaces": ["dmz1"]}
     xhad = run_daemon(internet.xha, "xhad", internet.xhad_conf | {"inside": inside})

@@ -1534,9 +1534,13 @@ static int tun_open(const struct tunnel_conf *conf, struct tunnel_dp **ret_dp)
 	if (err == 0) {
 		dp->tun = tun_host_fd(dp->host);
 		err = watch(dp);
+		if (err == 0)
+			err = tun_watch_open(&dp->conf, dp->host, on_device, dp, &dp->guard);
+		if (err < 0)
+			log_error("cannot watch over the tunnel device",
+				  "event=data-path-refused data-path=tun device=%s error=\"%s\"",
+				  dp->conf.device, err_text(err));
 	}
-	if (err == 0)
-		err = tun_watch_open(&dp->conf, dp->host, on_device, dp, &dp->guard);
 	if (err == 0)
 		err = open_links(dp, &dp->conf);
 	if (err < 0) {
