@@ -294,6 +294,29 @@ static void on_claims_due(void *ctx)
 				 hl->first->due_ms > now_ms ? hl->first->due_ms - now_ms : 0, 0);
 }
 
+/*
+ * Who is away from this link (NULL: from any) is announced as if it had just left: due at once, a
+ * batch a turn, as there may be thousands.
+ */
+static void announce_again(struct home_link *hl, const struct link *l)
+{
+	struct hash_node *n;
+	struct claim *c;
+	size_t i;
+
+	for (i = 0; hl->claims.buckets && i <= hl->claims.last; i++)
+		for (n = hash_bucket(&hl->claims, i); n; n = n->next) {
+			c = hash_entry(n, struct claim, by_addr);
+			if (!c->is_away || (l && c->link != l))
+				continue;
+			unqueue(hl, c);
+			queue(hl, c, c->link->net.gratuitous_arps);
+			c->due_ms = 0;
+		}
+	if (hl->first)
+		loop_timer_start(hl->claim_timer, 0, 0);
+}
+
 int home_link_away(struct home_link *hl, struct in_addr home_addr)
 {
 	struct link *l = link_of(hl, home_addr);
@@ -787,6 +810,7 @@ void home_link_tick(struct home_link *hl)
 		log_info("a home link is back", "event=home-link-back interface=%s",
 			 l->net.interface);
 		start_advertising(l);
+		announce_again(hl, l);
 	}
 }
 
@@ -1010,10 +1034,7 @@ void home_link_change(struct home_link *hl, const struct home_link_network *netw
 
 void home_link_set_active(struct home_link *hl, bool active)
 {
-	struct hash_node *n;
-	struct claim *c;
 	struct link *l;
-	size_t i;
 
 	if (!hl || hl->is_passive == !active)
 		return;
@@ -1026,18 +1047,7 @@ void home_link_set_active(struct home_link *hl, bool active)
 		l->initial_left = MAX_INITIAL_ADVERTISEMENTS;
 		on_advert_due(l);
 	}
-	/* Due at once, a batch a turn: the link is to hear of thousands. */
-	for (i = 0; hl->claims.buckets && i <= hl->claims.mask; i++)
-		for (n = hash_bucket(&hl->claims, i); n; n = n->next) {
-			c = hash_entry(n, struct claim, by_addr);
-			if (!c->is_away)
-				continue;
-			unqueue(hl, c);
-			queue(hl, c, c->link->net.gratuitous_arps);
-			c->due_ms = 0;
-		}
-	if (hl->first)
-		loop_timer_start(hl->claim_timer, 0, 0);
+	announce_again(hl, NULL);
 }
 
 void home_link_set_offer(struct home_link *hl, const struct home_link_offer *offer)

@@ -317,15 +317,18 @@ def test_one_of_two_bindings_ended_at_home_leaves_the_node_away(home):
 
 
 def test_a_home_link_that_was_taken_away_is_served_again(home, net):
-    ihad = home.serve()
+    """Who is away is announced there once more: the link may have new neighbours, or forgotten."""
+    ihad = home.serve(gratuitous_arps=2)
+    home.away().register()
+    until(lambda: home.wire.arps_about().count(G1) == 2, "announcements")
     home.campus.ha.ip("link del lan0")
     ihad.wait_event("home-link-lost")
     net.link(home.campus.ha, "lan0", f"{AGENT}/24", home.lan, "port9", None)
     home.campus.ha.ip(f"link set lan0 address {AGENT_MAC.hex(':')}")
     home.lan.ip("link set port9 master br0")
     ihad.wait_event("home-link-back")
-    home.away().register()
-    until(lambda: G1 in home.wire.arps_about(), "an announcement")
+    until(lambda: home.wire.arps_about().count(G1) == 4, "announcements")
+    until(lambda: ihad.counter("gratuitous-arps-sent") == 4, "no more of them")
 
 
 def test_a_home_link_is_not_lost_with_the_last_descriptor(home):
