@@ -531,7 +531,7 @@ static void restore_bindings(struct wire_reader *r, struct engine *e, struct sa_
 }
 
 /* As in the run before: a lease from before a reload may lie outside of the pool. */
-static bool take_lease(struct engine *e, struct in_addr lease)
+static bool claim_lease(struct engine *e, struct in_addr lease)
 {
 	return pool_contains(&e->pool, lease)
 		       ? pool_take_this(&e->pool, lease) == 0
@@ -542,7 +542,7 @@ static bool take_lease(struct engine *e, struct in_addr lease)
 static void restore_lease(struct engine *e, struct sa_peer *node, struct in_addr lease)
 {
 	if (!node->is_dynamic || addr_is_any(lease) || !addr_is_any(node->addr) ||
-	    sa_peer_find(&e->nodes, lease) || !take_lease(e, lease))
+	    sa_peer_find(&e->nodes, lease) || !claim_lease(e, lease))
 		return;
 	sa_peer_assign(&e->nodes, node, lease);
 	lease_idle(&e->idle_leases, node);
