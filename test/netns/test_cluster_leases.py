@@ -146,6 +146,7 @@ def test_what_the_server_forgets_is_claimed_anew_by_those_whose_it_is(site):
 
 def test_an_address_that_a_node_remembers_is_given_by_its_owner_alone(site):
     address = site.lease(0, 0)
+    until(lambda: address in site.leases(1), "both know it")
     site.cluster.cut(0, 1)
     site.lease(0, 1)
     mine = next(a for a, nai in site.leases(0).items() if nai == site.nai(1))
