@@ -95,7 +95,15 @@ def pytest_sessionfinish(session):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def tell_of_unsteady(terminalreporter):
+    """What a test said at first that test/check tried again: a fault, and not forgotten."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.write_sep("_", f"first try of {report.nodeid}")
+        terminalreporter.write_line(str(report.longrepr))
+
+
 def pytest_terminal_summary(terminalreporter, config):
+    tell_of_unsteady(terminalreporter)
     if not getattr(config, "dissected", None):
         return
     terminalreporter.write_line(config.dissected)
