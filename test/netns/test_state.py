@@ -495,12 +495,17 @@ def niceness(task):
 
 
 def test_what_merges_gives_way_and_what_answers_does_not(ihad):
-    pid = ihad.process.pid
-    tasks = {name: niceness(f"/proc/{pid}/task/{name}") for name in os.listdir(f"/proc/{pid}/task")}
-    answers = tasks.pop(str(pid))
+    tasks = f"/proc/{ihad.process.pid}/task"
+    answers = niceness(f"{tasks}/{ihad.process.pid}")
     if answers == 19:
         pytest.skip("nothing gives way to a daemon of nice 19")
-    assert sorted(tasks.values()) == [answers, min(answers + 19, 19)]    # syncs, merges
+
+    def others():
+        return sorted(niceness(f"{tasks}/{name}") for name in os.listdir(tasks)
+                      if name != str(ihad.process.pid))
+
+    # What syncs, what merges: which says so itself, once it gets a processor.
+    until(lambda: others() == [answers, min(answers + 19, 19)], "one of them gives way")
 
 
 def test_check_counts_what_is_in_the_journal_too(campus, ihad, desk):
