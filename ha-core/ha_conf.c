@@ -1655,7 +1655,8 @@ out:
 
 /* ---- Has anything changed? ---- */
 
-static void sum_up(struct ha_conf_digest *d, const void *data, size_t len)
+/* Inlined: for a number no loop is left of hash_bytes(). */
+static inline void sum_up(struct ha_conf_digest *d, const void *data, size_t len)
 {
 	size_t i;
 
@@ -1666,16 +1667,9 @@ static void sum_up(struct ha_conf_digest *d, const void *data, size_t len)
 	}
 }
 
-/* As sum_up() does with its eight octets. */
 static void sum_number(struct ha_conf_digest *d, uint64_t n)
 {
-	size_t i;
-
-	for (i = 0; i < 2; i++) {
-		const struct hash h = { .seed = d->seeds[i] };
-
-		d->sums[i] = hash_u64(&h, d->sums[i] ^ hash_u64(&h, sizeof(n) ^ n));
-	}
+	sum_up(d, &n, sizeof(n));
 }
 
 /* With its length: so that "ab", "c" is not "a", "bc". NULL is not "". */
