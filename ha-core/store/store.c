@@ -26,7 +26,7 @@
  *
  * At start LMDB and the segments left are walked together in the order of keys; nothing is merged
  * before serving. LMDB trusts its own pages, so a damaged file can crash who reads it: a child
- * process walks through all of it first, checks each value's checksum, and may crash.
+ * process looks through all of it first, and may crash (database.c).
  *
  * What a kernel that went down has not written is not damage, and the journal is good up to there.
  * A process that went down takes nothing with it: in the same boot, as after an end in order, the
@@ -41,16 +41,15 @@
 #include "common/crc32c.h"
 #include "common/err.h"
 #include "common/thread.h"
+#include "ha-core/store/database.h"
 #include "ha-core/store/journal.h"
 #include "ha-core/wire/wire.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <lmdb.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +57,6 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -66,14 +64,11 @@
 #define DATABASE      "state.mdb"
 #define END           "journal.end"
 #define END_LEN       28
-#define MAP_SIZE      (sizeof(void *) > 4 ? (size_t)16 << 30 : (size_t)1 << 30)
-#define CRC_LEN       4
 #define MERGE_TXN     4096 /* changes: bounds the pages that LMDB holds, and keeps, in memory */
 #define MERGE_PAUSE   30   /* intervals after one that failed */
 #define PENDING_MAX   (16 << 20) /* octets kept for a disk that fails */
 #define PENDING_START (256 << 10)
 #define NAME_MAX_LEN  16
-#define CHECK_S       120 /* the child that walks the database is given up */
 
 /* The record "store". */
 struct about {
@@ -131,22 +126,6 @@ struct store {
 static const uint8_t about_key[] = "\0store"; /* before every key of a node */
 
 /* --- errors --- */
-
-static int lmdb_error(int rc)
-{
-	if (rc > 0)
-		return -rc;
-	switch (rc) {
-	case 0:
-		return 0;
-	case MDB_MAP_FULL:
-		return -ENOSPC;
-	case MDB_NOTFOUND:
-		return ERR_NOT_FOUND;
-	default:
-		return ERR_MALFORMED;
-	}
-}
 
 /* Some errors are of no file in particular. */
 static const char *remedy_for(int rc, const char *otherwise)
@@ -226,44 +205,6 @@ static int about_decode(const uint8_t *data, size_t len, struct about *ret_about
 	return 0;
 }
 
-/* --- values under a checksum --- */
-
-static uint32_t value_crc(const uint8_t *key, size_t key_len, const uint8_t *value, size_t len)
-{
-	return crc32c(crc32c(0, key, key_len), value, len);
-}
-
-/* A cursor goes on from where it is: keys in their order cost no way down from the root each. */
-static int put_value(MDB_cursor *cursor, const uint8_t *key, size_t key_len, const uint8_t *value,
-		     size_t len)
-{
-	MDB_val k = { key_len, (void *)(uintptr_t)key };
-	MDB_val v = { len + CRC_LEN, NULL };
-	struct wire_writer w;
-	int rc;
-
-	rc = mdb_cursor_put(cursor, &k, &v, MDB_RESERVE);
-	if (rc != 0)
-		return lmdb_error(rc);
-	w = wire_writer(v.mv_data, v.mv_size);
-	wire_put_bytes(&w, value, len);
-	wire_put_u32(&w, value_crc(key, key_len, value, len));
-	return 0;
-}
-
-static int open_value(const MDB_val *k, MDB_val *v)
-{
-	const uint8_t *data = v->mv_data;
-	struct wire_reader r;
-
-	if (v->mv_size < CRC_LEN)
-		return ERR_MALFORMED;
-	v->mv_size -= CRC_LEN;
-	r = wire_reader(data + v->mv_size, CRC_LEN);
-	return wire_u32(&r) == value_crc(k->mv_data, k->mv_size, data, v->mv_size) ? 0
-										   : ERR_MALFORMED;
-}
-
 static bool is_about(const MDB_val *k)
 {
 	return k->mv_size == sizeof(about_key) && memcmp(k->mv_data, about_key, k->mv_size) == 0;
@@ -275,10 +216,10 @@ static int put_about(MDB_txn *txn, MDB_dbi dbi, const struct about *about)
 	uint8_t buf[64];
 	int rc;
 
-	rc = lmdb_error(mdb_cursor_open(txn, dbi, &cursor));
+	rc = database_error(mdb_cursor_open(txn, dbi, &cursor));
 	return rc < 0 ? rc
-		      : put_value(cursor, about_key, sizeof(about_key), buf,
-				  about_encode(about, buf, sizeof(buf)));
+		      : database_put(cursor, about_key, sizeof(about_key), buf,
+				     about_encode(about, buf, sizeof(buf)));
 }
 
 static int get_about(MDB_txn *txn, MDB_dbi dbi, struct about *ret_about)
@@ -287,9 +228,9 @@ static int get_about(MDB_txn *txn, MDB_dbi dbi, struct about *ret_about)
 	MDB_val v;
 	int rc;
 
-	rc = lmdb_error(mdb_get(txn, dbi, &k, &v));
+	rc = database_error(mdb_get(txn, dbi, &k, &v));
 	if (rc == 0)
-		rc = open_value(&k, &v);
+		rc = database_value(&k, &v);
 	return rc < 0 ? ERR_MALFORMED : about_decode(v.mv_data, v.mv_size, ret_about);
 }
 
@@ -300,38 +241,12 @@ static void path_of(const struct store_conf *conf, const char *name, char *out, 
 	(void)snprintf(out, size, "%s/%s", conf->directory, name);
 }
 
-static int open_env(const char *path, unsigned int flags, MDB_env **ret_env, MDB_dbi *ret_dbi)
-{
-	MDB_env *env;
-	MDB_txn *txn;
-	int rc;
-
-	rc = mdb_env_create(&env);
-	if (rc != 0)
-		return lmdb_error(rc);
-	rc = mdb_env_set_mapsize(env, MAP_SIZE);
-	if (rc == 0)
-		rc = mdb_env_open(env, path, flags | MDB_NOSUBDIR | MDB_NOTLS, 0600);
-	if (rc == 0)
-		rc = mdb_txn_begin(env, NULL, flags & MDB_RDONLY, &txn);
-	if (rc == 0) {
-		rc = mdb_dbi_open(txn, NULL, 0, ret_dbi);
-		mdb_txn_commit(txn); /* a handle is kept by a commit only */
-	}
-	if (rc != 0) {
-		mdb_env_close(env);
-		return lmdb_error(rc);
-	}
-	*ret_env = env;
-	return 0;
-}
-
 static int write_about(struct store *s)
 {
 	MDB_txn *txn;
 	int rc;
 
-	rc = lmdb_error(mdb_txn_begin(s->env, NULL, 0, &txn));
+	rc = database_error(mdb_txn_begin(s->env, NULL, 0, &txn));
 	if (rc < 0)
 		return rc;
 	rc = put_about(txn, s->dbi, &s->about);
@@ -339,7 +254,7 @@ static int write_about(struct store *s)
 		mdb_txn_abort(txn);
 		return rc;
 	}
-	return lmdb_error(mdb_txn_commit(txn));
+	return database_error(mdb_txn_commit(txn));
 }
 
 /* Made under another name: a file that is there is a whole database. */
@@ -352,7 +267,7 @@ static int make_database(struct store *s, const char *path, char *out_fault)
 	(void)unlink(fresh);
 	s->about = (struct about){ .layout = LAYOUT, .home_agent = s->conf.home_agent };
 	(void)snprintf(s->about.daemon, sizeof(s->about.daemon), "%s", s->conf.daemon);
-	rc = open_env(fresh, 0, &s->env, &s->dbi);
+	rc = database_open(fresh, 0, &s->env, &s->dbi);
 	if (rc == 0)
 		rc = write_about(s);
 	if (s->env)
@@ -369,112 +284,13 @@ static int make_database(struct store *s, const char *path, char *out_fault)
 	return 0;
 }
 
-enum walked { WALKED_SOUND, WALKED_DAMAGED, WALKED_UNREADABLE, WALKED_NO_MEMORY };
-
-/*
- * The database in which LMDB keeps the pages that are free, lists of their numbers, each a count
- * and then as many, falling. LMDB believes them when it writes, and a wrong one takes it beyond its
- * memory.
- */
-#define FREE_DBI        0
-#define FIRST_FREE_PGNO 2 /* behind the two that describe the file */
-
-static bool is_free_list(const MDB_val *v, size_t last_pgno)
-{
-	const uint8_t *data = v->mv_data;
-	size_t cnt, pgno, before = last_pgno + 1, i;
-
-	if (v->mv_size < sizeof(cnt))
-		return false;
-	memcpy(&cnt, data, sizeof(cnt));
-	if (cnt > v->mv_size / sizeof(cnt) - 1)
-		return false;
-	for (i = 1; i <= cnt; i++, before = pgno) {
-		memcpy(&pgno, data + i * sizeof(pgno), sizeof(pgno));
-		if (pgno < FIRST_FREE_PGNO || pgno >= before)
-			return false;
-	}
-	return true;
-}
-
-static bool free_lists_are_sound(MDB_txn *txn, const MDB_envinfo *info)
-{
-	MDB_cursor *cursor;
-	MDB_val k, v;
-	int rc;
-
-	if (mdb_cursor_open(txn, FREE_DBI, &cursor) != 0)
-		return false;
-	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
-		if (k.mv_size != sizeof(size_t) || !is_free_list(&v, info->me_last_pgno))
-			return false;
-	return rc == MDB_NOTFOUND;
-}
-
-/* Is the file as long as its pages? Is every value what was written, and is there each of them? */
-static enum walked walk_database(const char *path)
-{
-	MDB_envinfo info;
-	MDB_cursor *cursor;
-	MDB_env *env = NULL;
-	MDB_dbi dbi = 0;
-	MDB_txn *txn;
-	MDB_stat stat;
-	MDB_val k, v;
-	struct stat st;
-	size_t cnt = 0;
-	int rc;
-
-	rc = open_env(path, MDB_RDONLY | MDB_NOLOCK, &env, &dbi);
-	if (rc == -ENOMEM)
-		return WALKED_NO_MEMORY;
-	if (rc < 0)
-		return rc > ERR_BASE && rc != -EINVAL ? WALKED_UNREADABLE : WALKED_DAMAGED;
-	if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0 || stat.ms_psize == 0 ||
-	    lstat(path, &st) < 0 || (uint64_t)st.st_size / stat.ms_psize < info.me_last_pgno + 1)
-		return WALKED_DAMAGED;
-	if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0 || mdb_stat(txn, dbi, &stat) != 0 ||
-	    mdb_cursor_open(txn, dbi, &cursor) != 0)
-		return WALKED_DAMAGED;
-	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0 && cnt <= stat.ms_entries) {
-		if (open_value(&k, &v) < 0)
-			return WALKED_DAMAGED;
-		cnt++;
-	}
-	if (rc != MDB_NOTFOUND || cnt != stat.ms_entries || !free_lists_are_sound(txn, &info))
-		return WALKED_DAMAGED;
-	return WALKED_SOUND;
-}
-
 static int check_database(const char *path, char *out_fault)
 {
-	static const int crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL };
-	int status;
-	pid_t pid;
-	size_t i;
+	int rc = database_check(path);
 
-	pid = fork();
-	if (pid < 0)
-		return fault(out_fault, -errno, "cannot check " DATABASE, "free some memory");
-	if (pid == 0) {
-		/* A crash is an answer here, for nobody to report. */
-		for (i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
-			(void)signal(crashes[i], SIG_DFL);
-		(void)alarm(CHECK_S);
-		i = (size_t)open("/dev/null", O_WRONLY | O_CLOEXEC);
-		(void)dup2((int)i, STDERR_FILENO);
-		_exit((int)walk_database(path));
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return fault(out_fault, -errno, "cannot check " DATABASE, "start again");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == WALKED_SOUND)
-		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == WALKED_UNREADABLE)
-		return fault(out_fault, -EACCES, "cannot read " DATABASE, REMEDY_DIRECTORY);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == WALKED_NO_MEMORY)
-		return fault(out_fault, -ENOMEM, "cannot read " DATABASE, REMEDY_DIRECTORY);
-	return damaged(out_fault, DATABASE " is damaged or cut short");
+	if (rc == ERR_MALFORMED)
+		return damaged(out_fault, DATABASE " is damaged or cut short");
+	return rc < 0 ? fault(out_fault, rc, "cannot look through " DATABASE, REMEDY_DIRECTORY) : 0;
 }
 
 static int check_owner(struct store *s, char *out_fault)
@@ -514,10 +330,10 @@ static int open_database(struct store *s, bool has_journal, char *out_fault)
 	}
 	if (rc < 0)
 		return rc;
-	rc = open_env(path, 0, &s->env, &s->dbi);
+	rc = database_open(path, 0, &s->env, &s->dbi);
 	if (rc < 0)
 		return fault(out_fault, rc, "cannot open " DATABASE, REMEDY_DIRECTORY);
-	rc = lmdb_error(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn));
+	rc = database_error(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn));
 	if (rc == 0) {
 		rc = get_about(txn, s->dbi, &s->about);
 		mdb_txn_abort(txn);
@@ -823,7 +639,7 @@ static int tell_change(const struct journal_change *c, load_fn *fn, void *ctx)
 
 static int tell_value(const MDB_val *k, MDB_val *v, load_fn *fn, void *ctx)
 {
-	int rc = open_value(k, v);
+	int rc = database_value(k, v);
 
 	return rc < 0 ? rc : fn(ctx, k->mv_data, k->mv_size, v->mv_data, v->mv_size);
 }
@@ -855,7 +671,7 @@ static int walk_both(MDB_cursor *cursor, const struct journal_change *list, size
 			found = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
 	}
 	if (rc >= 0 && found != MDB_NOTFOUND)
-		return lmdb_error(found);
+		return database_error(found);
 	for (; rc >= 0 && i < cnt; i++)
 		rc = tell_change(&list[i], fn, ctx);
 	return rc < 0 ? rc : 0;
@@ -896,9 +712,9 @@ int store_load(struct store *s, load_fn *fn, int (*last)(void *ctx), void *ctx)
 	for (i = 0; i < s->segment_cnt && rc == 0; i++)
 		rc = collect(&s->segments[i], &list, &cnt);
 	if (rc == 0)
-		rc = lmdb_error(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn));
+		rc = database_error(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn));
 	if (rc == 0) {
-		rc = lmdb_error(mdb_cursor_open(txn, s->dbi, &cursor));
+		rc = database_error(mdb_cursor_open(txn, s->dbi, &cursor));
 		if (rc == 0) {
 			rc = walk_both(cursor, list, cnt, fn, ctx);
 			if (rc == 0 && last)
@@ -928,17 +744,17 @@ static int merge_some(struct store *s, const struct journal_change *list, size_t
 	size_t i;
 	int rc;
 
-	rc = lmdb_error(mdb_txn_begin(s->env, NULL, 0, &txn));
+	rc = database_error(mdb_txn_begin(s->env, NULL, 0, &txn));
 	if (rc < 0)
 		return rc;
-	rc = lmdb_error(mdb_cursor_open(txn, s->dbi, &cursor));
+	rc = database_error(mdb_cursor_open(txn, s->dbi, &cursor));
 	for (i = 0; i < cnt && rc == 0; i++) {
 		k = (MDB_val){ list[i].key_len, (void *)(uintptr_t)list[i].key };
 		if (list[i].value_len > 0)
-			rc = put_value(cursor, list[i].key, list[i].key_len, list[i].value,
-				       list[i].value_len);
+			rc = database_put(cursor, list[i].key, list[i].key_len, list[i].value,
+					  list[i].value_len);
 		else
-			rc = lmdb_error(mdb_del(txn, s->dbi, &k, NULL));
+			rc = database_error(mdb_del(txn, s->dbi, &k, NULL));
 		if (rc == ERR_NOT_FOUND)
 			rc = 0;
 	}
@@ -949,7 +765,7 @@ static int merge_some(struct store *s, const struct journal_change *list, size_t
 		mdb_txn_abort(txn);
 		return rc;
 	}
-	rc = lmdb_error(mdb_txn_commit(txn)); /* synced */
+	rc = database_error(mdb_txn_commit(txn)); /* synced */
 	if (rc < 0)
 		return rc;
 	s->about = about;
@@ -1586,26 +1402,27 @@ static int walk_database_some(struct store_walk *w, size_t steps, store_walk_fn 
 	MDB_txn *txn;
 	int rc;
 
-	rc = lmdb_error(mdb_txn_begin(w->store->env, NULL, MDB_RDONLY, &txn));
+	rc = database_error(mdb_txn_begin(w->store->env, NULL, MDB_RDONLY, &txn));
 	if (rc < 0)
 		return rc;
-	rc = lmdb_error(mdb_cursor_open(txn, w->store->dbi, &c));
+	rc = database_error(mdb_cursor_open(txn, w->store->dbi, &c));
 	if (rc < 0) {
 		mdb_txn_abort(txn);
 		return rc;
 	}
-	rc = lmdb_error(mdb_cursor_get(c, &k, &v, w->cursor_len > 0 ? MDB_SET_RANGE : MDB_FIRST));
+	rc = database_error(
+		mdb_cursor_get(c, &k, &v, w->cursor_len > 0 ? MDB_SET_RANGE : MDB_FIRST));
 	while (rc == 0) {
 		if (steps-- == 0) { /* this one is the next step's */
 			memcpy(w->cursor, k.mv_data, k.mv_size);
 			w->cursor_len = k.mv_size;
 			break;
 		}
-		rc = open_value(&k, &v);
+		rc = database_value(&k, &v);
 		if (rc == 0 && !is_about(&k) && !is_in_journal(w, &k))
 			fn(ctx, k.mv_data, k.mv_size, v.mv_data, v.mv_size);
 		if (rc == 0)
-			rc = lmdb_error(mdb_cursor_get(c, &k, &v, MDB_NEXT));
+			rc = database_error(mdb_cursor_get(c, &k, &v, MDB_NEXT));
 	}
 	mdb_cursor_close(c);
 	mdb_txn_abort(txn);
