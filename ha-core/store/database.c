@@ -101,17 +101,174 @@ int database_value(const MDB_val *k, MDB_val *v)
 /* --- the check --- */
 
 /*
- * The database in which LMDB keeps the pages that are free, lists of their numbers, each a count
- * and then as many, falling. LMDB believes them when it writes, and a wrong one takes it beyond its
- * memory.
+ * The file as LMDB lays it out (its data format 1): two descriptions, a page each, then the pages
+ * of two trees: ours, and lists of the pages that are free. LMDB tells nobody of its pages, and
+ * believes them: it writes where a page's head says that there is room, frees the page whose number
+ * stands there, and takes those of the lists. One wrong octet could have it write beyond its
+ * memory, or over what is in use; so all that it would believe is looked at here. Each page has one
+ * place: in a tree, or among the free ones.
  */
-#define FREE_DBI        0
-#define FIRST_FREE_PGNO 2 /* behind the two that describe the file */
+#define FORMAT     1
+#define FREE_DBI   0
+#define FIRST_PGNO 2        /* behind the descriptions */
+#define NO_PGNO    SIZE_MAX /* the root of a tree without keys */
 
-static bool is_free_list(const MDB_val *v, size_t last_pgno)
+enum { PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4 };
+enum { NODE_BIG = 1 }; /* its value is the number of the first page that has it */
+
+struct page {
+	size_t pgno;
+	uint16_t pad, flags;
+	union {
+		struct {
+			uint16_t lower, upper; /* between them is room: nodes' offsets, nodes */
+		};
+		uint32_t page_cnt; /* PAGE_OVERFLOW */
+	};
+};
+
+struct node {
+	uint32_t value_len; /* in a branch: the child's page, of whose number flags are the rest */
+	uint16_t flags, key_len;
+};
+
+struct description {
+	struct page page;
+	uint32_t magic, format;
+	void *address;
+	size_t map_size;
+	struct {
+		uint32_t page_size; /* of FREE_DBI; else 0 */
+		uint16_t flags, depth;
+		size_t branches, leaves, overflows, entries, root;
+	} trees[2]; /* FREE_DBI, ours */
+	size_t last_pgno, txnid;
+};
+
+struct walk {
+	MDB_txn *txn;
+	MDB_dbi dbi;
+	const uint8_t *map;
+	size_t page_size, page_cnt;
+	uint8_t *taken; /* a bit a page: it has its place */
+};
+
+static bool take_pages(struct walk *w, size_t pgno, size_t cnt)
+{
+	if (pgno < FIRST_PGNO || pgno >= w->page_cnt || cnt == 0 || cnt > w->page_cnt - pgno)
+		return false;
+	for (; cnt > 0; cnt--, pgno++) {
+		if (w->taken[pgno / 8] >> pgno % 8 & 1)
+			return false;
+		w->taken[pgno / 8] |= (uint8_t)(1 << pgno % 8);
+	}
+	return true;
+}
+
+static bool take_big_value(struct walk *w, size_t pgno, size_t len)
+{
+	struct page p;
+
+	if (pgno >= w->page_cnt)
+		return false;
+	memcpy(&p, w->map + pgno * w->page_size, sizeof(p));
+	return p.pgno == pgno && p.flags == PAGE_OVERFLOW && take_pages(w, pgno, p.page_cnt) &&
+	       len <= p.page_cnt * w->page_size - sizeof(p);
+}
+
+static bool get_node(const struct walk *w, const uint8_t *data, size_t i, struct node *ret_node,
+		     MDB_val *ret_key)
+{
+	struct page p;
+	uint16_t at;
+
+	memcpy(&p, data, sizeof(p));
+	memcpy(&at, data + sizeof(p) + i * sizeof(at), sizeof(at));
+	if (at < p.upper || at + sizeof(*ret_node) > w->page_size)
+		return false;
+	memcpy(ret_node, data + at, sizeof(*ret_node));
+	at += sizeof(*ret_node);
+	*ret_key = (MDB_val){ ret_node->key_len, (void *)(uintptr_t)(data + at) };
+	return at + ret_node->key_len <= w->page_size;
+}
+
+/* A bound without data is none. */
+static bool is_less(const struct walk *w, const MDB_val *a, const MDB_val *b)
+{
+	return !a->mv_data || !b->mv_data || mdb_cmp(w->txn, w->dbi, a, b) < 0;
+}
+
+static bool take_leaf(struct walk *w, const uint8_t *data, size_t cnt, MDB_val from, MDB_val to)
+{
+	const uint8_t *value;
+	struct node n;
+	size_t i, room, pgno;
+	MDB_val key;
+
+	for (i = 0; i < cnt; i++, from = key) {
+		if (!get_node(w, data, i, &n, &key) ||
+		    (i == 0 ? from.mv_data && is_less(w, &key, &from) : !is_less(w, &from, &key)))
+			return false;
+		value = (const uint8_t *)key.mv_data + n.key_len;
+		room = (size_t)(data + w->page_size - value);
+		if (n.flags == NODE_BIG && room >= sizeof(pgno)) {
+			memcpy(&pgno, value, sizeof(pgno));
+			if (!take_big_value(w, pgno, n.value_len))
+				return false;
+		} else if (n.flags != 0 || n.value_len > room) {
+			return false;
+		}
+	}
+	return is_less(w, &from, &to);
+}
+
+static bool take_tree(struct walk *w, size_t pgno, MDB_val from, MDB_val to);
+
+/* The first node's key is from, whatever it says. */
+static bool take_branch(struct walk *w, const uint8_t *data, size_t cnt, MDB_val from, MDB_val to)
+{
+	struct node n, next;
+	MDB_val key;
+	size_t i;
+
+	if (!get_node(w, data, 0, &n, &key))
+		return false;
+	for (i = 1; i <= cnt; i++, n = next, from = key) {
+		if (i == cnt)
+			key = to;
+		else if (!get_node(w, data, i, &next, &key))
+			return false;
+		if (!is_less(w, &from, &key) ||
+		    !take_tree(w, (size_t)((uint64_t)n.flags << 32 | n.value_len), from, key))
+			return false;
+	}
+	return true;
+}
+
+/* Of the keys from one to before the other. */
+static bool take_tree(struct walk *w, size_t pgno, MDB_val from, MDB_val to)
+{
+	const uint8_t *data;
+	struct page p;
+	size_t cnt;
+
+	if (!take_pages(w, pgno, 1))
+		return false;
+	data = w->map + pgno * w->page_size;
+	memcpy(&p, data, sizeof(p));
+	if (p.pgno != pgno || p.lower <= sizeof(p) || p.lower > p.upper || p.upper > w->page_size)
+		return false;
+	cnt = (p.lower - sizeof(p)) / sizeof(uint16_t);
+	return p.flags == PAGE_LEAF     ? take_leaf(w, data, cnt, from, to)
+	       : p.flags == PAGE_BRANCH ? take_branch(w, data, cnt, from, to)
+					: false;
+}
+
+/* A list is a count, and then as many numbers, falling. */
+static bool take_free_pages(struct walk *w, const MDB_val *v)
 {
 	const uint8_t *data = v->mv_data;
-	size_t cnt, pgno, before = last_pgno + 1, i;
+	size_t cnt, pgno, before = SIZE_MAX, i;
 
 	if (v->mv_size < sizeof(cnt))
 		return false;
@@ -120,57 +277,117 @@ static bool is_free_list(const MDB_val *v, size_t last_pgno)
 		return false;
 	for (i = 1; i <= cnt; i++, before = pgno) {
 		memcpy(&pgno, data + i * sizeof(pgno), sizeof(pgno));
-		if (pgno < FIRST_FREE_PGNO || pgno >= before)
+		if (pgno >= before || !take_pages(w, pgno, 1))
 			return false;
 	}
 	return true;
 }
 
-static bool free_lists_are_sound(MDB_txn *txn, const MDB_envinfo *info)
+static bool take_all_free_pages(struct walk *w)
 {
 	MDB_cursor *cursor;
 	MDB_val k, v;
 	int rc;
 
-	if (mdb_cursor_open(txn, FREE_DBI, &cursor) != 0)
+	if (mdb_cursor_open(w->txn, FREE_DBI, &cursor) != 0)
 		return false;
 	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
-		if (k.mv_size != sizeof(size_t) || !is_free_list(&v, info->me_last_pgno))
+		if (k.mv_size != sizeof(size_t) || !take_free_pages(w, &v))
 			return false;
 	return rc == MDB_NOTFOUND;
 }
 
-/* Is the file as long as its pages? Is every value what was written, and is there each of them? */
-static int walk_database(const char *path)
+/* The newer one of the two, which is the one that LMDB goes by. */
+static int get_description(int fd, size_t file_size, struct description *ret_description)
 {
-	MDB_envinfo info;
+	struct description d, other;
+	size_t page_size;
+
+	if (pread(fd, &d, sizeof(d), 0) != sizeof(d) ||
+	    pread(fd, &other, sizeof(other), d.trees[FREE_DBI].page_size) != sizeof(other))
+		return ERR_MALFORMED;
+	if (d.format == FORMAT && other.txnid > d.txnid)
+		d = other;
+	*ret_description = d;
+	page_size = d.trees[FREE_DBI].page_size;
+	if (d.format != FORMAT) /* a later LMDB's; whether of this one it says itself */
+		return 0;
+	return page_size > 0 && file_size / page_size > d.last_pgno ? 0 : ERR_MALFORMED;
+}
+
+static bool pages_are_sound(struct walk *w, const struct description *d)
+{
+	const MDB_val none = { 0, NULL };
+	MDB_dbi i;
+
+	if ((d->trees[FREE_DBI].flags & ~MDB_NOSUBDIR) != MDB_INTEGERKEY ||
+	    d->trees[1].flags != 0 || !take_all_free_pages(w))
+		return false;
+	for (i = 0; i < 2; i++) {
+		w->dbi = i;
+		if (d->trees[i].root != NO_PGNO && !take_tree(w, d->trees[i].root, none, none))
+			return false;
+	}
+	return true;
+}
+
+static int look_at_pages(int fd, const struct description *d, MDB_txn *txn)
+{
+	struct walk w = { .txn = txn,
+			  .page_size = d->trees[FREE_DBI].page_size,
+			  .page_cnt = d->last_pgno + 1 };
+
+	if (d->format != FORMAT)
+		return 0;
+	w.taken = calloc(w.page_cnt / 8 + 1, 1);
+	w.map = mmap(NULL, w.page_cnt * w.page_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (!w.taken || w.map == MAP_FAILED)
+		return -ENOMEM;
+	return pages_are_sound(&w, d) ? 0 : ERR_MALFORMED;
+}
+
+/* Is every value what was written, and is there each of them? */
+static int look_at_values(MDB_txn *txn, MDB_dbi dbi)
+{
 	MDB_cursor *cursor;
-	MDB_env *env = NULL;
-	MDB_dbi dbi = 0;
-	MDB_txn *txn;
 	MDB_stat stat;
 	MDB_val k, v;
-	struct stat st;
 	size_t cnt = 0;
 	int rc;
 
-	rc = database_open(path, MDB_RDONLY | MDB_NOLOCK, &env, &dbi);
-	if (rc < 0)
-		return rc == -EINVAL ? ERR_MALFORMED : rc;
-	if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0 || stat.ms_psize == 0 ||
-	    lstat(path, &st) < 0 || (uint64_t)st.st_size / stat.ms_psize < info.me_last_pgno + 1)
-		return ERR_MALFORMED;
-	if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0 || mdb_stat(txn, dbi, &stat) != 0 ||
-	    mdb_cursor_open(txn, dbi, &cursor) != 0)
+	if (mdb_stat(txn, dbi, &stat) != 0 || mdb_cursor_open(txn, dbi, &cursor) != 0)
 		return ERR_MALFORMED;
 	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0 && cnt <= stat.ms_entries) {
 		if (database_value(&k, &v) < 0)
 			return ERR_MALFORMED;
 		cnt++;
 	}
-	if (rc != MDB_NOTFOUND || cnt != stat.ms_entries || !free_lists_are_sound(txn, &info))
+	return rc == MDB_NOTFOUND && cnt == stat.ms_entries ? 0 : ERR_MALFORMED;
+}
+
+/* It is the child's: what it takes ends with it. */
+static int look_through(const char *path)
+{
+	int rc, fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct description d;
+	MDB_env *env;
+	MDB_dbi dbi;
+	MDB_txn *txn;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	rc = get_description(fd, (size_t)st.st_size, &d);
+	if (rc == 0)
+		rc = database_open(path, MDB_RDONLY | MDB_NOLOCK, &env, &dbi);
+	if (rc < 0)
+		return rc == -EINVAL ? ERR_MALFORMED : rc;
+	if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
 		return ERR_MALFORMED;
-	return 0;
+	rc = look_at_pages(fd, &d, txn);
+	return rc < 0 ? rc : look_at_values(txn, dbi);
 }
 
 /* The child's word is its exit code: 0, an errno, or this. */
@@ -193,7 +410,7 @@ int database_check(const char *path)
 		(void)alarm(CHECK_S);
 		i = (size_t)open("/dev/null", O_WRONLY | O_CLOEXEC);
 		(void)dup2((int)i, STDERR_FILENO);
-		rc = walk_database(path);
+		rc = look_through(path);
 		_exit(rc > ERR_BASE ? -rc : DAMAGED);
 	}
 	while (waitpid(pid, &status, 0) < 0)
