@@ -10,7 +10,8 @@
  * It does what leads it to a fork(), over and over; its children go on from there.
  * @param until_fork  to be done by it alone, as it will be done by the caller of fork() later: a
  *                    child sees of its own circumstances what it was told here
+ * @param path        all that a child's word depends on; kept
  */
-void beside_begin(void (*until_fork)(void));
+void beside_begin(void (*until_fork)(void), const char *path);
 
 #endif

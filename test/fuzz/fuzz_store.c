@@ -35,8 +35,10 @@ static struct file {
 	char name[64];
 	uint8_t *data;
 	size_t len;
+	bool is_spoilt;
 } files[FILES_MAX];
 static size_t file_cnt;
+static bool was_refused; /* the last input's */
 
 static void path_of(const char *name, char out[PATH_MAX_LEN])
 {
@@ -142,6 +144,7 @@ static void keep_file(const char *name)
 /* A life that ended in order, and one whose last segment is a journal still. */
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	static char database[PATH_MAX_LEN];
 	struct dirent **entries;
 	struct store *s;
 	int i, cnt;
@@ -175,7 +178,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	}
 	free(entries);
 	FUZZ_CHECK(file_cnt > 0);
-	beside_begin(open_until_checked);
+	path_of("state.mdb", database);
+	beside_begin(open_until_checked, database);
 	return 0;
 }
 
@@ -190,15 +194,45 @@ static void write_file(const struct file *f)
 	(void)close(fd);
 }
 
+static bool is_as_it_was(const struct file *f)
+{
+	char path[PATH_MAX_LEN];
+	struct stat st;
+
+	path_of(f->name, path);
+	return !f->is_spoilt && stat(path, &st) == 0 && (size_t)st.st_size == f->len;
+}
+
+/* A store that was refused has lost files and ends of files at most; the others are as they were. */
+static void restore(void)
+{
+	static const char *const added[] = { "journal.end", "lock", "state.mdb-lock" };
+	char path[PATH_MAX_LEN];
+	size_t i;
+
+	for (i = 0; was_refused && i < sizeof(added) / sizeof(added[0]); i++) {
+		path_of(added[i], path);
+		(void)unlink(path);
+	}
+	if (!was_refused)
+		remove_all();
+	for (i = 0; i < file_cnt; i++) {
+		if (!was_refused || !is_as_it_was(&files[i]))
+			write_file(&files[i]);
+		files[i].is_spoilt = false;
+	}
+}
+
 static void spoil(struct wire_reader *r)
 {
-	const struct file *f = &files[wire_u8(r) % file_cnt];
+	struct file *f = &files[wire_u8(r) % file_cnt];
 	uint8_t kind = wire_u8(r) % SPOIL_CNT, octet = 0;
 	size_t at = wire_u32(r), len = wire_u8(r);
 	const uint8_t *octets;
 	char path[PATH_MAX_LEN];
 	int fd;
 
+	f->is_spoilt = true;
 	at = f->len ? at % f->len : 0;
 	path_of(f->name, path);
 	if (kind == SPOIL_REMOVE) {
@@ -229,15 +263,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct wire_reader r = wire_reader(data, size);
 	unsigned int i;
 	struct store *s;
-	size_t f;
 	int err;
 
-	remove_all();
-	for (f = 0; f < file_cnt; f++)
-		write_file(&files[f]);
+	restore();
 	for (i = 0; i < SPOILS_MAX && wire_left(&r) > 6; i++)
 		spoil(&r);
 	s = open_store();
+	was_refused = !s;
 	if (!s)
 		return 0;
 	err = store_load(s, take, NULL, NULL);
