@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each reason has an event, a level and a limit of its own, so that a flood of one kind hides no
- * other; and each source has a share of it, so that its flood does not hide what others did. What
- * a node is refused is a notice (RFC 5944 §3.8.2.1 and RFC 5265 §4.3 want it logged as a security
+ * other; and each source, or node if it is one, has a share of it, so that its flood does not hide
+ * what others did, and a node that moves a thousand times a second fills no disk. What a node is
+ * refused is a notice (RFC 5944 §3.8.2.1 and RFC 5265 §4.3 want it logged as a security
  * exception); what it does by right is an info; renewals are for debugging.
  */
 #include "ha-core/ha_log.h"
@@ -18,9 +19,10 @@
 #define INTERVAL_MS          200
 #define ACCEPTED_BURST       1000
 #define ACCEPTED_INTERVAL_MS 10
+#define NODE_BURST           20
 
 static struct log_limit limits[REG_REASON_CNT];
-static struct log_source_table sources;
+static struct log_source_table sources, nodes;
 static struct log_limit expired_limit = {
 	.burst = ACCEPTED_BURST,
 	.interval_ms = ACCEPTED_INTERVAL_MS,
@@ -84,6 +86,19 @@ static const char *details(const struct engine_result *res, char *buf, size_t si
 	return buf;
 }
 
+/* A message of a foreign agent's may be of many nodes, and names none. */
+static bool is_within_share(const struct engine_result *res, const struct reg_origin *from,
+			    const struct clock *now)
+{
+	const enum reg_reason reason = res->outcome.reason;
+
+	if (res->outcome.verdict != REG_ACCEPT)
+		return log_source_take(&sources, from->src, reason, LOG_SOURCE_BURST,
+				       now->mono_ms * 1000);
+	return !res->has_request ||
+	       log_source_take(&nodes, res->req.home_addr, reason, NODE_BURST, now->mono_ms * 1000);
+}
+
 void ha_log_result(const struct engine_result *res, const struct reg_origin *from,
 		   const struct clock *now)
 {
@@ -92,8 +107,7 @@ void ha_log_result(const struct engine_result *res, const struct reg_origin *fro
 
 	if (!log_enabled(level))
 		return;
-	if (res->outcome.verdict != REG_ACCEPT &&
-	    !log_source_take(&sources, from->src, res->outcome.reason, now->mono_ms * 1000)) {
+	if (!is_within_share(res, from, now)) {
 		log_suppress(limit_of(&res->outcome), level);
 		return;
 	}

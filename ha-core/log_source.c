@@ -15,7 +15,7 @@ static struct log_source *set_of(struct log_source_table *t, struct in_addr src,
 }
 
 bool log_source_take(struct log_source_table *t, struct in_addr src, unsigned int kind,
-		     uint64_t now_us)
+		     uint32_t burst, uint64_t now_us)
 {
 	struct log_source *set = set_of(t, src, kind);
 	struct log_source *s = &set[0];
@@ -32,5 +32,5 @@ bool log_source_take(struct log_source_table *t, struct in_addr src, unsigned in
 	}
 	if (i == LOG_SOURCE_WAYS)
 		*s = (struct log_source){ .src = src, .kind = kind };
-	return limit_take(&s->lines, now_us, LOG_SOURCE_INTERVAL_US, LOG_SOURCE_BURST);
+	return limit_take(&s->lines, now_us, LOG_SOURCE_INTERVAL_US, burst);
 }

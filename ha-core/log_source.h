@@ -28,8 +28,12 @@ struct log_source_table {
 	struct log_source sources[LOG_SOURCE_SETS][LOG_SOURCE_WAYS];
 };
 
-/** May this source cause one more line of this kind? @param now_us monotonic */
+/**
+ * May this source cause one more line of this kind?
+ * @param burst  lines at once: LOG_SOURCE_BURST, if it is a stranger
+ * @param now_us monotonic
+ */
 bool log_source_take(struct log_source_table *t, struct in_addr src, unsigned int kind,
-		     uint64_t now_us);
+		     uint32_t burst, uint64_t now_us);
 
 #endif

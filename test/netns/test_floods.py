@@ -221,3 +221,28 @@ def test_nodes_are_served_under_a_flood_of_arp_and_solicitations(site, net, run_
         frame = wire.recv(2048)
         answers += frame[20:22] == b"\0\2"
     assert answers == 0, "nobody is away on that link"
+
+
+def test_a_node_that_changes_its_mind_all_the_time_does_not_fill_the_log(ihad, desk, peer, campus):
+    """It has a key, so that each of its requests is a change worth a line; to nobody but itself."""
+    desk.register()
+    changes = 200
+    for i in range(changes):
+        desk.register(flags=mip.D if i % 2 == 0 else mip.D | mip.T)
+    neighbour = peer(campus.desk, "10.1.0.11", campus.other_home, campus.agent,
+                     sa=topology.OTHER_SA)
+    neighbour.register()
+    neighbour.register(flags=mip.D)
+
+    def told(address):
+        return [e for e in ihad.events("tunnel-changed") if e.get("home-address") == address]
+
+    until(lambda: told(campus.other_home), "the neighbour's change is told")
+    assert 20 <= len(told(campus.home)) <= 40
+
+    def all_told():
+        events = ihad.events("tunnel-changed")
+        return len([e for e in events if "home-address" in e]) \
+            + sum(int(e.get("suppressed", 0)) for e in events)
+
+    until(lambda: all_told() == changes + 1, "what was not told was counted")

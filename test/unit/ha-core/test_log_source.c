@@ -26,7 +26,7 @@ static unsigned int takes(uint32_t src, unsigned int kind, uint64_t now_us, unsi
 	unsigned int cnt = 0;
 
 	while (tries-- > 0)
-		cnt += log_source_take(&table, addr_from_host(src), kind, now_us);
+		cnt += log_source_take(&table, addr_from_host(src), kind, LOG_SOURCE_BURST, now_us);
 	return cnt;
 }
 
