@@ -41,10 +41,10 @@
 
 #define CLIENT_MAX       32
 #define REQUEST_MS       5000
+#define TOO_MANY         "too many clients at the control socket"
 #define STALL_MS         300000
 #define ACCEPT_REST_MS   1000
 #define LOOK_MS          5000
-#define ACCEPT_BATCH     8
 #define STEPS_PER_WAKEUP 128           /* of a table */
 #define MAKING_US        500           /* whatever is in a step: then the loop goes on */
 #define OUT_ENOUGH       (32 * 1024)   /* octets that wait for the client before rows are made */
@@ -826,13 +826,46 @@ static int client_new(struct ctl_server *s, int fd)
 	return 0;
 }
 
-static void client_refuse(int fd, const char *why)
+static void tell_to_come_again(int fd, const char *why)
 {
 	char answer[128];
 
 	(void)snprintf(answer, sizeof(answer), PROTOCOL "\terror\t%s; try again later\nend\n", why);
 	(void)send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
+}
+
+/* Whoever has asked nothing for longest gives way: clients that only sit there keep nobody out. */
+static bool make_room(struct ctl_server *s)
+{
+	struct ctl_reply *r, *silent = NULL;
+
+	for (r = s->clients; r; r = r->next_client) /* the last one came first */
+		if (!r->answering)
+			silent = r;
+	if (!silent)
+		return false;
+	tell_to_come_again(silent->fd, TOO_MANY);
+	client_free(silent);
+	return true;
+}
+
+/* @return 0, or -errno of accept(2) */
+static int let_in(struct ctl_server *s)
+{
+	int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (s->client_cnt >= s->conf.client_max && !make_room(s)) {
+		tell_to_come_again(fd, TOO_MANY);
+		close(fd);
+		return 0;
+	}
+	if (client_new(s, fd) < 0) {
+		tell_to_come_again(fd, "no memory for a client at the control socket");
+		close(fd);
+	}
+	return 0;
 }
 
 static void on_rested(void *ctx)
@@ -842,26 +875,18 @@ static void on_rested(void *ctx)
 	loop_fd_set(s->watch, LOOP_READ);
 }
 
+/* One a turn: without descriptors accept(2) cannot tell whether there is another one. */
 static void on_listener(void *ctx, int events)
 {
 	struct ctl_server *s = ctx;
-	int fd;
+	int rc = let_in(s);
 
 	(void)events;
-	for (int i = 0; i < ACCEPT_BATCH; i++) {
-		fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-			    errno == ENOBUFS) {
-				loop_fd_set(s->watch, 0);
-				loop_timer_start(s->rest, ACCEPT_REST_MS, 0);
-			}
-			return;
-		}
-		if (s->client_cnt >= s->conf.client_max)
-			client_refuse(fd, "too many clients at the control socket");
-		else if (client_new(s, fd) < 0)
-			client_refuse(fd, "no memory for a client at the control socket");
+	if ((rc == -EMFILE || rc == -ENFILE) && make_room(s))
+		rc = let_in(s);
+	if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM || rc == -ENOBUFS) {
+		loop_fd_set(s->watch, 0);
+		loop_timer_start(s->rest, ACCEPT_REST_MS, 0);
 	}
 }
 

@@ -621,25 +621,47 @@ static void half_a_request_then_silence_is_dropped_in_time(void **state)
 	raw_free(c);
 }
 
-static void one_more_client_than_allowed_is_told(void **state)
+#define TOO_MANY "ctl/1\terror\ttoo many clients at the control socket; try again later\nend\n"
+
+static void who_asks_nothing_gives_way_to_who_does(void **state)
 {
 	struct fixture *f = *state;
-	struct raw *held[3], *c;
+	struct raw *silent[3];
+	int i;
 
 	f->conf.client_max = 3;
 	open_server(f);
-	for (int i = 0; i < 3; i++)
-		held[i] = raw_new(f, "ctl/1 ");
-	c = raw_new(f, "ctl/1 echo me\n");
-	assert_string_equal(raw_wait(c), "ctl/1\terror\ttoo many clients at the control socket; "
-					 "try again later\nend\n");
-	raw_free(c);
-	/* Those that were in are served, and their place is free again. */
-	raw_send(held[1], "echo first\n");
-	assert_string_equal(raw_wait(held[1]), "ctl/1\tmessage\tfirst\nend\n");
+	for (i = 0; i < 3; i++)
+		silent[i] = raw_new(f, "ctl/1 ");
 	assert_string_equal(ask(f, "ctl/1 echo me\n"), "ctl/1\tmessage\tme\nend\n");
-	for (int i = 0; i < 3; i++)
-		raw_free(held[i]);
+	assert_string_equal(raw_wait(silent[0]), TOO_MANY); /* it came first */
+	raw_send(silent[1], "echo first\n");
+	assert_string_equal(raw_wait(silent[1]), "ctl/1\tmessage\tfirst\nend\n");
+	assert_false(silent[2]->ended);
+	for (i = 0; i < 3; i++)
+		raw_free(silent[i]);
+}
+
+static void one_more_client_than_can_be_answered_is_told(void **state)
+{
+	struct fixture *f = *state;
+	struct raw *busy[3], *c;
+	int i;
+
+	f->conf.client_max = 3;
+	open_server(f);
+	for (i = 0; i < 3; i++)
+		busy[i] = raw_new(f, "ctl/1 live\n");
+	run_for(f, 10);
+	c = raw_new(f, "ctl/1 echo me\n");
+	assert_string_equal(raw_wait(c), TOO_MANY);
+	raw_free(c);
+	for (i = 0; i < 3; i++) {
+		assert_false(busy[i]->ended);
+		raw_free(busy[i]);
+	}
+	while (strcmp(ask(f, "ctl/1 echo me\n"), TOO_MANY) == 0)
+		run_for(f, 5); /* until it has seen them leave */
 }
 
 static int count_refused(struct raw *const *clients, int cnt)
@@ -666,11 +688,33 @@ static void flood_of_clients_leaves_the_daemon_serving(void **state)
 	}
 	run_for(f, 10);
 	assert_int_equal(count_refused(flood, 200), 200 - 32);
+	assert_string_equal(ask(f, "ctl/1 echo me\n"), "ctl/1\tmessage\tme\nend\n");
 	for (int i = 0; i < 200; i++)
 		raw_free(flood[i]);
-	while (strstr(ask(f, "ctl/1 echo me\n"), "too many clients"))
-		run_for(f, 5); /* until it has seen them leave */
-	assert_string_equal(ask(f, "ctl/1 echo me\n"), "ctl/1\tmessage\tme\nend\n");
+}
+
+static void who_asks_nothing_gives_its_descriptor_too(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit limit, low;
+	struct raw *silent, *c;
+	int fd;
+
+	open_server(f);
+	silent = raw_new(f, "ctl/1 ");
+	run_for(f, 10);
+	c = raw_new(f, "ctl/1 echo me\n");
+	fd = dup(0);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = (struct rlimit){ (rlim_t)fd, limit.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_string_equal(raw_wait(c), "ctl/1\tmessage\tme\nend\n");
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_string_equal(raw_wait(silent), TOO_MANY);
+	raw_free(c);
+	raw_free(silent);
 }
 
 static void shortage_of_descriptors_does_not_spin(void **state)
@@ -1413,8 +1457,10 @@ int main(void)
 		CTL_TEST(half_closed_client_is_still_answered),
 		CTL_TEST(half_a_request_then_the_end_is_no_request),
 		CTL_TEST(half_a_request_then_silence_is_dropped_in_time),
-		CTL_TEST(one_more_client_than_allowed_is_told),
+		CTL_TEST(who_asks_nothing_gives_way_to_who_does),
+		CTL_TEST(one_more_client_than_can_be_answered_is_told),
 		CTL_TEST(flood_of_clients_leaves_the_daemon_serving),
+		CTL_TEST(who_asks_nothing_gives_its_descriptor_too),
 		CTL_TEST(shortage_of_descriptors_does_not_spin),
 		CTL_TEST(long_table_streams_while_another_is_served),
 		CTL_TEST(long_search_without_rows_stalls_nobody),
