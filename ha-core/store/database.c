@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -110,8 +109,9 @@ int database_value(const MDB_val *k, MDB_val *v)
  */
 #define FORMAT     1
 #define FREE_DBI   0
-#define FIRST_PGNO 2        /* behind the descriptions */
-#define NO_PGNO    SIZE_MAX /* the root of a tree without keys */
+#define FIRST_PGNO 2              /* behind the descriptions */
+#define NO_PGNO    SIZE_MAX       /* the root of a tree without keys */
+#define TXNID_MAX  (SIZE_MAX / 2) /* nobody lives to see it; LMDB counts on from it */
 
 enum { PAGE_BRANCH = 1, PAGE_LEAF = 2, PAGE_OVERFLOW = 4 };
 enum { NODE_BIG = 1 }; /* its value is the number of the first page that has it */
@@ -179,17 +179,18 @@ static bool take_big_value(struct walk *w, size_t pgno, size_t len)
 static bool get_node(const struct walk *w, const uint8_t *data, size_t i, struct node *ret_node,
 		     MDB_val *ret_key)
 {
+	uint16_t offset;
 	struct page p;
-	uint16_t at;
+	size_t key;
 
 	memcpy(&p, data, sizeof(p));
-	memcpy(&at, data + sizeof(p) + i * sizeof(at), sizeof(at));
-	if (at < p.upper || at + sizeof(*ret_node) > w->page_size)
+	memcpy(&offset, data + sizeof(p) + i * sizeof(offset), sizeof(offset));
+	key = offset + sizeof(*ret_node);
+	if (offset < p.upper || key > w->page_size)
 		return false;
-	memcpy(ret_node, data + at, sizeof(*ret_node));
-	at += sizeof(*ret_node);
-	*ret_key = (MDB_val){ ret_node->key_len, (void *)(uintptr_t)(data + at) };
-	return at + ret_node->key_len <= w->page_size;
+	memcpy(ret_node, data + offset, sizeof(*ret_node));
+	*ret_key = (MDB_val){ ret_node->key_len, (void *)(uintptr_t)(data + key) };
+	return ret_node->key_len <= w->page_size - key;
 }
 
 /* A bound without data is none. */
@@ -227,7 +228,7 @@ static bool take_tree(struct walk *w, size_t pgno, MDB_val from, MDB_val to);
 /* The first node's key is from, whatever it says. */
 static bool take_branch(struct walk *w, const uint8_t *data, size_t cnt, MDB_val from, MDB_val to)
 {
-	struct node n, next;
+	struct node n, next = { 0 };
 	MDB_val key;
 	size_t i;
 
@@ -283,17 +284,23 @@ static bool take_free_pages(struct walk *w, const MDB_val *v)
 	return true;
 }
 
-static bool take_all_free_pages(struct walk *w)
+/* Each list has the number of the transaction that freed its pages. */
+static bool take_all_free_pages(struct walk *w, size_t last_txnid)
 {
 	MDB_cursor *cursor;
+	size_t txnid;
 	MDB_val k, v;
 	int rc;
 
 	if (mdb_cursor_open(w->txn, FREE_DBI, &cursor) != 0)
 		return false;
-	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0)
-		if (k.mv_size != sizeof(size_t) || !take_free_pages(w, &v))
+	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+		if (k.mv_size != sizeof(txnid))
 			return false;
+		memcpy(&txnid, k.mv_data, sizeof(txnid));
+		if (txnid == 0 || txnid > last_txnid || !take_free_pages(w, &v))
+			return false;
+	}
 	return rc == MDB_NOTFOUND;
 }
 
@@ -310,7 +317,7 @@ static int get_description(int fd, size_t file_size, struct description *ret_des
 		d = other;
 	*ret_description = d;
 	page_size = d.trees[FREE_DBI].page_size;
-	if (d.format != FORMAT) /* a later LMDB's; whether of this one it says itself */
+	if (d.format != FORMAT) /* another LMDB's; whether this one can read it, it says itself */
 		return 0;
 	return page_size > 0 && file_size / page_size > d.last_pgno ? 0 : ERR_MALFORMED;
 }
@@ -321,7 +328,7 @@ static bool pages_are_sound(struct walk *w, const struct description *d)
 	MDB_dbi i;
 
 	if ((d->trees[FREE_DBI].flags & ~MDB_NOSUBDIR) != MDB_INTEGERKEY ||
-	    d->trees[1].flags != 0 || !take_all_free_pages(w))
+	    d->trees[1].flags != 0 || d->txnid > TXNID_MAX || !take_all_free_pages(w, d->txnid))
 		return false;
 	for (i = 0; i < 2; i++) {
 		w->dbi = i;
@@ -339,9 +346,10 @@ static int look_at_pages(int fd, const struct description *d, MDB_txn *txn)
 
 	if (d->format != FORMAT)
 		return 0;
-	w.taken = calloc(w.page_cnt / 8 + 1, 1);
+	w.taken = mmap(NULL, w.page_cnt / 8 + 1, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	w.map = mmap(NULL, w.page_cnt * w.page_size, PROT_READ, MAP_SHARED, fd, 0);
-	if (!w.taken || w.map == MAP_FAILED)
+	if (w.taken == MAP_FAILED || w.map == MAP_FAILED)
 		return -ENOMEM;
 	return pages_are_sound(&w, d) ? 0 : ERR_MALFORMED;
 }
@@ -370,8 +378,8 @@ static int look_through(const char *path)
 {
 	int rc, fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct description d;
-	MDB_env *env;
-	MDB_dbi dbi;
+	MDB_env *env = NULL;
+	MDB_dbi dbi = 0;
 	MDB_txn *txn;
 	struct stat st;
 

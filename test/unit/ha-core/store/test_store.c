@@ -986,12 +986,15 @@ static void what_a_database_says_of_its_pages_is_not_believed(void **state)
 	refused_with(fd, node(fd, root, 1) + NODE_KEY, 0xff, 1); /* keys that lead elsewhere */
 	refused_with(fd, node(fd, root, 1) + NODE_KEY, 0, 1);
 	list = node(fd, root_page(fd, META_FREE_ROOT), 0) + FREE_LIST;
+	refused_with(fd, list - 8, 0, 8); /* its key: the transaction that freed them */
+	refused_with(fd, list - 8, 1 << 20, 8);
 	refused_with(fd, list, 1 << 20, 8);
 	refused_with(fd, list + 8, (uint64_t)leaf / PAGE, 8); /* free, and in use */
 	refused_with(fd, list + 8, 1 << 20, 8);
 	refused_with(fd, newer(fd) + META_LAST_PGNO, (uint64_t)leaf / PAGE, 8);
 	refused_with(fd, newer(fd) + META_LAST_PGNO, 1ull << 36, 8);
 	refused_with(fd, newer(fd) + META_LAST_PGNO, UINT64_MAX, 8);
+	refused_with(fd, newer(fd) + META_TXNID, UINT64_MAX, 8);
 	close(fd);
 	assert_int_equal(store_open(&conf, &store, fault), 0);
 	assert_int_equal(store_load(store, count, NULL, &cnt), 0);
