@@ -652,7 +652,9 @@ static bool was_seen(const struct agent_state *agent, const struct revocation_me
 static bool is_replay(const struct agent_state *agent, const struct revocation_message *m,
 		      const struct binding *b)
 {
-	return (b && !is_newer(m->ident, binding_revocation_of(b)->peer_timestamp)) ||
+	const struct binding_revocation *r = b ? binding_revocation_of(b) : NULL;
+
+	return (r && !is_newer(m->ident, r->peer_timestamp)) ||
 	       !is_newer(m->ident, agent->newest - REVOCATION_WINDOW_S) || was_seen(agent, m);
 }
 
