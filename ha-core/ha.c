@@ -1290,22 +1290,10 @@ static void close_all(struct ha *ha)
 	ha_conf_free(ha->started);
 }
 
-static int serve(struct ha *ha)
+static int open_nodes(struct ha *ha)
 {
 	int rc;
 
-	rc = drop_privileges(ha); /* it has logged what was refused */
-	if (rc < 0)
-		return rc;
-	rc = start_snmp(ha);
-	if (rc < 0) {
-		log_error("cannot start the SNMP child", "event=start-failed error=\"%s\"",
-			  err_text(rc));
-		return rc;
-	}
-	ha->loop = loop_new();
-	if (!ha->loop)
-		return -ENOMEM;
 	if (ha->conf->mobile_node_cnt >= MANY_NODES)
 		huge_ahead_start();
 	rc = ha_networks_copy(ha->conf, &ha->networks);
@@ -1318,9 +1306,15 @@ static int serve(struct ha *ha)
 	if (rc < 0) {
 		huge_ahead_stop();
 		log_error("cannot start", "event=start-failed error=\"%s\"", err_text(rc));
-		return rc;
 	}
-	set_filter(ha);
+	return rc;
+}
+
+/* Each logs what it could not do. */
+static int open_service(struct ha *ha)
+{
+	int rc;
+
 	rc = open_socket(ha);
 	if (rc == 0)
 		rc = open_tunnel(ha);
@@ -1342,10 +1336,32 @@ static int serve(struct ha *ha)
 		rc = open_snmp(ha);
 	if (rc == 0 && ha->conf->privileges.system_call_filter)
 		rc = privs_filter(needs_bpf(ha->conf));
+	return rc;
+}
+
+static int serve(struct ha *ha)
+{
+	int rc;
+
+	rc = drop_privileges(ha); /* it has logged what was refused */
 	if (rc < 0)
 		return rc;
-
-	rc = open_reload(ha);
+	rc = start_snmp(ha);
+	if (rc < 0) {
+		log_error("cannot start the SNMP child", "event=start-failed error=\"%s\"",
+			  err_text(rc));
+		return rc;
+	}
+	ha->loop = loop_new();
+	if (!ha->loop)
+		return -ENOMEM;
+	rc = open_nodes(ha);
+	if (rc < 0)
+		return rc;
+	set_filter(ha);
+	rc = open_service(ha);
+	if (rc == 0)
+		rc = open_reload(ha);
 	if (rc < 0)
 		return rc;
 	log_info("serving",

@@ -425,6 +425,30 @@ static struct reg_outcome assign_home_address(struct engine *e, struct exchange 
 	return outcome_go_on();
 }
 
+static void bind_as_granted(struct engine *e, struct exchange *x, struct binding *b,
+			    const struct binding_tunnel *tunnel)
+{
+	x->grant.lifetime_s = granted_lifetime(&e->conf, x);
+	b->src = x->from->src;
+	b->src_port = x->from->src_port;
+	b->flags = x->req.flags;
+	binding_set_tunnel(&e->cache, b, tunnel);
+	b->udp_forced = x->grant.udp_forced;
+	b->from_fa = x->grant.udp && x->grant.from_fa;
+	b->keepalive_s = x->grant.keepalive_s;
+	b->lifetime_s = x->grant.lifetime_s;
+	b->spi = x->sa->spi;
+	b->ident = x->reply_ident;
+	mobile_network_release(e, b->node, b->networks); /* §6.3: those not named again go */
+	b->networks = x->networks;
+	b->node = x->node;
+	revocation_note(e, x, b); /* before the reply, which tells of it */
+	b->expires_ms = b->lifetime_s == REG_LIFETIME_INFINITE
+				? BINDING_NEVER_MS
+				: x->now->mono_ms + (uint64_t)b->lifetime_s * 1000;
+	expiry_arm(&e->expiry, b);
+}
+
 static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 {
 	struct reg_outcome outcome;
@@ -464,25 +488,7 @@ static struct reg_outcome register_binding(struct engine *e, struct exchange *x)
 	if (b->flags != x->req.flags) /* B, D: the data path goes by them */
 		changed = true;
 
-	x->grant.lifetime_s = granted_lifetime(&e->conf, x);
-	b->src = x->from->src;
-	b->src_port = x->from->src_port;
-	b->flags = x->req.flags;
-	binding_set_tunnel(&e->cache, b, &tunnel);
-	b->udp_forced = x->grant.udp_forced;
-	b->from_fa = x->grant.udp && x->grant.from_fa;
-	b->keepalive_s = x->grant.keepalive_s;
-	b->lifetime_s = x->grant.lifetime_s;
-	b->spi = x->sa->spi;
-	b->ident = x->reply_ident;
-	mobile_network_release(e, b->node, b->networks); /* §6.3: those not named again go */
-	b->networks = x->networks;
-	b->node = x->node;
-	revocation_note(e, x, b); /* before the reply, which tells of it */
-	b->expires_ms = b->lifetime_s == REG_LIFETIME_INFINITE
-				? BINDING_NEVER_MS
-				: x->now->mono_ms + (uint64_t)b->lifetime_s * 1000;
-	expiry_arm(&e->expiry, b);
+	bind_as_granted(e, x, b, &tunnel);
 	if (!changed && e->hooks.renewed)
 		e->hooks.renewed(e->hooks.ctx, key);
 	if (changed && tell_change(e, key) < 0) {
