@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
- * The store's LMDB file: one tree of keys, every value under a checksum, and the check without which
- * nobody may read it. LMDB believes what its pages say, so that a damaged file can take whoever
- * reads it, or writes to it, out of its memory.
+ * The store's LMDB file: one tree of keys, every value under a checksum, and the check without
+ * which nobody may read it. LMDB believes what its pages say, so that a damaged file can take
+ * whoever reads it, or writes to it, out of its memory.
  */
 #ifndef HA_CORE_STORE_DATABASE_H
 #define HA_CORE_STORE_DATABASE_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** @return LMDB's code as one of common/err.h: MDB_NOTFOUND as ERR_NOT_FOUND, MDB_MAP_FULL as -ENOSPC */
+/** @return LMDB's code as one of err.h: MDB_NOTFOUND is ERR_NOT_FOUND, MDB_MAP_FULL -ENOSPC */
 int database_error(int rc);
 
 /**

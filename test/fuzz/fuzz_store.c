@@ -203,7 +203,7 @@ static bool is_as_it_was(const struct file *f)
 	return !f->is_spoilt && stat(path, &st) == 0 && (size_t)st.st_size == f->len;
 }
 
-/* A store that was refused has lost files and ends of files at most; the others are as they were. */
+/* A store that was refused has lost files and ends of files at most, beside what was spoilt. */
 static void restore(void)
 {
 	static const char *const added[] = { "journal.end", "lock", "state.mdb-lock" };

@@ -58,7 +58,7 @@ function is(prefix) { return index(file, prefix) == 1 }
 	# 3. one door a library
 	door["ev.h"] = "common/loop.c"
 	door["yaml.h"] = "common/conf.c"
-	door["lmdb.h"] = "ha-core/store/store.c"
+	door["lmdb.h"] = "ha-core/store/database.h"
 	if ((name in door) && file != door[name])
 		broken("enters through " door[name] " only")
 	if (name ~ /^openssl\// && file != "ha-core/auth/mac.c" && file != "ha-core/cluster/tls.c" &&
