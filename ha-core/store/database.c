@@ -165,10 +165,13 @@ static bool take_pages(struct walk *w, size_t pgno, size_t cnt)
 	return true;
 }
 
-static bool take_big_value(struct walk *w, size_t pgno, size_t len)
+/* @param number  of its first page */
+static bool take_big_value(struct walk *w, const uint8_t *number, size_t len)
 {
 	struct page p;
+	size_t pgno;
 
+	memcpy(&pgno, number, sizeof(pgno));
 	if (pgno >= w->page_cnt)
 		return false;
 	memcpy(&p, w->map + pgno * w->page_size, sizeof(p));
@@ -176,21 +179,27 @@ static bool take_big_value(struct walk *w, size_t pgno, size_t len)
 	       len <= p.page_cnt * w->page_size - sizeof(p);
 }
 
+/* @param out_used  gets as much more as the node takes of its page */
 static bool get_node(const struct walk *w, const uint8_t *data, size_t i, struct node *ret_node,
-		     MDB_val *ret_key)
+		     MDB_val *ret_key, size_t *out_used)
 {
-	uint16_t offset;
+	size_t at, size = sizeof(*ret_node);
 	struct page p;
-	size_t key;
+	uint16_t offset;
 
 	memcpy(&p, data, sizeof(p));
 	memcpy(&offset, data + sizeof(p) + i * sizeof(offset), sizeof(offset));
-	key = offset + sizeof(*ret_node);
-	if (offset < p.upper || key > w->page_size)
+	at = offset;
+	if (at < p.upper || at + size > w->page_size)
 		return false;
-	memcpy(ret_node, data + offset, sizeof(*ret_node));
-	*ret_key = (MDB_val){ ret_node->key_len, (void *)(uintptr_t)(data + key) };
-	return ret_node->key_len <= w->page_size - key;
+	memcpy(ret_node, data + at, size);
+	*ret_key = (MDB_val){ ret_node->key_len, (void *)(uintptr_t)(data + at + size) };
+	size += ret_node->key_len;
+	if (p.flags == PAGE_LEAF)
+		size += ret_node->flags == NODE_BIG ? sizeof(p.pgno) : ret_node->value_len;
+	size += size % 2;
+	*out_used += size;
+	return size <= w->page_size - at;
 }
 
 /* A bound without data is none. */
@@ -199,26 +208,21 @@ static bool is_less(const struct walk *w, const MDB_val *a, const MDB_val *b)
 	return !a->mv_data || !b->mv_data || mdb_cmp(w->txn, w->dbi, a, b) < 0;
 }
 
-static bool take_leaf(struct walk *w, const uint8_t *data, size_t cnt, MDB_val from, MDB_val to)
+static bool take_leaf(struct walk *w, const uint8_t *data, size_t cnt, size_t *out_used,
+		      MDB_val from, MDB_val to)
 {
 	const uint8_t *value;
 	struct node n;
-	size_t i, room, pgno;
 	MDB_val key;
+	size_t i;
 
 	for (i = 0; i < cnt; i++, from = key) {
-		if (!get_node(w, data, i, &n, &key) ||
+		if (!get_node(w, data, i, &n, &key, out_used) ||
 		    (i == 0 ? from.mv_data && is_less(w, &key, &from) : !is_less(w, &from, &key)))
 			return false;
 		value = (const uint8_t *)key.mv_data + n.key_len;
-		room = (size_t)(data + w->page_size - value);
-		if (n.flags == NODE_BIG && room >= sizeof(pgno)) {
-			memcpy(&pgno, value, sizeof(pgno));
-			if (!take_big_value(w, pgno, n.value_len))
-				return false;
-		} else if (n.flags != 0 || n.value_len > room) {
+		if (n.flags != 0 && (n.flags != NODE_BIG || !take_big_value(w, value, n.value_len)))
 			return false;
-		}
 	}
 	return is_less(w, &from, &to);
 }
@@ -226,18 +230,19 @@ static bool take_leaf(struct walk *w, const uint8_t *data, size_t cnt, MDB_val f
 static bool take_tree(struct walk *w, size_t pgno, MDB_val from, MDB_val to);
 
 /* The first node's key is from, whatever it says. */
-static bool take_branch(struct walk *w, const uint8_t *data, size_t cnt, MDB_val from, MDB_val to)
+static bool take_branch(struct walk *w, const uint8_t *data, size_t cnt, size_t *out_used,
+			MDB_val from, MDB_val to)
 {
 	struct node n, next = { 0 };
 	MDB_val key;
 	size_t i;
 
-	if (!get_node(w, data, 0, &n, &key))
+	if (!get_node(w, data, 0, &n, &key, out_used))
 		return false;
 	for (i = 1; i <= cnt; i++, n = next, from = key) {
 		if (i == cnt)
 			key = to;
-		else if (!get_node(w, data, i, &next, &key))
+		else if (!get_node(w, data, i, &next, &key, out_used))
 			return false;
 		if (!is_less(w, &from, &key) ||
 		    !take_tree(w, (size_t)((uint64_t)n.flags << 32 | n.value_len), from, key))
@@ -246,12 +251,13 @@ static bool take_branch(struct walk *w, const uint8_t *data, size_t cnt, MDB_val
 	return true;
 }
 
-/* Of the keys from one to before the other. */
+/* Of the keys from one to before the other. Its nodes fill what is behind the room. */
 static bool take_tree(struct walk *w, size_t pgno, MDB_val from, MDB_val to)
 {
+	size_t cnt, used = 0;
 	const uint8_t *data;
 	struct page p;
-	size_t cnt;
+	bool is_sound;
 
 	if (!take_pages(w, pgno, 1))
 		return false;
@@ -260,9 +266,10 @@ static bool take_tree(struct walk *w, size_t pgno, MDB_val from, MDB_val to)
 	if (p.pgno != pgno || p.lower <= sizeof(p) || p.lower > p.upper || p.upper > w->page_size)
 		return false;
 	cnt = (p.lower - sizeof(p)) / sizeof(uint16_t);
-	return p.flags == PAGE_LEAF     ? take_leaf(w, data, cnt, from, to)
-	       : p.flags == PAGE_BRANCH ? take_branch(w, data, cnt, from, to)
-					: false;
+	is_sound = p.flags == PAGE_LEAF     ? take_leaf(w, data, cnt, &used, from, to)
+		   : p.flags == PAGE_BRANCH ? take_branch(w, data, cnt, &used, from, to)
+					    : false;
+	return is_sound && used == w->page_size - p.upper;
 }
 
 /* A list is a count, and then as many numbers, falling. */

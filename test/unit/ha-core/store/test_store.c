@@ -986,6 +986,8 @@ static void what_a_database_says_of_its_pages_is_not_believed(void **state)
 	refused_with(fd, node(fd, root, 1) + NODE_KEY, 0xff, 1); /* keys that lead elsewhere */
 	refused_with(fd, node(fd, root, 1) + NODE_KEY, 0, 1);
 	list = node(fd, root_page(fd, META_FREE_ROOT), 0) + FREE_LIST;
+	refused_with(fd, list - FREE_LIST, read_at(fd, list - FREE_LIST, 4) + 1,
+		     4);                  /* its length */
 	refused_with(fd, list - 8, 0, 8); /* its key: the transaction that freed them */
 	refused_with(fd, list - 8, 1 << 20, 8);
 	refused_with(fd, list, 1 << 20, 8);
