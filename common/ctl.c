@@ -43,6 +43,7 @@
 #define REQUEST_MS       5000
 #define TOO_MANY         "too many clients at the control socket"
 #define STALL_MS         300000
+#define STALLED_US       1000000 /* gives way to others */
 #define ACCEPT_REST_MS   1000
 #define LOOK_MS          5000
 #define STEPS_PER_WAKEUP 128           /* of a table */
@@ -176,6 +177,7 @@ struct ctl_reply {
 	char request[CTL_REQUEST_MAX];
 	size_t request_len;
 	bool answering;
+	uint64_t took_us; /* when it last took something of the answer, or asked */
 
 	char *out; /* octets out_start..out_end wait for the client */
 	size_t out_start, out_end, out_size;
@@ -527,6 +529,7 @@ static void client_pump(struct ctl_reply *r)
 		}
 		if (n > 0) {
 			r->out_start += (size_t)n;
+			r->took_us = clock_mono_us();
 			loop_timer_start(r->deadline, r->server->conf.stall_ms, 0);
 		}
 	}
@@ -739,6 +742,7 @@ static void answer_line(struct ctl_reply *r, char *line, size_t line_len)
 static void client_answer(struct ctl_reply *r, char *line, size_t line_len)
 {
 	r->answering = true;
+	r->took_us = clock_mono_us();
 	loop_timer_start(r->deadline, r->server->conf.stall_ms, 0);
 	loop_fd_set(r->watch, LOOP_WRITE);
 	if (line)
@@ -834,18 +838,24 @@ static void tell_to_come_again(int fd, const char *why)
 	(void)send(fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* Whoever has asked nothing for longest gives way: clients that only sit there keep nobody out. */
+/*
+ * Whoever has asked nothing for longest gives way, or else has read nothing of its answer for
+ * longest: clients that only sit there keep nobody out.
+ */
 static bool make_room(struct ctl_server *s)
 {
-	struct ctl_reply *r, *silent = NULL;
+	struct ctl_reply *r, *silent = NULL, *stalled = NULL;
 
 	for (r = s->clients; r; r = r->next_client) /* the last one came first */
 		if (!r->answering) /* NOLINT(clang-analyzer-unix.Malloc): none that is gone */
 			silent = r;
-	if (!silent)
+		else if (r->out_start < r->out_end && (!stalled || r->took_us < stalled->took_us))
+			stalled = r;
+	if (silent)
+		tell_to_come_again(silent->fd, TOO_MANY);
+	else if (!stalled || clock_mono_us() - stalled->took_us < STALLED_US)
 		return false;
-	tell_to_come_again(silent->fd, TOO_MANY);
-	client_free(silent);
+	client_free(silent ? silent : stalled);
 	return true;
 }
 

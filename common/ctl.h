@@ -68,7 +68,7 @@ struct ctl_conf {
 	const char *group;                  /* name or number; NULL: the daemon's own */
 	const struct ctl_command *commands; /* not owned; "help" is added */
 	void *ctx;                          /* for run() */
-	unsigned int client_max; /* 0: 32; of more, who has asked nothing for longest must go */
+	unsigned int client_max; /* 0: 32; of more, one that asks or reads nothing must go */
 	uint32_t request_ms; /* a request must be whole this long after the client came; 0: 5 s */
 	uint32_t
 		stall_ms; /* a client must take something in this time; 0: 5 min, a pager's pause */

@@ -664,6 +664,26 @@ static void one_more_client_than_can_be_answered_is_told(void **state)
 		run_for(f, 5); /* until it has seen them leave */
 }
 
+static void who_reads_nothing_gives_way_to_who_does(void **state)
+{
+	struct fixture *f = *state;
+	const char *answer;
+	int fd;
+
+	f->conf.client_max = 1;
+	open_server(f);
+	fd = raw_connect(f); /* nobody reads it */
+	assert_int_equal(send(fd, "ctl/1 show rows 1000000\n", 24, MSG_NOSIGNAL), 24);
+	run_for(f, 50);
+	assert_string_equal(ask(f, "ctl/1 echo me\n"), TOO_MANY);
+	do {
+		run_for(f, 50);
+		answer = ask(f, "ctl/1 echo me\n");
+	} while (strcmp(answer, TOO_MANY) == 0); /* a second; the guard ends it */
+	assert_string_equal(answer, "ctl/1\tmessage\tme\nend\n");
+	close(fd);
+}
+
 static int count_refused(struct raw *const *clients, int cnt)
 {
 	int refused = 0;
@@ -1459,6 +1479,7 @@ int main(void)
 		CTL_TEST(half_a_request_then_silence_is_dropped_in_time),
 		CTL_TEST(who_asks_nothing_gives_way_to_who_does),
 		CTL_TEST(one_more_client_than_can_be_answered_is_told),
+		CTL_TEST(who_reads_nothing_gives_way_to_who_does),
 		CTL_TEST(flood_of_clients_leaves_the_daemon_serving),
 		CTL_TEST(who_asks_nothing_gives_its_descriptor_too),
 		CTL_TEST(shortage_of_descriptors_does_not_spin),
