@@ -318,6 +318,17 @@ static bool limit_tell(struct log_limit *limit, uint64_t now_ms)
 	return true;
 }
 
+void log_last_words(const char *text)
+{
+	const char *const parts[] = { to_journal ? "<3>" : program,
+				      to_journal ? "" : ": error: ", text, "\n" };
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i])
+			(void)!write(STDERR_FILENO, parts[i], strlen(parts[i]));
+}
+
 void log_flush_limits(uint64_t now_ms)
 {
 	struct log_limit **at = &holding;

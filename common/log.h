@@ -94,6 +94,9 @@ bool log_write_limited(struct log_limit *limit, uint64_t now_ms, enum log_level 
 /** Counts a line as suppressed that something else than the limit held back. */
 void log_suppress(struct log_limit *limit, enum log_level level);
 
+/** Of a handler of a signal that ends the daemon: one line, an error, and nothing but write(2). */
+void log_last_words(const char *text);
+
 /** Writes one summary line for each limit that has suppressed lines for an interval or more. */
 void log_flush_limits(uint64_t now_ms);
 

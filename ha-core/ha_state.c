@@ -19,11 +19,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RETRY_MS         1000
+#define LOOK_MS          10000
 #define NOTE_KEY         'C' /* of no node: see memory_key() */
 #define RESTORE_BATCH    64
 #define NODES_PER_STEP   64
@@ -37,6 +39,8 @@ struct ha_state {
 	struct engine *engine;
 	struct loop *loop;
 	struct loop_timer *later;  /* commits */
+	struct loop_timer *look;   /* at what goes on beside the loop */
+	int told_beside;           /* what was told of that; 0: nothing, or that it works */
 	struct checking *checking; /* NULL: nobody has asked */
 	char directory[256];       /* for the log */
 	bool is_restoring;
@@ -57,6 +61,49 @@ static struct memory_time time_of(const struct ha_state *st, const struct clock 
 /* --- open and close --- */
 
 static void check_end(struct checking *c);
+
+static const char *error_of(int rc)
+{
+	return rc == -ENOENT         ? "the directory, or a file of it, was taken away"
+	       : rc == ERR_MALFORMED ? "it was damaged while it was in use"
+				     : err_text(rc);
+}
+
+static const char *remedy_for(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT ? "make room on the disk; it is tried again"
+	       : rc == -ENOENT       ? "put it back, or restart to begin with what is there"
+	       : rc == ERR_MALFORMED ? "hactl state export what is known; restore the directory"
+				     : "look at the disk; it is tried again";
+}
+
+/* Nobody may be asking while the disk fails, and a merge fails without anybody's noticing. */
+static void on_look(void *ctx)
+{
+	struct ha_state *st = ctx;
+	int rc = store_error_beside(st->store);
+
+	if (rc == st->told_beside || (rc < 0 && st->is_failing)) /* that has been told */
+		return;
+	st->told_beside = rc;
+	if (rc < 0)
+		log_error("what is remembered is not kept as it should be",
+			  "event=state-failing state.directory=%s error=\"%s\" remedy=\"%s\"",
+			  st->directory, error_of(rc), remedy_for(rc));
+	else
+		log_notice("what is remembered is kept again",
+			   "event=state-kept state.directory=%s", st->directory);
+}
+
+/* To whom reads by a memory map a file without its end is no error, but the end. */
+static void on_bus_error(int signum)
+{
+	log_last_words(
+		"what is remembered cannot be read: state.mdb was cut short by other hands, or "
+		"its disk fails event=state-lost remedy=\"restore state.directory, or look at "
+		"the disk\"");
+	(void)signal(signum, SIG_DFL); /* whoever comes back from here meets it again */
+}
 
 static void on_later(void *ctx)
 {
@@ -93,10 +140,12 @@ int ha_state_open(const struct ha_conf *conf, const char *daemon, struct engine 
 	st->loop = loop;
 	(void)snprintf(st->directory, sizeof(st->directory), "%s", conf->state.directory);
 	st->later = loop_timer_new(loop, on_later, st);
-	if (!st->later) {
-		free(st);
+	st->look = loop_timer_new(loop, on_look, st);
+	if (!st->later || !st->look) {
+		(void)ha_state_close(st);
 		return -ENOMEM;
 	}
+	(void)signal(SIGBUS, on_bus_error);
 	rc = store_open(&sc, &st->store, fault);
 	if (rc < 0) {
 		log_error("cannot open what was remembered",
@@ -105,6 +154,7 @@ int ha_state_open(const struct ha_conf *conf, const char *daemon, struct engine 
 		(void)ha_state_close(st);
 		return rc;
 	}
+	loop_timer_start(st->look, LOOK_MS, LOOK_MS);
 	*ret_state = st;
 	return 0;
 }
@@ -116,6 +166,7 @@ struct ha_state *ha_state_close(struct ha_state *st)
 	if (st->checking)
 		check_end(st->checking);
 	loop_timer_free(st->later);
+	loop_timer_free(st->look);
 	store_close(st->store);
 	free(st);
 	return NULL;
@@ -376,9 +427,7 @@ static void failed(struct ha_state *st, int rc)
 	st->is_failing = true;
 	log_error("registrations cannot be remembered, and are not answered",
 		  "event=state-failed state.directory=%s error=\"%s\" remedy=\"%s\"", st->directory,
-		  err_text(rc),
-		  rc == -ENOSPC || rc == -EDQUOT ? "make room on the disk; it is tried again"
-						 : "look at the disk; it is tried again");
+		  error_of(rc), remedy_for(rc));
 }
 
 int ha_state_commit(struct ha_state *st)
@@ -429,7 +478,7 @@ void ha_state_status(struct ha_state *st, struct ctl_reply *r)
 	}
 	store_get_health(st->store, &h);
 	field_string(r, "state", h.error ? "failing" : "ok");
-	field_string(r, "state-error", h.error ? err_text(h.error) : NULL);
+	field_string(r, "state-error", h.error ? error_of(h.error) : NULL);
 	field_string(r, "state-directory", st->directory);
 	field_number(r, "state-changes", h.changes);
 	field_number(r, "state-octets", h.octets);

@@ -174,11 +174,13 @@ static int slurp(int dir_fd, uint64_t sequence, uint8_t **ret_data, size_t *ret_
 	int fd, rc = 0;
 
 	journal_name(sequence, name);
-	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+	fd = openat(dir_fd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* who knows what it is */
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		rc = -errno;
+	else if (!S_ISREG(st.st_mode))
+		rc = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	else if (!(data = malloc((size_t)st.st_size + 1)))
 		rc = -ENOMEM;
 	while (rc == 0 && len < (size_t)st.st_size) {

@@ -120,7 +120,8 @@ struct store {
 	struct shared shared;
 	pthread_t syncer, merger;
 	bool has_syncer, has_merger;
-	uint64_t synced; /* the syncer's: segments up to this one are on the disk */
+	uint64_t synced;     /* the syncer's: segments up to this one are on the disk */
+	off_t database_size; /* the syncer's: as seen last */
 };
 
 static const uint8_t about_key[] = "\0store"; /* before every key of a node */
@@ -308,44 +309,6 @@ static int check_owner(struct store *s, char *out_fault)
 	return 0;
 }
 
-static int open_database(struct store *s, bool has_journal, char *out_fault)
-{
-	MDB_txn *txn;
-	char path[4096];
-	struct stat st;
-	int rc;
-
-	path_of(&s->conf, DATABASE, path, sizeof(path));
-	if (stat(path, &st) < 0) {
-		if (errno != ENOENT)
-			return fault(out_fault, -errno, "cannot look at " DATABASE,
-				     REMEDY_DIRECTORY);
-		if (has_journal)
-			return damaged(out_fault, DATABASE " is missing");
-		rc = make_database(s, path, out_fault);
-	} else if (st.st_size == 0) { /* LMDB would take it for a new one */
-		return damaged(out_fault, DATABASE " is empty");
-	} else {
-		rc = check_database(path, out_fault);
-	}
-	if (rc < 0)
-		return rc;
-	rc = database_open(path, 0, &s->env, &s->dbi);
-	if (rc < 0)
-		return fault(out_fault, rc, "cannot open " DATABASE, REMEDY_DIRECTORY);
-	rc = database_error(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn));
-	if (rc == 0) {
-		rc = get_about(txn, s->dbi, &s->about);
-		mdb_txn_abort(txn);
-	}
-	if (rc == ERR_UNSUPPORTED)
-		return fault(out_fault, rc, "the state there was written by a newer version",
-			     "run that version, or move the directory away to begin anew");
-	if (rc < 0)
-		return damaged(out_fault, DATABASE " does not say whose it is");
-	return check_owner(s, out_fault);
-}
-
 /* --- the journal of before --- */
 
 static int compare_sequences(const void *a, const void *b)
@@ -523,10 +486,8 @@ static int read_journal(struct store *s, const uint64_t *list, size_t cnt, char 
 	if (!s->segments)
 		return fault(out_fault, -ENOMEM, "cannot read the journal", "free some memory");
 	for (i = 0; i < cnt; i++) {
-		if (list[i] <= s->about.merged) { /* killed between merging and deleting */
-			unlink_segment(s, list[i]);
+		if (list[i] <= s->about.merged) /* killed between merging and deleting */
 			continue;
-		}
 		if (list[i] != s->about.merged + s->segment_cnt + 1) {
 			(void)snprintf(what, sizeof(what), "segment %llu of the journal is missing",
 				       (unsigned long long)(s->about.merged + s->segment_cnt + 1));
@@ -548,7 +509,51 @@ static int read_journal(struct store *s, const uint64_t *list, size_t cnt, char 
 		if (rc < 0)
 			return rc;
 	}
-	return cut_journal(s, out_fault);
+	rc = cut_journal(s, out_fault);
+	for (i = 0; rc == 0 && i < cnt && list[i] <= s->about.merged; i++)
+		unlink_segment(s, list[i]);
+	return rc;
+}
+
+/* --- the database of before --- */
+
+static int open_database(struct store *s, bool has_journal, char *out_fault)
+{
+	MDB_txn *txn;
+	char path[4096];
+	struct stat st;
+	struct end end;
+	int rc;
+
+	path_of(&s->conf, DATABASE, path, sizeof(path));
+	if (stat(path, &st) < 0) {
+		if (errno != ENOENT)
+			return fault(out_fault, -errno, "cannot look at " DATABASE,
+				     REMEDY_DIRECTORY);
+		if (has_journal || get_end(s, &end))
+			return damaged(out_fault, DATABASE " is missing");
+		rc = make_database(s, path, out_fault);
+	} else if (st.st_size == 0) { /* LMDB would take it for a new one */
+		return damaged(out_fault, DATABASE " is empty");
+	} else {
+		rc = check_database(path, out_fault);
+	}
+	if (rc < 0)
+		return rc;
+	rc = database_open(path, 0, &s->env, &s->dbi);
+	if (rc < 0)
+		return fault(out_fault, rc, "cannot open " DATABASE, REMEDY_DIRECTORY);
+	rc = database_error(mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn));
+	if (rc == 0) {
+		rc = get_about(txn, s->dbi, &s->about);
+		mdb_txn_abort(txn);
+	}
+	if (rc == ERR_UNSUPPORTED)
+		return fault(out_fault, rc, "the state there was written by a newer version",
+			     "run that version, or move the directory away to begin anew");
+	if (rc < 0)
+		return damaged(out_fault, DATABASE " does not say whose it is");
+	return check_owner(s, out_fault);
 }
 
 /* --- changes in order --- */
@@ -895,6 +900,36 @@ static int sync_journal(struct store *s, uint64_t current)
 	return 0;
 }
 
+/* @return 0: it is what we have open, or nobody can tell */
+static int look_at(int dir_fd, const char *name, int fd)
+{
+	struct stat there, ours;
+
+	if (fd < 0 || fstat(fd, &ours) < 0)
+		return 0;
+	if (fstatat(dir_fd, name, &there, 0) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? -ENOENT : 0;
+	return there.st_ino == ours.st_ino && there.st_dev == ours.st_dev ? 0 : -ENOENT;
+}
+
+/* What other hands took away, the next start would not find, however well it is written to. */
+static int look_at_names(struct store *s)
+{
+	mdb_filehandle_t fd;
+	struct stat st;
+	int rc;
+
+	if (mdb_env_get_fd(s->env, &fd) != 0 || fstat(fd, &st) < 0)
+		return 0;
+	if (st.st_size < s->database_size) /* whoever reads it gets SIGBUS */
+		return ERR_MALFORMED;
+	s->database_size = st.st_size;
+	rc = look_at(AT_FDCWD, s->conf.directory, s->dir_fd);
+	if (rc == 0)
+		rc = look_at(s->dir_fd, DATABASE, fd);
+	return rc < 0 ? rc : look_at(s->dir_fd, "lock", s->lock_fd);
+}
+
 static void may_merge(struct shared *sh, uint64_t full)
 {
 	pthread_mutex_lock(&sh->lock);
@@ -921,7 +956,9 @@ static void *sync_on(void *arg)
 		full = sh->full;
 		current = sh->current;
 		pthread_mutex_unlock(&sh->lock);
-		rc = sync_journal(s, current);
+		rc = look_at_names(s);
+		if (rc == 0)
+			rc = sync_journal(s, current);
 		if (rc < 0)
 			atomic_fetch_add(&sh->sync_failures, 1);
 		atomic_store(&sh->sync_error, rc);
@@ -1276,6 +1313,13 @@ void store_is_complete_again(struct store *s)
 	s->is_incomplete = false;
 }
 
+int store_error_beside(struct store *s)
+{
+	int rc = atomic_load(&s->shared.sync_error);
+
+	return rc < 0 ? rc : atomic_load(&s->shared.merge_error);
+}
+
 void store_get_health(struct store *s, struct store_health *out_health)
 {
 	struct shared *sh = &s->shared;
@@ -1295,9 +1339,7 @@ void store_get_health(struct store *s, struct store_health *out_health)
 	out_health->segments = s->journal.sequence - atomic_load(&sh->merged);
 	out_health->error = s->error;
 	if (out_health->error == 0)
-		out_health->error = atomic_load(&sh->sync_error);
-	if (out_health->error == 0)
-		out_health->error = atomic_load(&sh->merge_error);
+		out_health->error = store_error_beside(s);
 }
 
 /* --- reading it through --- */

@@ -109,6 +109,13 @@ int store_commit(struct store *s);
 bool store_is_incomplete(const struct store *s);
 void store_is_complete_again(struct store *s);
 
+/**
+ * What the threads beside the loop have met last, the journal's and the database's: 0, or an error;
+ * -ENOENT: other hands took the directory, or a file of it, away; ERR_MALFORMED: it was damaged
+ * since it was opened.
+ */
+int store_error_beside(struct store *s);
+
 void store_get_health(struct store *s, struct store_health *out_health);
 
 /**

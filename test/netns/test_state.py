@@ -6,6 +6,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import time
 
@@ -272,6 +273,45 @@ def test_nobody_is_answered_once_the_directory_is_gone(ihad, desk):
     until(withheld, "a sync has failed")
     assert ihad.status()["state"] == "failing"
     assert ihad.log().count("event=state-failed") == 1
+
+
+@pytest.mark.parametrize("name", ["", "state.mdb"])
+def test_nobody_is_answered_once_other_hands_have_moved_what_is_written_to(ihad, desk, name):
+    desk.register()
+    path = os.path.join(state_dir(ihad), name).rstrip("/")
+    os.rename(path, path + ".aside")
+    assert "taken away" in ihad.wait_event("state-failing")[-1]["error"]
+    desk.send(desk.build(lifetime=60))
+    ihad.wait_counter("replies-withheld", 1)
+    os.rename(path + ".aside", path)
+    ihad.wait_event("state-kept")
+    desk.register()
+
+
+def test_a_database_that_is_damaged_while_it_is_in_use_is_told(ihad, desk):
+    """By the first merge, although nobody is kept waiting by it."""
+    ihad.conf["state"] = {"directory": state_dir(ihad), "journal-size": 1}
+    ihad.write_config(ihad.conf)
+    ihad.stop()
+    ihad.start()
+    path = os.path.join(state_dir(ihad), "state.mdb")
+    with open(path, "rb+") as f:
+        f.write(b"\x5a" * os.path.getsize(path))
+    segment = last_segment(ihad)
+    while last_segment(ihad) == segment:    # until there is one to merge
+        for _ in range(200):
+            desk.register()
+    assert "damaged" in ihad.wait_event("state-failing")[-1]["error"]
+    assert ihad.status()["state"] == "failing"
+
+
+def test_a_database_cut_short_while_it_is_in_use_ends_the_daemon_with_a_reason(ihad, desk):
+    desk.register()
+    os.truncate(os.path.join(state_dir(ihad), "state.mdb"), 0)
+    ihad.hactl("state", "check", check=False)
+    assert ihad.process.wait(30) == -signal.SIGBUS
+    assert "event=state-lost" in ihad.log()
+    refused(ihad, "state.mdb is empty", "backup")
 
 
 def test_a_damaged_journal_is_refused_and_left_alone(campus, ihad, desk):

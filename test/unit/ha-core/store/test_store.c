@@ -629,6 +629,89 @@ static void missing_segment_is_damage(void **state)
 	assert_non_null(strstr(fault, "missing"));
 }
 
+/* Who names a segment as one that was merged long ago has not lost it. */
+static void a_refused_start_deletes_nothing(void **state)
+{
+	char path[256], before[256];
+
+	(void)state;
+	in_a_life_that_is_killed(live_and_commit);
+	store = store_close(store);
+	segment_path(1, path);
+	segment_path(0, before);
+	assert_int_equal(rename(path, before), 0);
+	refused_as_damaged();
+	assert_int_equal(rename(before, path), 0);
+	assert_int_equal(store_open(&conf, &store, fault), 0);
+	assert_string_equal(loaded(), "a=3 ");
+}
+
+static void a_store_of_which_only_the_end_is_left_is_damage(void **state)
+{
+	char path[256];
+	uint64_t i;
+
+	(void)state;
+	store = store_close(store);
+	for (i = 1; i < 4; i++) {
+		segment_path(i, path);
+		(void)unlink(path);
+	}
+	path_in("state.mdb", path);
+	assert_int_equal(unlink(path), 0);
+	refused_as_damaged();
+	assert_non_null(strstr(fault, "state.mdb is missing"));
+}
+
+static void a_segment_that_is_no_file_is_not_waited_for(void **state)
+{
+	char path[256];
+
+	(void)state;
+	in_a_life_that_is_killed(live_and_commit);
+	store = store_close(store);
+	segment_path(1, path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(store_open(&conf, &store, fault), -EINVAL);
+	assert_non_null(strstr(fault, "journal"));
+}
+
+static void until_beside(int rc)
+{
+	int i;
+
+	for (i = 0; i < 6000 && store_error_beside(store) != rc; i++)
+		(void)poll(NULL, 0, 10);
+	assert_int_equal(store_error_beside(store), rc);
+}
+
+/* A start would not find what is written to them. */
+static void what_other_hands_take_away_is_missed(void **state)
+{
+	static const char *const names[] = { "state.mdb", "lock", "." };
+	char path[256], aside[300];
+	size_t i;
+
+	(void)state;
+	conf.sync_interval_ms = 10;
+	assert_int_equal(reopen(), 0);
+	(void)loaded();
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		path_in(names[i], path);
+		if (strcmp(names[i], ".") == 0)
+			(void)snprintf(path, sizeof(path), "%s", directory);
+		(void)snprintf(aside, sizeof(aside), "%s.aside", path);
+		assert_int_equal(rename(path, aside), 0);
+		until_beside(-ENOENT);
+		put("a", "1");
+		assert_int_equal(store_commit(store), -ENOENT);
+		assert_int_equal(rename(aside, path), 0);
+		until_beside(0);
+		assert_int_equal(store_commit(store), 0);
+	}
+}
+
 static void fill_database(void)
 {
 	conf.segment_size = 1 << 16;
@@ -1025,6 +1108,10 @@ int main(void)
 		TEST(nothing_is_committed_while_what_was_cannot_be_kept),
 		TEST(a_record_that_the_disk_had_is_damage_when_it_is_bad),
 		TEST(missing_segment_is_damage),
+		TEST(a_refused_start_deletes_nothing),
+		TEST(a_store_of_which_only_the_end_is_left_is_damage),
+		TEST(a_segment_that_is_no_file_is_not_waited_for),
+		TEST(what_other_hands_take_away_is_missed),
 		TEST(database_cut_short_is_refused),
 		TEST(a_database_of_a_newer_layout_is_refused_with_the_remedy),
 		TEST(a_journal_of_a_newer_layout_is_refused_with_the_remedy),
