@@ -849,7 +849,7 @@ static bool make_room(struct ctl_server *s)
 	for (r = s->clients; r; r = r->next_client) /* the last one came first */
 		if (!r->answering) /* NOLINT(clang-analyzer-unix.Malloc): none that is gone */
 			silent = r;
-		else if (r->out_start < r->out_end && (!stalled || r->took_us < stalled->took_us))
+		else if (!r->idle && !r->answer && (!stalled || r->took_us < stalled->took_us))
 			stalled = r;
 	if (silent)
 		tell_to_come_again(silent->fd, TOO_MANY);
