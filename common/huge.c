@@ -25,8 +25,10 @@
 #include <sys/mman.h>
 
 #ifdef SANITIZED
+#define IS_USED    false
 #define MAPPED_MIN SIZE_MAX
 #else
+#define IS_USED    true
 #define MAPPED_MIN HUGE_PAGE
 #endif
 
@@ -116,7 +118,7 @@ static void *take_piece(void)
 
 void huge_ahead_start(void)
 {
-	if (MAPPED_MIN > HUGE_PAGE || ahead.has_thread)
+	if (!IS_USED || ahead.has_thread)
 		return;
 	ahead.stop = false;
 	ahead.has_thread = thread_start(&ahead.thread, work_ahead, NULL) == 0;

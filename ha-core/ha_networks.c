@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,7 @@ void ha_networks_log(const struct ha_networks *before, const struct ha_networks 
 				 "event=home-network-removed network=%s interface=%s",
 				 addr_prefix_text(before->prefixes[i]).s,
 				 interface_text(&before->tunnel[i]));
+	assert(n->tunnel || n->cnt == 0);
 	for (i = 0; i < n->cnt; i++) {
 		net = &n->tunnel[i];
 		was = find(before, net->prefix);

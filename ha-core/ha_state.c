@@ -98,6 +98,7 @@ static void on_look(void *ctx)
 /* To whom reads by a memory map a file without its end is no error, but the end. */
 static void on_bus_error(int signum)
 {
+	/* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): it is made for one */
 	log_last_words(
 		"what is remembered cannot be read: state.mdb was cut short by other hands, or "
 		"its disk fails event=state-lost remedy=\"restore state.directory, or look at "
