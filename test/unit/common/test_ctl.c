@@ -713,23 +713,31 @@ static void flood_of_clients_leaves_the_daemon_serving(void **state)
 		raw_free(flood[i]);
 }
 
-static void who_asks_nothing_gives_its_descriptor_too(void **state)
+/* @return the limit of before */
+static struct rlimit leave_no_descriptor(void)
 {
-	struct fixture *f = *state;
 	struct rlimit limit, low;
-	struct raw *silent, *c;
-	int fd;
+	int fd = dup(0);
 
-	open_server(f);
-	silent = raw_new(f, "ctl/1 ");
-	run_for(f, 10);
-	c = raw_new(f, "ctl/1 echo me\n");
-	fd = dup(0);
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	low = (struct rlimit){ (rlim_t)fd, limit.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	return limit;
+}
+
+static void who_asks_nothing_gives_its_descriptor_too(void **state)
+{
+	struct fixture *f = *state;
+	struct rlimit limit;
+	struct raw *silent, *c;
+
+	open_server(f);
+	silent = raw_new(f, "ctl/1 ");
+	run_for(f, 10);
+	c = raw_new(f, "ctl/1 echo me\n");
+	limit = leave_no_descriptor();
 	assert_string_equal(raw_wait(c), "ctl/1\tmessage\tme\nend\n");
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	assert_string_equal(raw_wait(silent), TOO_MANY);
@@ -740,19 +748,13 @@ static void who_asks_nothing_gives_its_descriptor_too(void **state)
 static void shortage_of_descriptors_does_not_spin(void **state)
 {
 	struct fixture *f = *state;
-	struct rlimit limit, low;
+	struct rlimit limit;
 	struct timespec cpu;
 	struct raw *c;
-	int fd;
 
 	open_server(f);
 	c = raw_new(f, "ctl/1 echo me\n");
-	fd = dup(0);
-	assert_true(fd >= 0);
-	close(fd);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	low = (struct rlimit){ (rlim_t)fd, limit.rlim_max };
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	limit = leave_no_descriptor();
 	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &cpu);
 	run_for(f, 300);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);

@@ -150,19 +150,26 @@ static int make_store(void **state)
 	return store_open(&conf, &store, fault);
 }
 
-static int drop_store(void **state)
+static void remove_database_and_segments(void)
 {
 	char name[300];
 	uint64_t i;
 
-	(void)state;
-	store = store_close(store);
 	for (i = 0; i < 64; i++) {
 		segment_path(i, name);
 		(void)unlink(name);
 	}
 	path_in("state.mdb", name);
 	(void)unlink(name);
+}
+
+static int drop_store(void **state)
+{
+	char name[300];
+
+	(void)state;
+	store = store_close(store);
+	remove_database_and_segments();
 	path_in("state.mdb-lock", name);
 	(void)unlink(name);
 	path_in("lock", name);
@@ -648,17 +655,9 @@ static void a_refused_start_deletes_nothing(void **state)
 
 static void a_store_of_which_only_the_end_is_left_is_damage(void **state)
 {
-	char path[256];
-	uint64_t i;
-
 	(void)state;
 	store = store_close(store);
-	for (i = 1; i < 4; i++) {
-		segment_path(i, path);
-		(void)unlink(path);
-	}
-	path_in("state.mdb", path);
-	assert_int_equal(unlink(path), 0);
+	remove_database_and_segments();
 	refused_as_damaged();
 	assert_non_null(strstr(fault, "state.mdb is missing"));
 }
