@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Each reason has an event, a level and a limit of its own, so that a flood of one kind hides no
- * other; and each source, or node if it is one, has a share of it, so that its flood does not hide
- * what others did, and a node that moves a thousand times a second fills no disk. What a node is
- * refused is a notice (RFC 5944 §3.8.2.1 and RFC 5265 §4.3 want it logged as a security
- * exception); what it does by right is an info; renewals are for debugging.
+ * other. Each source has a share of what is refused, so that its flood does not hide what others
+ * did; each node one of what is granted, so that one that moves a thousand times a second fills no
+ * disk. What a node is refused is a notice (RFC 5944 §3.8.2.1 and RFC 5265 §4.3 want it logged as a
+ * security exception); what it does by right is an info; renewals are for debugging.
  */
 #include "ha-core/ha_log.h"
 
