@@ -295,20 +295,21 @@ static bool take_free_pages(struct walk *w, const MDB_val *v)
 static bool take_all_free_pages(struct walk *w, size_t last_txnid)
 {
 	MDB_cursor *cursor;
-	size_t txnid;
+	bool is_sound = true;
+	size_t txnid = 0;
 	MDB_val k, v;
-	int rc;
+	int rc = 0;
 
 	if (mdb_cursor_open(w->txn, FREE_DBI, &cursor) != 0)
 		return false;
-	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
-		if (k.mv_size != sizeof(txnid))
-			return false;
-		memcpy(&txnid, k.mv_data, sizeof(txnid));
-		if (txnid == 0 || txnid > last_txnid || !take_free_pages(w, &v))
-			return false;
+	while (is_sound && (rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0) {
+		if (k.mv_size == sizeof(txnid))
+			memcpy(&txnid, k.mv_data, sizeof(txnid));
+		is_sound = k.mv_size == sizeof(txnid) && txnid > 0 && txnid <= last_txnid &&
+			   take_free_pages(w, &v);
 	}
-	return rc == MDB_NOTFOUND;
+	mdb_cursor_close(cursor);
+	return is_sound && rc == MDB_NOTFOUND;
 }
 
 /* The newer one of the two, which is the one that LMDB goes by. */
@@ -372,15 +373,14 @@ static int look_at_values(MDB_txn *txn, MDB_dbi dbi)
 
 	if (mdb_stat(txn, dbi, &stat) != 0 || mdb_cursor_open(txn, dbi, &cursor) != 0)
 		return ERR_MALFORMED;
-	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0 && cnt <= stat.ms_entries) {
-		if (database_value(&k, &v) < 0)
-			return ERR_MALFORMED;
+	while ((rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT)) == 0 &&
+	       database_value(&k, &v) == 0 && cnt <= stat.ms_entries)
 		cnt++;
-	}
+	mdb_cursor_close(cursor);
 	return rc == MDB_NOTFOUND && cnt == stat.ms_entries ? 0 : ERR_MALFORMED;
 }
 
-/* It is the child's: what it takes ends with it. */
+/* It is the child's: the file and its maps are closed with it. */
 static int look_through(const char *path)
 {
 	int rc, fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -402,7 +402,11 @@ static int look_through(const char *path)
 	if (mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) != 0)
 		return ERR_MALFORMED;
 	rc = look_at_pages(fd, &d, txn);
-	return rc < 0 ? rc : look_at_values(txn, dbi);
+	if (rc == 0)
+		rc = look_at_values(txn, dbi);
+	mdb_txn_abort(txn);
+	mdb_env_close(env);
+	return rc;
 }
 
 /* The child's word is its exit code: 0, an errno, or this. */
