@@ -17,7 +17,7 @@
 #define STORE_CURSOR_MAX 512
 
 struct store_conf {
-	const char *directory; /* made if it is not there */
+	const char *directory; /* made if it is not there; not copied: outlives the store */
 	const char *daemon;    /* "ihad": whose state it is */
 	struct in_addr home_agent;
 	uint32_t sync_interval_ms; /* 0: store_commit() waits for the disk */

@@ -623,15 +623,21 @@ static void a_record_that_the_disk_had_is_damage_when_it_is_bad(void **state)
 	assert_string_equal(loaded(), "a=1 b=2 ");
 }
 
+/* Of a life that was killed. */
+static void lose_the_first_segment(char out_path[256])
+{
+	in_a_life_that_is_killed(live_and_commit);
+	store = store_close(store);
+	segment_path(1, out_path);
+	assert_int_equal(unlink(out_path), 0);
+}
+
 static void missing_segment_is_damage(void **state)
 {
 	char path[256];
 
 	(void)state;
-	in_a_life_that_is_killed(live_and_commit);
-	store = store_close(store);
-	segment_path(1, path);
-	assert_int_equal(unlink(path), 0);
+	lose_the_first_segment(path);
 	refused_as_damaged();
 	assert_non_null(strstr(fault, "missing"));
 }
@@ -667,10 +673,7 @@ static void a_segment_that_is_no_file_is_not_waited_for(void **state)
 	char path[256];
 
 	(void)state;
-	in_a_life_that_is_killed(live_and_commit);
-	store = store_close(store);
-	segment_path(1, path);
-	assert_int_equal(unlink(path), 0);
+	lose_the_first_segment(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(store_open(&conf, &store, fault), -EINVAL);
 	assert_non_null(strstr(fault, "journal"));
