@@ -318,16 +318,18 @@ static int get_description(int fd, size_t file_size, struct description *ret_des
 	struct description d, other;
 	size_t page_size;
 
-	if (pread(fd, &d, sizeof(d), 0) != sizeof(d) ||
-	    pread(fd, &other, sizeof(other), d.trees[FREE_DBI].page_size) != sizeof(other))
+	if (pread(fd, &d, sizeof(d), 0) != sizeof(d))
 		return ERR_MALFORMED;
-	if (d.format == FORMAT && other.txnid > d.txnid)
-		d = other;
 	*ret_description = d;
-	page_size = d.trees[FREE_DBI].page_size;
 	if (d.format != FORMAT) /* another LMDB's; whether this one can read it, it says itself */
 		return 0;
-	return page_size > 0 && file_size / page_size > d.last_pgno ? 0 : ERR_MALFORMED;
+	if (pread(fd, &other, sizeof(other), d.trees[FREE_DBI].page_size) != sizeof(other))
+		return ERR_MALFORMED;
+	if (other.txnid > d.txnid)
+		*ret_description = other;
+	page_size = ret_description->trees[FREE_DBI].page_size;
+	return page_size > 0 && file_size / page_size > ret_description->last_pgno ? 0
+										   : ERR_MALFORMED;
 }
 
 static bool pages_are_sound(struct walk *w, const struct description *d)
